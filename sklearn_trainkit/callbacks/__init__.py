@@ -1,0 +1,3 @@
+"""Callbacks for the training loop."""
+
+__all__: list[str] = []

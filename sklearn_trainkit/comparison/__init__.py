@@ -1,0 +1,3 @@
+"""Honest comparison of search strategies."""
+
+__all__: list[str] = []

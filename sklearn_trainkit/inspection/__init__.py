@@ -1,0 +1,3 @@
+"""Figures over searches, networks and comparisons."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Neural networks as scikit-learn estimators."""
+
+__all__: list[str] = []

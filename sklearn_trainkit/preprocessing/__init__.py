@@ -1,0 +1,3 @@
+"""Scalers that learn from training rows only."""
+
+__all__: list[str] = []

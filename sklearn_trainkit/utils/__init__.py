@@ -1,0 +1,3 @@
+"""Shared helpers."""
+
+__all__: list[str] = []

@@ -1,0 +1,47 @@
+"""Run tests that ship inside an installed library against our classes.
+
+``installed_tests("sklearn.preprocessing.tests.test_data", replacements={...})`` executes the
+source of that module again, in a fresh namespace, while the public names that it imports are
+swapped for ours, and returns that namespace. A test module of ours updates its globals with it,
+and pytest collects the tests as if they had been written there.
+"""
+
+import importlib
+import importlib.util
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+
+def installed_tests(module_name, replacements, exclude=()):
+    """Return the namespace of an installed test module with ``replacements`` in place.
+
+    Parameters
+    ----------
+    module_name : str
+        Dotted name of the installed test module.
+    replacements : dict of str to object
+        Dotted name of a public object (``"sklearn.preprocessing.StandardScaler"``) to ours.
+    exclude : iterable of str
+        Names of tests to leave out; say why beside the call.
+
+    Returns
+    -------
+    namespace : dict
+        Everything the module defines: tests, helpers, fixtures.
+    """
+    source_path = Path(importlib.util.find_spec(module_name).origin)
+    namespace = {"__name__": f"{module_name}__with_ours", "__file__": str(source_path)}
+    with ExitStack() as stack:
+        for dotted, ours in replacements.items():
+            owner, attribute = dotted.rsplit(".", 1)
+            stack.enter_context(mock.patch.object(importlib.import_module(owner), attribute, ours))
+        exec(compile(source_path.read_text(), str(source_path), "exec"), namespace)
+    missing = [name for name in exclude if name not in namespace]
+    if missing:
+        raise LookupError(f"exclude names tests that {module_name} does not have: {missing}")
+    return {
+        name: value
+        for name, value in namespace.items()
+        if not name.startswith("__") and name not in set(exclude)
+    }

@@ -1,0 +1,64 @@
+"""The import order of the architecture holds, and importing the package loads nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_trainkit
+
+PACKAGE = Path(sklearn_trainkit.__file__).parent
+ORDER = [
+    "exceptions",
+    "utils",
+    "preprocessing",
+    "callbacks",
+    "neural_network",
+    "model_selection",
+    "comparison",
+    "inspection",
+]
+# Rooms that stand side by side: a Pipeline joins them, never an import.
+FORBIDDEN_PAIRS = {("neural_network", "preprocessing")}
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in {path}"
+            yield node.module
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_package_imports_only_from_packages_before_it(path):
+    room = path.relative_to(PACKAGE).parts[0]
+    for module in imported_modules(path):
+        parts = module.split(".")
+        if parts[0] != "sklearn_trainkit" or len(parts) == 1 or parts[1] == room:
+            continue
+        assert ORDER.index(parts[1]) < ORDER.index(room), f"{room} imports {module}"
+        assert (room, parts[1]) not in FORBIDDEN_PAIRS, f"{room} imports {module}"
+
+
+def test_callbacks_never_import_optuna():
+    for path in (PACKAGE / "callbacks").glob("*.py"):
+        assert not any(name.split(".")[0] == "optuna" for name in imported_modules(path))
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import sklearn_trainkit", ["torch", "skorch", "optuna", "sklearn", "pandas"]),
+        ("import sklearn_trainkit.preprocessing", ["torch", "skorch", "optuna"]),
+        ("import sklearn_trainkit.model_selection", ["torch", "skorch", "matplotlib"]),
+    ],
+)
+def test_imports_stay_light(statement, unwanted):
+    script = f"import sys; {statement}; print([m for m in {unwanted!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
