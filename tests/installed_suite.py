@@ -8,9 +8,13 @@ and pytest collects the tests as if they had been written there.
 
 import importlib
 import importlib.util
+import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 from unittest import mock
+
+import pytest
 
 
 def installed_tests(module_name, replacements, exclude=()):
@@ -31,7 +35,11 @@ def installed_tests(module_name, replacements, exclude=()):
         Everything the module defines: tests, helpers, fixtures.
     """
     source_path = Path(importlib.util.find_spec(module_name).origin)
-    namespace = {"__name__": f"{module_name}__with_ours", "__file__": str(source_path)}
+    # A module that can be imported by name, so that instances of its classes can be pickled.
+    module = ModuleType(f"{module_name}__with_ours")
+    module.__file__ = str(source_path)
+    sys.modules[module.__name__] = module
+    namespace = vars(module)
     with ExitStack() as stack:
         for dotted, ours in replacements.items():
             owner, attribute = dotted.rsplit(".", 1)
@@ -40,8 +48,23 @@ def installed_tests(module_name, replacements, exclude=()):
     missing = [name for name in exclude if name not in namespace]
     if missing:
         raise LookupError(f"exclude names tests that {module_name} does not have: {missing}")
+    _list_parametrize_values(namespace)
     return {
         name: value
         for name, value in namespace.items()
         if not name.startswith("__") and name not in set(exclude)
     }
+
+
+def _list_parametrize_values(namespace):
+    """Turn generators given to `parametrize` into lists, as pytest asks for from version 9 on."""
+    for name, test in namespace.items():
+        if name.startswith("test") and hasattr(test, "pytestmark"):
+            test.pytestmark = [_listed(mark) for mark in test.pytestmark]
+
+
+def _listed(mark):
+    if mark.name != "parametrize" or len(mark.args) < 2:
+        return mark
+    names, values, *rest = mark.args
+    return pytest.mark.parametrize(names, list(values), *rest, **mark.kwargs).mark
