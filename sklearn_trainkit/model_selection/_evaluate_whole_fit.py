@@ -84,9 +84,10 @@ def _fit_fold(setup: EvaluationSetup, job: TrialJob, candidate: Any, index: int)
     context = None
     if job.callback_ctx is not None:
         context = job.callback_ctx.subcontext(task_name="candidate-split-evaluation", task_id=index)
+    is_last = index + 1 == len(setup.folds)
     # Times, warnings, callbacks and the array API are scikit-learn's own from here on.
     result = fit_and_score(
-        clone(candidate),
+        candidate if is_last else clone(candidate),
         setup.folds.X,
         setup.folds.y,
         scorer=setup.scorer,

@@ -20,9 +20,8 @@ from typing import Any, NamedTuple, Protocol
 import joblib
 import numpy as np
 import optuna
-from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend.reduction import dumps
-from joblib.externals.loky.process_executor import BrokenProcessPool
+from joblib.externals.loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 from joblib.parallel import get_active_backend
 from sklearn import config_context, get_config
 
@@ -144,7 +143,7 @@ class ProcessRunner:
         self._folder = tempfile.TemporaryDirectory(prefix="search-")
         self._payload = _store_payload(Path(self._folder.name), evaluate, setup)
         self._snapshot = None if pruner is None else CurveSnapshot(self._payload, pruner)
-        self._pool = self._start()
+        self._pool = _get_pool(n_workers)
 
     def submit(self, job: TrialJob, trial: optuna.Trial) -> "Future[TrialResult]":
         rows = None if self._snapshot is None else self._snapshot.freeze()
@@ -155,21 +154,37 @@ class ProcessRunner:
             self._snapshot.add(frozen)
 
     def restart(self) -> None:
-        self._pool = self._start()
+        _drop_pool(self.n_workers)
+        self._pool = _get_pool(self.n_workers)
 
     def close(self, *, kill: bool) -> None:
         if kill:
-            self._pool.shutdown(wait=True, kill_workers=True)
+            _drop_pool(self.n_workers)
         self._folder.cleanup()
 
-    def _start(self) -> Any:
-        return get_reusable_executor(
-            max_workers=self.n_workers,
+
+# Starting workers takes seconds, so the next search finds them here. loky's own reusable pool is
+# left to joblib, which puts one of its own kind there.
+_pools: dict[tuple[int, int], ProcessPoolExecutor] = {}
+
+
+def _get_pool(n_workers: int) -> ProcessPoolExecutor:
+    key = os.getpid(), n_workers
+    if key not in _pools:
+        _pools[key] = ProcessPoolExecutor(
+            max_workers=n_workers,
             timeout=_IDLE_SECONDS,
             initializer=_begin_worker,
             initargs=(os.getpid(),),
             env=_ONE_THREAD,
         )
+    return _pools[key]
+
+
+def _drop_pool(n_workers: int) -> None:
+    pool = _pools.pop((os.getpid(), n_workers), None)
+    if pool is not None:
+        pool.shutdown(wait=True, kill_workers=True)
 
 
 def make_runner(

@@ -66,6 +66,12 @@ def test_results_come_in_the_order_of_the_trials_even_if_not_told_so():
     assert trials == search.cv_results_["param_clf__alpha"].tolist()
 
 
+def test_joblibs_own_workers_still_work_afterwards():
+    OptunaSearchCV(PIPE, SPACE, n_trials=2, cv=2, n_jobs=2).fit(X, y)
+    assert joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(value) for value in (-1, 2)) == [1, 2]
+    OptunaSearchCV(PIPE, SPACE, n_trials=2, cv=2, n_jobs=2).fit(X, y)
+
+
 def test_estimators_of_a_script_reach_the_workers():
     class Local(LogisticRegression):
         pass
