@@ -1,3 +1,15 @@
 """Callbacks for the training loop."""
 
-__all__: list[str] = []
+from sklearn_trainkit.callbacks._clipping import (
+    GradientClipping,
+    clip_adaptive_,
+    clip_by_norm_,
+    clip_by_value_,
+)
+
+__all__ = [
+    "GradientClipping",
+    "clip_adaptive_",
+    "clip_by_norm_",
+    "clip_by_value_",
+]
