@@ -177,7 +177,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
             Class labels of any kind, or numbers for a regressor.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each row in the loss. With all rows in one batch a weight of 2 is the same
-            as the row given twice.
+            as the row given twice, but for ``norm="batch"``, whose statistics are unweighted.
         X_val, y_val : array-like or None, default=None
             Rows for early stopping; without them ``validation_fraction`` of X is set aside. In a
             Pipeline, ``transform_input=["X_val"]`` sends them through the same steps.

@@ -73,8 +73,8 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         unseen = np.unique(y[self.classes_[codes] != y])
         if len(unseen):
             raise ValueError(
-                f"{name} has labels that are not among the classes {list(self.classes_)}: "
-                f"{list(unseen)}."
+                f"{name} has labels that are not among the classes {self.classes_.tolist()}: "
+                f"{unseen.tolist()}."
             )
         return codes.astype(np.int64)
 

@@ -156,6 +156,7 @@ class TrainingRun:
         """Train one epoch; return whether another one is wanted."""
         with ExitStack() as stack:
             stack.enter_context(torch_threads(self.settings.n_threads))
+            stack.enter_context(torch.enable_grad())
             if self._streams.global_torch is not None:
                 stack.enter_context(self._streams.global_torch.entered())
             self._one_epoch()
