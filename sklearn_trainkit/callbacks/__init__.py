@@ -1,3 +1,5 @@
 """Callbacks for the training loop."""
 
-__all__: list[str] = []
+from sklearn_trainkit.callbacks._training_meter import FitTrace, TrainingMeter, TrainingSpent
+
+__all__ = ["FitTrace", "TrainingMeter", "TrainingSpent"]
