@@ -1,5 +1,10 @@
 """Callbacks for the training loop."""
 
-from sklearn_trainkit.callbacks._training_meter import FitTrace, TrainingMeter, TrainingSpent
+from sklearn_trainkit.callbacks._training_meter import (
+    FitTrace,
+    TrainingMeter,
+    TrainingSpent,
+    sum_traces,
+)
 
-__all__ = ["FitTrace", "TrainingMeter", "TrainingSpent"]
+__all__ = ["FitTrace", "TrainingMeter", "TrainingSpent", "sum_traces"]
