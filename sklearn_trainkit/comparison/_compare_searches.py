@@ -8,8 +8,14 @@ import pandas as pd
 
 from sklearn_trainkit.comparison._progress import Progress, describe_spent
 from sklearn_trainkit.comparison._run import RunRecord, run_strategy
-from sklearn_trainkit.comparison._splits import OuterFold, Splits, check_splits, draw_folds
-from sklearn_trainkit.comparison._strategy import all_classifiers, check_searchers
+from sklearn_trainkit.comparison._splits import (
+    OuterFold,
+    Splits,
+    check_splits,
+    count_rows,
+    draw_folds,
+)
+from sklearn_trainkit.comparison._strategy import all_classifiers, check_searchers, warm_up
 from sklearn_trainkit.comparison._table import RunKey, build_table, run_rows
 
 __all__ = ["compare_searches"]
@@ -131,6 +137,8 @@ def compare_searches(
     check_splits(splits)
     named_data = _check_datasets(X, y, datasets)
     progress = Progress(verbose)
+    for searcher in searchers.values():
+        warm_up(searcher, *next(iter(named_data.values())))
     rows: list[dict[str, Any]] = []
     for dataset, seed, fold in _outer_runs(named_data, splits, _check_seeds(seeds)):
         for strategy, searcher in searchers.items():
@@ -180,11 +188,10 @@ def _check_datasets(
 
 
 def _check_lengths(name: str, X: Any, y: Any) -> None:
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-    n_targets = y.shape[0] if hasattr(y, "shape") else len(y)
-    if n_rows != n_targets:
+    if count_rows(X) != count_rows(y):
         raise ValueError(
-            f"X and y of data set {name!r} must have as many rows; got {n_rows} and {n_targets}"
+            f"X and y of data set {name!r} must have as many rows; got {count_rows(X)} and "
+            f"{count_rows(y)}"
         )
 
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
-__all__ = ["OuterFold", "Splits", "check_splits", "draw_folds", "take_rows"]
+__all__ = ["OuterFold", "Splits", "check_splits", "count_rows", "draw_folds", "take_rows"]
 
 Rows = NDArray[np.intp]
 
@@ -99,6 +99,11 @@ def draw_folds(splits: Splits, X: Any, y: Any, seed: int) -> Iterator[OuterFold]
     for number, (train, test) in enumerate(outer.split(X, y)):
         inner_splits = inner.split(take_rows(X, train), take_rows(y, train))
         yield OuterFold(number, train, test, tuple(inner_splits))
+
+
+def count_rows(data: Any) -> int:
+    """Return the number of rows of an array, a sparse matrix, a data frame or a list."""
+    return int(data.shape[0]) if hasattr(data, "shape") else len(data)
 
 
 def take_rows(data: Any, rows: Rows) -> Any:

@@ -1,19 +1,22 @@
 """Check the searchers of a comparison, and make each ready for one run: same splits, same seed."""
 
+import contextlib
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone, is_classifier
 
 from sklearn_trainkit.callbacks import TrainingMeter
-from sklearn_trainkit.comparison._splits import OuterFold
+from sklearn_trainkit.comparison._splits import OuterFold, count_rows, take_rows
 from sklearn_trainkit.utils._sklearn_callbacks import add_callback, supports_callbacks
 
-__all__ = ["all_classifiers", "check_searchers", "prepare_search"]
+__all__ = ["all_classifiers", "check_searchers", "prepare_search", "warm_up"]
 
 # Where searchers keep candidate values, which may be estimators themselves.
 SPACE_PARAMETERS = ("param_grid", "param_distributions", "search_spaces", "enqueue")
+WARM_UP_ROWS = 60
 
 
 def check_searchers(searchers: Mapping[str, Any], scoring: Any) -> None:
@@ -89,6 +92,33 @@ def prepare_search(
         _set_seed(estimator, seed)
         _watch(label, estimator, meter)
     return search
+
+
+def warm_up(searcher: Any, X: Any, y: Any) -> None:
+    """Fit a clone of the tuned estimator on a few rows, one epoch, and forget it.
+
+    The first fit of a process imports modules and starts threads, which took 0.9 s for a network:
+    without this, the strategy that happens to run first would pay for all.
+
+    Parameters
+    ----------
+    searcher : searcher
+        Left as it is.
+    X : array-like of shape (n_samples, ...)
+        Rows to take a few from.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Their targets.
+    """
+    estimator = clone(searcher.estimator)
+    for part in [estimator, *estimator.get_params(deep=True).values()]:
+        if _is_estimator(part):
+            names = part.get_params(deep=False).keys() & {"max_epochs", "max_iter"}
+            part.set_params(**dict.fromkeys(names, 1))
+    rows = np.arange(min(WARM_UP_ROWS, count_rows(y)))
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        # Whatever is wrong with the estimator shows, and is recorded, in its own run.
+        warnings.simplefilter("ignore")
+        estimator.fit(take_rows(X, rows), take_rows(y, rows))
 
 
 def _check_searcher(name: str, searcher: Any) -> None:

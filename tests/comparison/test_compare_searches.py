@@ -339,3 +339,17 @@ def test_one_searcher_may_mix_watchable_and_other_estimators(data):
     run = only_run(compare_searches({"grid": searcher}, *data, cv=2))
     assert run["fits"] == 5  # the Pipeline sees all of them
     assert run["epochs"] == 9  # two folds and the refit of the network
+
+
+def test_one_time_costs_are_paid_before_the_first_run_and_not_counted(data):
+    fitted = []
+
+    class Noting(IterativeClassifier):
+        def fit(self, X, y):
+            fitted.append((len(X), self.max_epochs))
+            return super().fit(X, y)
+
+    searcher = GridSearchCV(Noting(max_epochs=3), {"lr": [0.1]})
+    run = only_run(compare_searches({"grid": searcher}, *data, cv=2))
+    assert fitted == [(60, 1), (30, 3), (30, 3), (60, 3)]
+    assert (run["fits"], run["epochs"]) == (3, 9)
