@@ -1,4 +1,4 @@
-"""Callbacks for the training loop."""
+"""Callbacks for the training loop, and a meter that counts what training spends."""
 
 from sklearn_trainkit.callbacks._clipping import (
     GradientClipping,
@@ -6,10 +6,20 @@ from sklearn_trainkit.callbacks._clipping import (
     clip_by_norm_,
     clip_by_value_,
 )
+from sklearn_trainkit.callbacks._training_meter import (
+    FitTrace,
+    TrainingMeter,
+    TrainingSpent,
+    sum_traces,
+)
 
 __all__ = [
+    "FitTrace",
     "GradientClipping",
+    "TrainingMeter",
+    "TrainingSpent",
     "clip_adaptive_",
     "clip_by_norm_",
     "clip_by_value_",
+    "sum_traces",
 ]

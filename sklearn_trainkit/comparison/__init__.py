@@ -1,3 +1,6 @@
 """Honest comparison of search strategies."""
 
-__all__: list[str] = []
+from sklearn_trainkit.comparison._compare_searches import compare_searches
+from sklearn_trainkit.comparison._summary import summarize_runs
+
+__all__ = ["compare_searches", "summarize_runs"]

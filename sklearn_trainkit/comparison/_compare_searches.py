@@ -1,0 +1,216 @@
+"""Run several searchers on the same rows, splits and seeds, and put what happened in a table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sklearn_trainkit.comparison._progress import Progress, describe_spent
+from sklearn_trainkit.comparison._run import RunRecord, run_strategy
+from sklearn_trainkit.comparison._splits import (
+    OuterFold,
+    Splits,
+    check_splits,
+    count_rows,
+    draw_folds,
+)
+from sklearn_trainkit.comparison._strategy import all_classifiers, check_searchers, warm_up
+from sklearn_trainkit.comparison._table import RunKey, build_table, run_rows
+
+__all__ = ["compare_searches"]
+
+
+def compare_searches(
+    searchers: Mapping[str, Any],
+    X: Any = None,
+    y: Any = None,
+    *,
+    datasets: Mapping[str, tuple[Any, Any]] | None = None,
+    cv: Any = 5,
+    outer_cv: Any = None,
+    test_size: float = 0.25,
+    scoring: Any = None,
+    seeds: int | Sequence[int] = 0,
+    verbose: int = 0,
+) -> pd.DataFrame:
+    """Compare hyperparameter searchers on the same rows, the same splits and the same seeds.
+
+    Each searcher is cloned, given the same inner splits and seed, fitted on the training rows of
+    an outer split while its estimators are watched, and its winner is scored on the rows held out.
+    What it spent is counted from what the networks do, not from what the searcher says. A searcher
+    that fails is recorded with its reason and the others go on.
+
+    Runs follow one another, so that they do not compete for the processor; each searcher's own
+    ``n_jobs`` is respected.
+
+    Parameters
+    ----------
+    searchers : dict of str to searcher
+        Unfitted searchers by name: ``GridSearchCV``, ``RandomizedSearchCV``,
+        ``HalvingRandomSearchCV``, ``OptunaSearchCV`` or anything with ``fit``, the parameters
+        ``estimator``, ``cv`` and ``refit``, and ``cv_results_`` (or an optuna ``study_``)
+        afterwards. They are left as they are. Their own ``cv`` and every ``random_state`` in them
+        are replaced in the clones.
+    X : array-like of shape (n_samples, ...), default=None
+        Rows of a single data set. Leave it out when ``datasets`` is given.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        Targets of a single data set.
+    datasets : dict of str to (X, y), default=None
+        Several data sets by name.
+    cv : int or splitter, default=5
+        Inner cross-validation. A number means shuffled folds, stratified for classifiers, drawn
+        anew for each seed.
+    outer_cv : int or splitter, default=None
+        Outer cross-validation for nested scores. None holds ``test_size`` of the rows out once.
+    test_size : float, default=0.25
+        Fraction of rows held out when ``outer_cv`` is None.
+    scoring : str, callable, list, dict or None, default=None
+        Set on every searcher. None keeps theirs, which must then be the same.
+    seeds : int or sequence of int, default=0
+        The whole comparison is repeated for each seed.
+    verbose : int, default=0
+        1 writes a line when a run begins and ends, 2 also what it has spent every few seconds.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row for each trial, in the order in which the trials of a run ended:
+
+        - ``dataset``, ``seed``, ``fold``, ``strategy``: the run;
+        - ``trial``, ``params`` (as JSON), ``status`` ("complete", "pruned" or "failed"),
+          ``resource`` (of a halving search), ``score``, ``score_std``: the trial;
+        - ``best_so_far``: the best score of a complete trial until then (in a halving search,
+          among trials with the largest resource until then);
+        - ``seconds``, ``epochs``, ``steps``: spent since the run began when the trial ended;
+        - ``timed_by``: where that moment comes from. "study": stamps of an optuna study. "fits":
+          the end of its last fit as watched. "cv_results_": neither is known, so the fit and
+          score times that the searcher reports are added up; epochs are then missing;
+        - ``run_...``: facts of the whole run, repeated in each of its rows: ``run_trials``,
+          ``run_fits``, ``run_epochs``, ``run_steps``, ``run_seconds`` (all with the refit),
+          ``run_refit_seconds``, ``run_inner_score`` (best mean inner score), ``run_test_score``
+          (of the winner, on held-out rows), ``run_winners_curse`` (the inner minus the held-out
+          score), ``run_n_train``, ``run_n_test``, and ``run_counted_by``: "watching", or
+          "cv_results_" when the estimator does not support scikit-learn's callbacks, the fits are
+          derived from the number of trials, and epochs and steps are missing.
+
+        A run that failed has its reason in ``run_error``, and one row with a missing ``trial`` if
+        no trial could be read. :func:`summarize_runs` gives one row for each run.
+
+    Raises
+    ------
+    TypeError
+        When ``searchers`` is not a dict of searchers.
+    ValueError
+        When an argument is out of range, the searchers cannot be compared, or both or neither of
+        ``X`` and ``datasets`` are given.
+
+    Notes
+    -----
+    Seeds reach parameters named ``random_state``. A sampler or study object that carries its own
+    seed keeps it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+    >>> from sklearn_trainkit.comparison import compare_searches, summarize_runs
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> table = compare_searches(
+    ...     {
+    ...         "grid": GridSearchCV(model, {"C": [0.01, 1.0]}),
+    ...         "random": RandomizedSearchCV(model, {"C": [0.01, 0.1, 1.0]}, n_iter=2),
+    ...     },
+    ...     X, y, cv=3,
+    ... )
+    >>> len(table)
+    4
+    >>> summarize_runs(table)[["strategy", "trials", "fits", "counted_by"]]
+      strategy  trials  fits counted_by
+    0     grid       2     7   watching
+    1   random       2     7   watching
+    """
+    check_searchers(searchers, scoring)
+    splits = Splits(cv, outer_cv, test_size, stratify=all_classifiers(searchers))
+    check_splits(splits)
+    named_data = _check_datasets(X, y, datasets)
+    progress = Progress(verbose)
+    for searcher in searchers.values():
+        warm_up(searcher, *next(iter(named_data.values())))
+    rows: list[dict[str, Any]] = []
+    for dataset, seed, fold in _outer_runs(named_data, splits, _check_seeds(seeds)):
+        for strategy, searcher in searchers.items():
+            key = RunKey(dataset, seed, fold.number, strategy)
+            progress.tell(f"{_describe_key(key)}: begins")
+            X_all, y_all = named_data[dataset]
+            run = run_strategy(
+                searcher,
+                X_all,
+                y_all,
+                fold=fold,
+                seed=seed,
+                scoring=scoring,
+                progress=progress,
+            )
+            progress.tell(f"{_describe_key(key)}: {_describe_run(run)}")
+            rows.extend(run_rows(key, run))
+    return build_table(rows)
+
+
+def _outer_runs(
+    named_data: Mapping[str, tuple[Any, Any]], splits: Splits, seeds: Sequence[int]
+) -> Iterator[tuple[str, int, OuterFold]]:
+    for dataset, (X, y) in named_data.items():
+        for seed in seeds:
+            for fold in draw_folds(splits, X, y, seed):
+                yield dataset, seed, fold
+
+
+def _check_datasets(
+    X: Any, y: Any, datasets: Mapping[str, tuple[Any, Any]] | None
+) -> dict[str, tuple[Any, Any]]:
+    if (X is None) == (datasets is None):
+        raise ValueError(
+            "pass either X and y, or datasets={'name': (X, y)}; got "
+            + ("neither" if X is None else "both")
+        )
+    if datasets is None:
+        datasets = {"data": (X, y)}
+    if not hasattr(datasets, "items") or not datasets:
+        raise ValueError(f"datasets must be a non-empty dict of name to (X, y); got {datasets!r}")
+    for name, (X_one, y_one) in datasets.items():
+        if y_one is None:
+            raise ValueError(f"datasets[{name!r}] needs targets y to score held-out rows; got None")
+        _check_lengths(name, X_one, y_one)
+    return dict(datasets)
+
+
+def _check_lengths(name: str, X: Any, y: Any) -> None:
+    if count_rows(X) != count_rows(y):
+        raise ValueError(
+            f"X and y of data set {name!r} must have as many rows; got {count_rows(X)} and "
+            f"{count_rows(y)}"
+        )
+
+
+def _check_seeds(seeds: int | Sequence[int]) -> list[int]:
+    listed = list(np.atleast_1d(np.asarray(seeds, dtype=object)))
+    whole = all(isinstance(seed, int | np.integer) and 0 <= seed < 2**32 for seed in listed)
+    if not listed or not whole or len(set(listed)) < len(listed):
+        raise ValueError(
+            f"seeds must be an integer of 0 or more, or several different ones; got {seeds!r}"
+        )
+    return [int(seed) for seed in listed]
+
+
+def _describe_key(key: RunKey) -> str:
+    return f"{key.dataset}, seed {key.seed}, fold {key.fold}, {key.strategy}"
+
+
+def _describe_run(run: RunRecord) -> str:
+    spent = f"{len(run.trials)} trials, {describe_spent(run.spent)}, {run.seconds:.1f} s"
+    if run.error:
+        return f"failed after {spent}: {run.error}"
+    return f"{spent}, inner score {run.inner_score:.4f}, held-out score {run.test_score:.4f}"
