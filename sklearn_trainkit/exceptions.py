@@ -1,6 +1,6 @@
 """Exceptions and warnings that callers may want to catch by class."""
 
-__all__ = ["DivergenceError", "DivergenceWarning"]
+__all__ = ["DivergenceError", "DivergenceWarning", "GradientFlowWarning"]
 
 
 class DivergenceError(ArithmeticError):
@@ -9,3 +9,7 @@ class DivergenceError(ArithmeticError):
 
 class DivergenceWarning(UserWarning):
     """Training was stopped early because the loss became NaN or infinite."""
+
+
+class GradientFlowWarning(UserWarning):
+    """Gradients vanish, explode or are mostly zero; the message says where and what helps."""

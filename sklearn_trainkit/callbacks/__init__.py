@@ -6,6 +6,12 @@ from sklearn_trainkit.callbacks._clipping import (
     clip_by_norm_,
     clip_by_value_,
 )
+from sklearn_trainkit.callbacks._gradient_flow import (
+    GradientFlow,
+    LayerFlow,
+    diagnose_flow,
+    gradient_flow,
+)
 from sklearn_trainkit.callbacks._training_meter import (
     FitTrace,
     TrainingMeter,
@@ -16,10 +22,14 @@ from sklearn_trainkit.callbacks._training_meter import (
 __all__ = [
     "FitTrace",
     "GradientClipping",
+    "GradientFlow",
+    "LayerFlow",
     "TrainingMeter",
     "TrainingSpent",
     "clip_adaptive_",
     "clip_by_norm_",
     "clip_by_value_",
+    "diagnose_flow",
+    "gradient_flow",
     "sum_traces",
 ]

@@ -134,6 +134,7 @@ class TrainingRun:
             self._kept = KeptWeights(net.module_, settings.patience)
         elif settings.on_divergence == "warn":
             self._kept = KeptWeights(net.module_, None)
+        self._named = list(net.module_.named_parameters())
         self._parameters = [p for p in net.module_.parameters() if p.requires_grad]
         self._parameters += [p for p in net.criterion_.parameters() if p.requires_grad]
         self._base_lrs = [group["lr"] for group in net.optimizer_.param_groups]
@@ -255,8 +256,9 @@ class TrainingRun:
         loss = self.net.criterion_(output, batch.y, batch.weight)
         loss.backward()
         if self._hooks["on_grad_computed"]:
-            named = list(module.named_parameters())
-            self._notify("on_grad_computed", named_parameters=named, batch=batch[:2], training=True)
+            self._notify(
+                "on_grad_computed", named_parameters=self._named, batch=batch[:2], training=True
+            )
         if settings.clips:
             clip_gradients_(
                 self._parameters, settings.clip_norm, settings.clip_value, settings.clip_adaptive
