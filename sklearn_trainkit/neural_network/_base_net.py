@@ -24,6 +24,7 @@ from sklearn_trainkit.neural_network._input_checks import (
 )
 from sklearn_trainkit.neural_network._lr_schedules import LR_SCHEDULES, LRSchedule
 from sklearn_trainkit.neural_network._optimizers import OPTIMIZERS, make_optimizer
+from sklearn_trainkit.neural_network._precision import PRECISIONS
 from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorLoader, TensorRows
 from sklearn_trainkit.neural_network._training_loop import LoopSettings, TrainingRun, switch_mode
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
@@ -60,7 +61,6 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     iterator_train: Any = TensorLoader
     iterator_valid: Any = TensorLoader
     dataset: Any = RowsDataset
-    compile = False
     use_caching = "auto"
     torch_load_kwargs: Any = None
     initialized_ = False
@@ -102,6 +102,8 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         "callbacks": [list, None],
         "device": [str, torch.device],
         "dtype": [StrOptions({"auto", *FLOAT_TYPES})],
+        "precision": [StrOptions(set(PRECISIONS))],
+        "compile": ["boolean"],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -127,6 +129,8 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     callbacks: list | None
     device: Any
     dtype: str
+    precision: str
+    compile: bool
     n_threads: int | None
     verbose: Any
     random_state: Any
@@ -259,6 +263,8 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
             patience=self.patience,
             on_divergence=self.on_divergence,
             n_threads=self.n_threads,
+            precision=self.precision,
+            compile=self.compile,
         )
         n_batches = len(TensorLoader(train, batch_size))
         return TrainingRun(

@@ -20,6 +20,7 @@ from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
 from sklearn_trainkit.neural_network._dropout import set_dropout_generator
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
+from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorLoader, TensorRows
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.utils._sklearn_private import callback_management_context
@@ -40,6 +41,8 @@ class LoopSettings(NamedTuple):
     patience: int
     on_divergence: str
     n_threads: int | None
+    precision: str
+    compile: bool
 
     @property
     def clips(self) -> bool:
@@ -134,6 +137,9 @@ class TrainingRun:
             self._kept = KeptWeights(net.module_, settings.patience)
         elif settings.on_divergence == "warn":
             self._kept = KeptWeights(net.module_, None)
+        self._precision = MixedPrecision(settings.precision, train.X.device.type)
+        # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
+        self._forward = torch.compile(net.module_) if settings.compile else net.module_
         self._named = list(net.module_.named_parameters())
         self._parameters = [p for p in net.module_.parameters() if p.requires_grad]
         self._parameters += [p for p in net.criterion_.parameters() if p.requires_grad]
@@ -238,7 +244,7 @@ class TrainingRun:
             if needs_closure:
                 optimizer.step(lambda batch=batch: self._backward(batch)[0])
             else:
-                optimizer.step()
+                self._precision.step(optimizer)
             net.n_steps_ += 1
             size = len(batch.y)
             total += value * size
@@ -249,12 +255,12 @@ class TrainingRun:
 
     def _backward(self, batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
         """Leave the clipped gradients of a batch in the parameters; return loss and output."""
-        settings, module = self.settings, self.net.module_
+        settings = self.settings
         for parameter in self._parameters:
             parameter.grad = None
-        output = module(batch.X)
-        loss = self.net.criterion_(output, batch.y, batch.weight)
-        loss.backward()
+        output = self._precision.run(self._forward, batch.X)
+        loss = self._precision.run(self.net.criterion_, output, batch.y, batch.weight)
+        self._precision.backward(loss, self.net.optimizer_)
         if self._hooks["on_grad_computed"]:
             self._notify(
                 "on_grad_computed", named_parameters=self._named, batch=batch[:2], training=True

@@ -207,3 +207,28 @@ def test_lbfgs_fits_a_linear_model_to_the_least_squares_solution():
     design = np.column_stack([A, np.ones(80)])
     expected = design @ np.linalg.lstsq(design, b, rcond=None)[0]
     np.testing.assert_allclose(net.predict(A), expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_comes_close_to_full(precision):
+    params = {"hidden_units": (16,), "max_epochs": 10, "random_state": 0}
+    full = MLPNetClassifier(**params).fit(X, y)
+    mixed = MLPNetClassifier(precision=precision, **params).fit(X, y)
+    assert mixed.predict_proba(X).dtype == np.float32
+    np.testing.assert_allclose(mixed.predict_proba(X), full.predict_proba(X), atol=0.05)
+    assert not np.array_equal(mixed.predict_proba(X), full.predict_proba(X))
+
+
+def test_fp16_gradients_are_unscaled_before_they_are_clipped():
+    norms = []
+
+    class Norms(Callback):
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            grads = [p.grad.flatten() for _, p in named_parameters]
+            norms.append(torch.cat(grads).norm().item())
+
+    params = {"hidden_units": (16,), "max_epochs": 1, "random_state": 0, "callbacks": [Norms()]}
+    MLPNetClassifier(**params).fit(X, y)
+    n_steps = len(norms)
+    MLPNetClassifier(precision="fp16", clip_norm=1.0, **params).fit(X, y)
+    assert norms[n_steps] == pytest.approx(norms[0], rel=0.01)
