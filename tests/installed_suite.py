@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 
 def installed_tests(module_name, replacements, exclude=()):
     """Return the namespace of an installed test module with ``replacements`` in place.
@@ -40,8 +42,23 @@ def installed_tests(module_name, replacements, exclude=()):
     missing = [name for name in exclude if name not in namespace]
     if missing:
         raise LookupError(f"exclude names tests that {module_name} does not have: {missing}")
+    _list_parametrize_values(namespace)
     return {
         name: value
         for name, value in namespace.items()
         if not name.startswith("__") and name not in set(exclude)
     }
+
+
+def _list_parametrize_values(namespace):
+    """Turn generators given to `parametrize` into lists, as pytest asks for from version 9 on."""
+    for name, test in namespace.items():
+        if name.startswith("test") and hasattr(test, "pytestmark"):
+            test.pytestmark = [_listed(mark) for mark in test.pytestmark]
+
+
+def _listed(mark):
+    if mark.name != "parametrize" or len(mark.args) < 2:
+        return mark
+    names, values, *rest = mark.args
+    return pytest.mark.parametrize(names, list(values), *rest, **mark.kwargs).mark
