@@ -8,8 +8,10 @@ and pytest collects the tests as if they had been written there.
 
 import importlib
 import importlib.util
+import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 from unittest import mock
 
 import pytest
@@ -33,7 +35,11 @@ def installed_tests(module_name, replacements, exclude=()):
         Everything the module defines: tests, helpers, fixtures.
     """
     source_path = Path(importlib.util.find_spec(module_name).origin)
-    namespace = {"__name__": f"{module_name}__with_ours", "__file__": str(source_path)}
+    # A module that can be imported by name, so that instances of its classes can be pickled.
+    module = ModuleType(f"{module_name}__with_ours")
+    module.__file__ = str(source_path)
+    sys.modules[module.__name__] = module
+    namespace = vars(module)
     with ExitStack() as stack:
         for dotted, ours in replacements.items():
             owner, attribute = dotted.rsplit(".", 1)

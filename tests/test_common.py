@@ -6,7 +6,13 @@ import re
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor
+from sklearn_trainkit.neural_network import (
+    MLPNetClassifier,
+    MLPNetRegressor,
+    NetClassifier,
+    NetRegressor,
+)
+from sklearn_trainkit.neural_network._mlp_module import MLPModule
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
 
 ESTIMATORS = [
@@ -14,6 +20,8 @@ ESTIMATORS = [
     StandardScaler(),
     MLPNetClassifier(),
     MLPNetRegressor(),
+    NetClassifier(MLPModule),
+    NetRegressor(MLPModule),
     MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam"),
     MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
 ]
@@ -24,7 +32,7 @@ def test_scikit_learns_estimator_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("cls", [MLPNetClassifier, MLPNetRegressor])
+@pytest.mark.parametrize("cls", [MLPNetClassifier, MLPNetRegressor, NetClassifier, NetRegressor])
 def test_documented_defaults_are_those_of_the_signature(cls):
     parameters = cls.__doc__.split("Attributes\n")[0]
     documented = dict(re.findall(r"^ {4}(\w+) :.*?default=(.+)$", parameters, re.MULTILINE))

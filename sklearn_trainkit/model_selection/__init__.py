@@ -1,3 +1,5 @@
 """Hyperparameter search."""
 
-__all__: list[str] = []
+from sklearn_trainkit.model_selection._search import OptunaSearchCV
+
+__all__ = ["OptunaSearchCV"]

@@ -2,8 +2,12 @@
 
 from sklearn_trainkit.neural_network._mlp_classifier import MLPNetClassifier
 from sklearn_trainkit.neural_network._mlp_regressor import MLPNetRegressor
+from sklearn_trainkit.neural_network._net_classifier import NetClassifier
+from sklearn_trainkit.neural_network._net_regressor import NetRegressor
 
 __all__ = [
     "MLPNetClassifier",
     "MLPNetRegressor",
+    "NetClassifier",
+    "NetRegressor",
 ]

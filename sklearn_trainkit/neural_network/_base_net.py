@@ -74,6 +74,8 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
 
     # Ours draw from generators of their own; modules that are not ours may not.
     _module_draws_globally = False
+    # Whether a sample may have more than one dimension.
+    _allow_nd = False
     _batch_score_name: str
 
     _parameter_constraints: ClassVar[dict] = {
@@ -228,14 +230,14 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         seeds = stream_seeds(self.random_state)
         train, valid = self._split(X, y, weight, X_val, y_val, seeds)
         if fresh:
-            self._initialize_all(seeds)
+            self._initialize_all(seeds, train)
         return self._training_run(train, valid, self.max_epochs, (X, y))
 
     def _train_one_epoch(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Train one epoch on checked data, going on from the present weights."""
-        if not hasattr(self, "module_"):
-            self._initialize_all(stream_seeds(self.random_state))
         rows = self._rows(X, self._encode_targets(y, "y"), weight)
+        if not hasattr(self, "module_"):
+            self._initialize_all(stream_seeds(self.random_state), rows)
         self._training_run(rows, None, 1, (X, y)).train()
 
     def _training_run(
@@ -271,8 +273,23 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
             callback_data=callback_data,
         )
 
+    def _check_first_rows(self, module: torch.nn.Module, rows: TensorRows) -> None:
+        """Raise if a module that is not ours does not fit the data."""
+
     def _check_batches(self, n_rows: int) -> None:
         """Raise if batches of ``n_rows`` rows cannot be trained on."""
+
+    def _learn_input(self, X: np.ndarray, reset: bool) -> None:
+        """Keep type and shape of the samples, or compare with what was kept."""
+        shape = X.shape[1:]
+        if reset:
+            self.dtype_ = X.dtype.name
+            self.input_shape_ = shape
+        elif shape != self.input_shape_:
+            raise ValueError(
+                f"X has samples of shape {shape}, but {type(self).__name__} was fitted with "
+                f"samples of shape {self.input_shape_}."
+            )
 
     def _input_dtypes(self, reset: bool) -> Any:
         """Return what ``validate_data`` may leave the type of X at."""
@@ -336,20 +353,22 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         self._initialize_all(stream_seeds(self.random_state))
         return self
 
-    def _initialize_all(self, seeds: StreamSeeds) -> None:
+    def _initialize_all(self, seeds: StreamSeeds, rows: TensorRows | None = None) -> None:
         self.initialize_callbacks()
         self.history_ = History()
         self.n_steps_ = 0
-        self._initialize_weights(seeds)
+        self._initialize_weights(seeds, rows)
         self.initialize_criterion()
         self.initialize_optimizer()
         self.initialized_ = True
 
-    def _initialize_weights(self, seeds: StreamSeeds) -> None:
+    def _initialize_weights(self, seeds: StreamSeeds, rows: TensorRows | None = None) -> None:
         device = checked_device(self.device)
         with seeded_global_torch(seeds.weights):
-            module = self._make_module()
-        self.module_ = module.to(device=device, dtype=FLOAT_TYPES[self.dtype_])
+            module = self._make_module().to(device=device, dtype=FLOAT_TYPES[self.dtype_])
+            if rows is not None:
+                self._check_first_rows(module, rows)
+        self.module_ = module
         self.streams_ = TrainingStreams(seeds, device, self._module_draws_globally)
 
     def initialize_module(self) -> "BaseNet":
@@ -394,7 +413,9 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         if isinstance(X, RowsDataset):
             return X
         if not isinstance(X, torch.Tensor):
-            X = validate_data(self, X, reset=False, dtype=self.dtype_, order="C")
+            X = validate_data(
+                self, X, reset=False, dtype=self.dtype_, order="C", allow_nd=self._allow_nd
+            )
             X = torch.from_numpy(writeable(X))
         return RowsDataset(TensorRows(X.to(FLOAT_TYPES[self.dtype_]), torch.empty(len(X), 0)))
 

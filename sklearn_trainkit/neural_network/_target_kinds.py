@@ -55,8 +55,10 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         dtype = self._input_dtypes(reset)
-        X, y = validate_data(self, X, y, reset=reset, dtype=dtype, order="C")
-        self.dtype_ = X.dtype.name
+        X, y = validate_data(
+            self, X, y, reset=reset, dtype=dtype, order="C", allow_nd=self._allow_nd
+        )
+        self._learn_input(X, reset)
         check_classification_targets(y)
         return X, y
 
@@ -194,9 +196,17 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         dtype = self._input_dtypes(reset)
         X, y = validate_data(
-            self, X, y, reset=reset, dtype=dtype, order="C", multi_output=True, y_numeric=True
+            self,
+            X,
+            y,
+            reset=reset,
+            dtype=dtype,
+            order="C",
+            allow_nd=self._allow_nd,
+            multi_output=True,
+            y_numeric=True,
         )
-        self.dtype_ = X.dtype.name
+        self._learn_input(X, reset)
         return X, y
 
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:

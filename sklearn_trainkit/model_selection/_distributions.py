@@ -1,0 +1,265 @@
+"""One parameter of a search space: how optuna draws it, and which object the draw stands for.
+
+optuna stores numbers and strings only, so a list of arbitrary objects is searched through its
+labels, and a scipy distribution without a counterpart in optuna through its quantiles.
+"""
+
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+__all__ = ["Dimension", "label_choices", "make_dimension", "suggest"]
+
+_MAX_LABEL = 80
+# An unbounded distribution is cut where a quantile would be infinite.
+_QUANTILE_MARGIN = 1e-9
+_ACCEPTED = (
+    "a list (or tuple, range, 1-d array) of choices, a frozen scipy.stats distribution, or an "
+    "optuna distribution"
+)
+
+
+class Dimension(Protocol):
+    """What a space needs to know about one of its parameters."""
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        """What optuna draws from."""
+
+    def decode(self, drawn: Any) -> Any:
+        """Return the parameter value for what optuna drew."""
+
+    def encode(self, value: Any) -> Any:
+        """Return what optuna would have drawn for ``value``; ValueError if it never could."""
+
+    def list_values(self) -> list[Any] | None:
+        """Return every value, or None when there is no end of them."""
+
+
+@dataclass(frozen=True)
+class ChoiceDimension:
+    """A list of objects of any kind, drawn by label."""
+
+    objects: tuple[Any, ...]
+    distribution: CategoricalDistribution
+
+    def decode(self, drawn: Any) -> Any:
+        return self.objects[self.distribution.choices.index(drawn)]
+
+    def encode(self, value: Any) -> Any:
+        for same in (_is_identical, _is_equal):
+            for candidate, label in zip(self.objects, self.distribution.choices, strict=True):
+                if same(candidate, value):
+                    return label
+        raise ValueError(f"is not one of the choices {list(self.distribution.choices)}")
+
+    def list_values(self) -> list[Any]:
+        return list(self.objects)
+
+
+@dataclass(frozen=True)
+class NumericDimension:
+    """A range of numbers that optuna draws as they are."""
+
+    distribution: FloatDistribution | IntDistribution
+
+    def decode(self, drawn: Any) -> Any:
+        return drawn
+
+    def encode(self, value: Any) -> Any:
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+        if not is_number or not self.distribution._contains(float(value)):
+            raise ValueError(f"is outside {self.distribution}")
+        whole = isinstance(self.distribution, IntDistribution)
+        return int(value) if whole else float(value)
+
+    def list_values(self) -> list[Any] | None:
+        low, high, step = (getattr(self.distribution, key) for key in ("low", "high", "step"))
+        if step is None or self.distribution.log:
+            return None
+        return [low + index * step for index in range(round((high - low) / step) + 1)]
+
+
+@dataclass(frozen=True)
+class QuantileDimension:
+    """Any frozen scipy distribution, drawn as a quantile level between 0 and 1."""
+
+    frozen: Any
+    distribution: FloatDistribution
+
+    def decode(self, drawn: Any) -> Any:
+        value = self.frozen.ppf(min(max(drawn, _QUANTILE_MARGIN), 1 - _QUANTILE_MARGIN))
+        return int(value) if hasattr(self.frozen, "pmf") else float(value)
+
+    def encode(self, value: Any) -> Any:
+        low, high = self.frozen.support()
+        if not isinstance(value, numbers.Real) or not low <= value <= high:
+            raise ValueError(f"is outside the support [{low}, {high}] of its distribution")
+        return float(self.frozen.cdf(value))
+
+    def list_values(self) -> None:
+        return None
+
+
+def make_dimension(name: str, values: Any) -> Dimension:
+    """Return the dimension that ``values`` describe.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter, for messages.
+    values : sequence, frozen scipy distribution or optuna distribution
+        What the user wrote in ``param_distributions``.
+
+    Raises
+    ------
+    TypeError
+        When ``values`` are none of these.
+    ValueError
+        When there is nothing to draw: an empty list, a distribution without finite quantiles.
+    """
+    if isinstance(values, CategoricalDistribution):
+        return _choices(values.choices)
+    if isinstance(values, FloatDistribution | IntDistribution):
+        return NumericDimension(values)
+    if hasattr(values, "rvs") and not isinstance(values, type):
+        return _from_scipy(name, values)
+    return _from_sequence(name, values)
+
+
+def suggest(trial: "optuna.Trial", name: str, distribution: BaseDistribution) -> Any:
+    """Draw ``name`` from ``distribution`` through optuna's public interface."""
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(
+            name,
+            distribution.low,
+            distribution.high,
+            step=distribution.step,
+            log=distribution.log,
+        )
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(
+            name,
+            distribution.low,
+            distribution.high,
+            step=distribution.step,
+            log=distribution.log,
+        )
+    assert isinstance(distribution, CategoricalDistribution)
+    return trial.suggest_categorical(name, distribution.choices)
+
+
+def label_choices(objects: Sequence[Any]) -> tuple[Any, ...]:
+    """Return one distinct, storable and readable label per object.
+
+    Plain numbers, strings, booleans and None stand for themselves, as long as no two are equal.
+
+    >>> label_choices([0.1, 1, "auto", None])
+    (0.1, 1, 'auto', None)
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> label_choices([StandardScaler(), "passthrough", (1, 2), (1, 2)])
+    ('StandardScaler()', 'passthrough', '(1, 2)', '(1, 2) #2')
+    """
+    plain = [item.item() if isinstance(item, np.generic) else item for item in objects]
+    if all(_is_storable(item) for item in plain) and len(set(plain)) == len(plain):
+        return tuple(plain)
+    labels: list[str] = []
+    for item in plain:
+        text = _describe(item)
+        earlier = sum(label == text or label.startswith(f"{text} #") for label in labels)
+        labels.append(f"{text} #{earlier + 1}" if earlier else text)
+    return tuple(labels)
+
+
+def _choices(objects: Sequence[Any]) -> ChoiceDimension:
+    return ChoiceDimension(tuple(objects), CategoricalDistribution(label_choices(objects)))
+
+
+def _from_sequence(name: str, values: Any) -> ChoiceDimension:
+    is_array = isinstance(values, np.ndarray)
+    if not is_array and (isinstance(values, str | bytes) or not isinstance(values, Sequence)):
+        raise TypeError(
+            f"param_distributions[{name!r}] needs to be {_ACCEPTED}, but got {values!r} (of type "
+            f"{type(values).__name__}). A single value needs to be wrapped in a list."
+        )
+    if is_array and values.ndim != 1:
+        raise ValueError(
+            f"param_distributions[{name!r}] is an array of shape {values.shape}; an array of "
+            "choices has to be 1-d. Pass a list of arrays to choose between arrays."
+        )
+    if len(values) == 0:
+        raise ValueError(
+            f"param_distributions[{name!r}] is empty, so there is nothing to choose from; it "
+            f"needs to be {_ACCEPTED}."
+        )
+    return _choices(list(values))
+
+
+def _from_scipy(name: str, frozen: Any) -> Dimension:
+    if not all(hasattr(frozen, method) for method in ("ppf", "cdf", "support")):
+        raise TypeError(
+            f"param_distributions[{name!r}] can be sampled but has no quantile function (ppf), "
+            f"which a guided search needs; got {frozen!r}. It needs to be {_ACCEPTED}."
+        )
+    tails = [frozen.ppf(level) for level in (_QUANTILE_MARGIN, 0.5, 1 - _QUANTILE_MARGIN)]
+    if not np.all(np.isfinite(tails)):
+        raise ValueError(
+            f"param_distributions[{name!r}] has quantiles that are not finite ({tails}): check "
+            "the arguments of the distribution."
+        )
+    low, high = frozen.support()
+    kind = getattr(getattr(frozen, "dist", None), "name", None)
+    if kind == "uniform":
+        return NumericDimension(FloatDistribution(float(low), float(high)))
+    if kind == "randint":
+        return NumericDimension(IntDistribution(int(low), int(high)))
+    if kind in ("loguniform", "reciprocal") and _is_logarithmic(low, tails[1], high):
+        return NumericDimension(FloatDistribution(float(low), float(high), log=True))
+    return QuantileDimension(frozen, FloatDistribution(0.0, 1.0))
+
+
+def _is_logarithmic(low: float, middle: float, high: float) -> bool:
+    # A shifted loguniform (loc != 0) is not uniform in the logarithm.
+    return low > 0 and math.isclose(middle, math.sqrt(low * high), rel_tol=1e-6)
+
+
+def _is_storable(item: Any) -> bool:
+    if isinstance(item, float):
+        return math.isfinite(item)
+    return item is None or isinstance(item, str | int | bool)
+
+
+def _describe(item: Any) -> str:
+    named = item if isinstance(item, str) else getattr(item, "__qualname__", None)
+    text = named if isinstance(named, str) else " ".join(str(repr(item)).split())
+    # An address in memory would differ in the next session.
+    if " at 0x" in text:
+        text = type(item).__name__
+    return text if len(text) <= _MAX_LABEL else text[: _MAX_LABEL - 3] + "..."
+
+
+_is_identical: Callable[[Any, Any], bool] = lambda left, right: left is right  # noqa: E731
+
+
+def _is_equal(left: Any, right: Any) -> bool:
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        return type(left) is type(right) and np.array_equal(left, right)
+    if isinstance(left, bool) != isinstance(right, bool):
+        return False
+    if hasattr(left, "get_params"):
+        return type(left) is type(right) and repr(left) == repr(right)
+    try:
+        return bool(left == right)
+    except (TypeError, ValueError):
+        return False

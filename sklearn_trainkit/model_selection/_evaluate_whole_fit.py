@@ -1,0 +1,119 @@
+"""The whole-fit evaluator: any estimator, fold by fold, with a report after each fold."""
+
+from traceback import format_exc
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_trainkit.model_selection._evaluation import (
+    EvaluationSetup,
+    Reporter,
+    TrialJob,
+    build_candidate,
+)
+from sklearn_trainkit.model_selection._trial_record import (
+    FAILED,
+    PRUNED,
+    FoldOutcome,
+    TrialRecord,
+    mean_test_score,
+)
+from sklearn_trainkit.model_selection._verbose import print_fold
+from sklearn_trainkit.utils._sklearn_private import MultimetricScorer, fit_and_score
+
+__all__ = ["evaluate_whole_fit", "failed_outcome"]
+
+
+def evaluate_whole_fit(setup: EvaluationSetup, job: TrialJob, reporter: Reporter) -> TrialRecord:
+    """Fit and score a candidate on one fold after the other.
+
+    The value reported after fold ``k`` (counted from 1) is the mean test score so far.
+    """
+    try:
+        candidate = build_candidate(setup, job.params)
+    except Exception:
+        if setup.error_score == "raise":
+            raise
+        return _record_bad_params(setup, job, format_exc())
+    folds: list[FoldOutcome] = []
+    curve: list[tuple[int, float]] = []
+    for index in range(len(setup.folds)):
+        folds.append(_fit_fold(setup, job, candidate, index))
+        curve.append((index + 1, mean_test_score(folds, setup.metric)))
+        stop = reporter.report(*curve[-1])
+        if stop and index + 1 < len(setup.folds):
+            return TrialRecord(
+                job.number,
+                job.params,
+                tuple(folds),
+                state=PRUNED,
+                curve=tuple(curve),
+                reason=f"pruned after {index + 1} of {len(setup.folds)} folds",
+            )
+    return make_record(setup, job, folds, curve)
+
+
+def make_record(
+    setup: EvaluationSetup,
+    job: TrialJob,
+    folds: list[FoldOutcome],
+    curve: list[tuple[int, float]],
+    n_epochs: int | None = None,
+) -> TrialRecord:
+    """Return the record of a trial that ran to its end: complete, or failed if a score is NaN."""
+    state, reason = "complete", None
+    if np.isnan(mean_test_score(folds, setup.metric)):
+        errors = [fold.fit_error for fold in folds if fold.fit_error is not None]
+        state = FAILED
+        reason = errors[0].strip().splitlines()[-1] if errors else "a score is NaN"
+    return TrialRecord(job.number, job.params, tuple(folds), state, tuple(curve), n_epochs, reason)
+
+
+def failed_outcome(setup: EvaluationSetup, error: str, fit_time: float = 0.0) -> FoldOutcome:
+    """Return the outcome of a fold that could not be fitted: ``error_score`` for every metric."""
+    scores: Any = setup.error_score
+    if isinstance(setup.scorer, MultimetricScorer):
+        scores = dict.fromkeys(setup.scorer._scorers, setup.error_score)
+    train_scores = scores if setup.return_train_score else None
+    return FoldOutcome(scores, train_scores, fit_time, 0.0, error)
+
+
+def _fit_fold(setup: EvaluationSetup, job: TrialJob, candidate: Any, index: int) -> FoldOutcome:
+    fold = setup.folds.folds[index]
+    context = None
+    if job.callback_ctx is not None:
+        context = job.callback_ctx.subcontext(task_name="candidate-split-evaluation", task_id=index)
+    # Times, warnings, callbacks and the array API are scikit-learn's own from here on.
+    result = fit_and_score(
+        clone(candidate),
+        setup.folds.X,
+        setup.folds.y,
+        scorer=setup.scorer,
+        train=fold.train,
+        test=fold.test,
+        verbose=0,
+        parameters=None,
+        fit_params=setup.folds.fit_params,
+        score_params=setup.folds.score_params,
+        return_train_score=setup.return_train_score,
+        return_times=True,
+        error_score=setup.error_score,
+        caller=setup.caller,
+        callback_ctx=context,
+    )
+    outcome = FoldOutcome(
+        result["test_scores"],
+        result.get("train_scores"),
+        result["fit_time"],
+        result["score_time"],
+        result["fit_error"],
+    )
+    if setup.verbose > 1:
+        print_fold(setup.verbose, job, index, len(setup.folds), outcome)
+    return outcome
+
+
+def _record_bad_params(setup: EvaluationSetup, job: TrialJob, error: str) -> TrialRecord:
+    folds = [failed_outcome(setup, error) for _ in range(len(setup.folds))]
+    return make_record(setup, job, folds, [])

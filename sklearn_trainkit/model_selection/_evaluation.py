@@ -1,0 +1,124 @@
+"""The contract of an evaluator: parameters and frozen folds in, one record out.
+
+An evaluator is a function ``evaluate(setup, job, reporter) -> TrialRecord``. It owns the loop over
+folds, because only then can a trial be stopped between two folds or two epochs.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sklearn.base import clone
+
+from sklearn_trainkit.model_selection._folds import FrozenFolds
+from sklearn_trainkit.model_selection._trial_record import TrialRecord
+
+__all__ = [
+    "EvaluationSetup",
+    "Evaluator",
+    "Reporter",
+    "SilentReporter",
+    "TrialJob",
+    "build_candidate",
+]
+
+
+@dataclass(frozen=True)
+class EvaluationSetup:
+    """What every trial of a search shares.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Template, never fitted.
+    folds : FrozenFolds
+        The data and its splits.
+    scorer : callable
+        Returns a number or a dict of numbers.
+    metric : str or None
+        The score that guides the search, when there are several.
+    error_score : float or "raise"
+        Score of a fold whose fit fails.
+    return_train_score : bool
+        Whether training rows are scored too.
+    verbose : int
+        As in :class:`OptunaSearchCV`.
+    seed : int or None
+        Seed of every ``random_state`` that the user left at None.
+    caller : OptunaSearchCV or None
+        The searcher, for scikit-learn's callbacks.
+    """
+
+    estimator: Any
+    folds: FrozenFolds
+    scorer: Callable[..., Any]
+    metric: str | None
+    error_score: Any
+    return_train_score: bool
+    verbose: int = 0
+    seed: int | None = None
+    caller: Any = None
+
+
+@dataclass(frozen=True)
+class TrialJob:
+    """One trial to evaluate.
+
+    Attributes
+    ----------
+    number : int
+        The trial's number in its study.
+    params : dict
+        What the estimator gets.
+    callback_ctx : CallbackContext or None
+        The trial's task in scikit-learn's task tree.
+    """
+
+    number: int
+    params: dict[str, Any]
+    callback_ctx: Any = None
+
+
+class Reporter(Protocol):
+    """Where an evaluator says how far it is, and learns whether to go on."""
+
+    def report(self, step: int, value: float) -> bool:
+        """Record ``value`` at ``step``; return True when the trial should stop."""
+
+
+class SilentReporter:
+    """A reporter for searches without a pruner: it never stops a trial."""
+
+    def report(self, step: int, value: float) -> bool:
+        """Return False."""
+        return False
+
+
+Evaluator = Callable[[EvaluationSetup, TrialJob, Reporter], TrialRecord]
+
+
+def build_candidate(setup: EvaluationSetup, params: dict[str, Any]) -> Any:
+    """Return an unfitted estimator with ``params`` set and, if asked, its seeds filled in.
+
+    Parameters are cloned: they may be estimators, and those of the user are never modified.
+    """
+    candidate = clone(setup.estimator)
+    if params:
+        candidate = candidate.set_params(**clone(params, safe=False))
+    if setup.seed is not None:
+        fill_seeds(candidate, setup.seed, keep=params)
+    return candidate
+
+
+def fill_seeds(estimator: Any, seed: int, keep: Any = ()) -> None:
+    """Set each ``random_state`` that is None to a seed derived from ``seed`` and its name."""
+    seeds = {
+        name: (seed + zlib.crc32(name.encode())) % (2**31 - 1)
+        for name, value in estimator.get_params(deep=True).items()
+        if value is None
+        and (name == "random_state" or name.endswith("__random_state"))
+        and name not in keep
+    }
+    if seeds:
+        estimator.set_params(**seeds)

@@ -1,0 +1,288 @@
+"""The search space: what the user wrote, checked, and turned into parameters trial by trial."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Protocol
+
+import optuna
+from sklearn.base import clone
+
+from sklearn_trainkit.model_selection._distributions import (
+    Dimension,
+    label_choices,
+    make_dimension,
+    suggest,
+)
+
+__all__ = ["EnqueuedTrial", "SearchSpace", "check_names", "make_search_space"]
+
+# Never the name of a parameter, so it cannot collide with one.
+_BRANCH = "param_distributions[i]"
+
+
+@dataclass(frozen=True)
+class EnqueuedTrial:
+    """A candidate dictated by the user.
+
+    Attributes
+    ----------
+    fixed : dict
+        What optuna has to draw.
+    params : dict
+        The user's own objects and numbers, which the estimator gets unchanged.
+    """
+
+    fixed: dict[str, Any]
+    params: dict[str, Any]
+
+
+class SearchSpace(Protocol):
+    """What the search needs from a space, whichever way it was written."""
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Return the estimator's parameters for ``trial``."""
+
+    def match(self, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
+        """Return how optuna would have drawn ``params``; ValueError when it never could."""
+
+    def list_points(self) -> list[dict[str, Any]]:
+        """Return every point of a finite space; ValueError when there is no end of them."""
+
+    def match_subset(self, params: Mapping[str, Any]) -> EnqueuedTrial | None:
+        """Return the candidate made of those ``params`` that the space holds, if any."""
+
+    def is_empty(self) -> bool:
+        """Return whether there is nothing to draw."""
+
+    def describe(self) -> Any:
+        """Return a storable description, equal for equal spaces."""
+
+
+class BranchedSpace:
+    """A dict of dimensions, or several of them with a first draw that picks the dict."""
+
+    def __init__(self, branches: Sequence[Mapping[str, Dimension]]) -> None:
+        self._branches = [dict(branch) for branch in branches]
+        self._keys = [
+            {name: self._storage_key(index, name) for name in branch}
+            for index, branch in enumerate(self._branches)
+        ]
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        index = 0
+        if len(self._branches) > 1:
+            index = trial.suggest_categorical(_BRANCH, range(len(self._branches)))
+        keys = self._keys[index]
+        return {
+            name: dimension.decode(suggest(trial, keys[name], dimension.distribution))
+            for name, dimension in self._branches[index].items()
+        }
+
+    def match(self, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
+        problems = []
+        for index in sorted(range(len(self._branches)), key=lambda i: self._surplus(i, params)):
+            try:
+                fixed = self._encode(index, params, where)
+            except ValueError as error:
+                problems.append(str(error))
+            else:
+                return EnqueuedTrial(fixed, dict(params))
+        raise ValueError(problems[0])
+
+    def list_points(self) -> list[dict[str, Any]]:
+        return [point for branch in self._branches for point in _grid_of(branch)]
+
+    def describe(self) -> Any:
+        return [
+            {name: repr(dimension.distribution) for name, dimension in branch.items()}
+            for branch in self._branches
+        ]
+
+    def match_subset(self, params: Mapping[str, Any]) -> EnqueuedTrial | None:
+        """Return the candidate made of those ``params`` that some dict of the space holds."""
+        best: EnqueuedTrial | None = None
+        for index, branch in enumerate(self._branches):
+            held = {
+                name: params[name]
+                for name, dimension in branch.items()
+                if name in params and _holds(dimension, params[name])
+            }
+            if held and (best is None or len(held) > len(best.params)):
+                best = EnqueuedTrial(self._encode(index, held, "the estimator"), held)
+        return best
+
+    def is_empty(self) -> bool:
+        """Return whether no dict of the space holds a parameter."""
+        return not any(self._branches)
+
+    def list_branches(self) -> list[dict[str, Dimension]]:
+        """Return the dicts of dimensions, in the user's order."""
+        return self._branches
+
+    def _storage_key(self, index: int, name: str) -> str:
+        # optuna wants one distribution per name, while two dicts may disagree.
+        mine = self._branches[index][name].distribution
+        others = [branch[name].distribution for branch in self._branches if name in branch]
+        return name if all(other == mine for other in others) else f"{name} [{index}]"
+
+    def _surplus(self, index: int, params: Mapping[str, Any]) -> int:
+        return len(set(self._branches[index]) ^ set(params))
+
+    def _encode(self, index: int, params: Mapping[str, Any], where: str) -> dict[str, Any]:
+        branch = self._branches[index]
+        if unknown := sorted(set(params) - set(branch)):
+            raise ValueError(
+                f"{where} sets {unknown[0]!r}, which param_distributions does not hold; it holds "
+                f"{sorted(branch)}."
+            )
+        fixed: dict[str, Any] = {_BRANCH: index} if len(self._branches) > 1 else {}
+        for name, value in params.items():
+            try:
+                fixed[self._keys[index][name]] = branch[name].encode(value)
+            except ValueError as error:
+                raise ValueError(f"{where} sets {name}={value!r}, which {error}.") from None
+        return fixed
+
+
+class CallableSpace:
+    """A function ``space(trial) -> params``, for spaces that depend on what was drawn before."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        params: Any = self._function(SpaceTrial(trial))
+        if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
+            raise TypeError(
+                "param_distributions, as a function of a trial, has to return a dict of parameter "
+                f"names to values, but it returned {params!r}."
+            )
+        return dict(params)
+
+    def match(self, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
+        # The function alone knows how its draws become parameters, so here a candidate names
+        # the draws: {"n_layers": 2, "width_0": 64}.
+        return EnqueuedTrial(dict(params), {})
+
+    def match_subset(self, params: Mapping[str, Any]) -> None:
+        """Return None: only the function knows which draws make these parameters."""
+
+    def is_empty(self) -> bool:
+        """Return False."""
+        return False
+
+    def list_points(self) -> list[dict[str, Any]]:
+        raise ValueError("a function of a trial has no list of points")
+
+    def describe(self) -> Any:
+        module = getattr(self._function, "__module__", "")
+        return f"{module}.{getattr(self._function, '__qualname__', type(self._function).__name__)}"
+
+
+class SpaceTrial:
+    """The trial that a function space receives: optuna's, with any object as a choice."""
+
+    def __init__(self, trial: optuna.Trial) -> None:
+        self._trial = trial
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Return one of ``choices``, which may be objects of any kind."""
+        objects = list(choices)
+        labels = label_choices(objects)
+        return objects[labels.index(self._trial.suggest_categorical(name, labels))]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._trial, name)
+
+
+def make_search_space(param_distributions: Any) -> BranchedSpace | CallableSpace:
+    """Return the checked space behind ``param_distributions``.
+
+    Parameters
+    ----------
+    param_distributions : dict, list of dict, or callable
+        As in :class:`OptunaSearchCV`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When an entry cannot be searched; the message names the entry.
+    """
+    if callable(param_distributions):
+        return CallableSpace(param_distributions)
+    is_dict = isinstance(param_distributions, Mapping)
+    branches = [param_distributions] if is_dict else list(param_distributions)
+    if not branches:
+        raise ValueError("param_distributions is an empty list: there is nothing to search.")
+    for index, branch in enumerate(branches):
+        if not isinstance(branch, Mapping):
+            raise TypeError(
+                f"param_distributions[{index}] needs to be a dict of parameter names to values, "
+                f"but got {branch!r} (of type {type(branch).__name__})."
+            )
+    return BranchedSpace(
+        [
+            {name: make_dimension(name, values) for name, values in branch.items()}
+            for branch in branches
+        ]
+    )
+
+
+def check_names(space: BranchedSpace | CallableSpace, estimator: Any) -> None:
+    """Raise ValueError when the space names a parameter that ``estimator`` lacks.
+
+    Every name is tried on a clone, because estimators may accept names that ``get_params`` does
+    not list. ``step__parameter`` is left alone when the space also replaces ``step``.
+    """
+    if isinstance(space, CallableSpace):
+        return
+    for branch in space.list_branches():
+        for name, dimension in branch.items():
+            if not any(parent in branch for parent in _list_parents(name)):
+                _try_name(estimator, name, _example_of(dimension))
+
+
+def _try_name(estimator: Any, name: str, value: Any) -> None:
+    try:
+        clone(estimator, safe=False).set_params(**{name: clone(value, safe=False)})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"param_distributions names {name!r}, which {type(estimator).__name__} does not "
+            f"accept: {error}"
+        ) from error
+
+
+def _holds(dimension: Dimension, value: Any) -> bool:
+    try:
+        dimension.encode(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _list_parents(name: str) -> list[str]:
+    """Return ``["a", "a__b"]`` for ``"a__b__c"``."""
+    parts = name.split("__")
+    return ["__".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _example_of(dimension: Dimension) -> Any:
+    values = dimension.list_values()
+    if values is not None:
+        return values[0]
+    low = getattr(dimension.distribution, "low", 0.5)
+    return dimension.decode(0.5 if low == 0.0 else low)
+
+
+def _grid_of(branch: Mapping[str, Dimension]) -> Iterator[dict[str, Any]]:
+    # Names in order, the last one fastest: the order of scikit-learn's ParameterGrid.
+    names = sorted(branch)
+    columns = []
+    for name in names:
+        values = branch[name].list_values()
+        if values is None:
+            raise ValueError(f"{name!r} has no finite list of values")
+        columns.append(values)
+    for point in product(*columns):
+        yield dict(zip(names, point, strict=True))
