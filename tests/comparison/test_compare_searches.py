@@ -320,11 +320,6 @@ def test_classifiers_and_regressors_are_not_mixed(data):
         compare_searches(searchers, *data)
 
 
-def test_summarize_runs_names_what_a_foreign_table_lacks():
-    with pytest.raises(ValueError, match=r"lacks the columns \['seed'"):
-        summarize_runs(pd.DataFrame({"dataset": []}))
-
-
 class NotWatchable(ClassifierMixin, BaseEstimator):
     def fit(self, X, y):
         self.classes_ = np.unique(y)
