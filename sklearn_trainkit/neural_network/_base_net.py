@@ -28,6 +28,7 @@ from sklearn_trainkit.neural_network._precision import PRECISIONS
 from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorLoader, TensorRows
 from sklearn_trainkit.neural_network._training_loop import LoopSettings, TrainingRun, switch_mode
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
+from sklearn_trainkit.neural_network._validation_split import validation_split
 from sklearn_trainkit.utils._random_streams import StreamSeeds, seeded_global_torch, stream_seeds
 from sklearn_trainkit.utils._sklearn_private import Interval, Options, StrOptions, fit_context
 from sklearn_trainkit.utils._threads import torch_threads
@@ -159,9 +160,9 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the checked data as arrays."""
 
-    @abstractmethod
-    def _split_index(self, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the row numbers of the training and of the validation part."""
+    def _stratify_by(self, codes: np.ndarray) -> np.ndarray | None:
+        """Return what a validation split keeps the shares of; None for nothing."""
+        return None
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -172,6 +173,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         *,
         X_val: Any = None,
         y_val: Any = None,
+        groups: Any = None,
     ) -> "BaseNet":
         """Train the network.
 
@@ -187,6 +189,8 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         X_val, y_val : array-like or None, default=None
             Rows for early stopping; without them ``validation_fraction`` of X is set aside. In a
             Pipeline, ``transform_input=["X_val"]`` sends them through the same steps.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Rows of one group are set aside together.
 
         Returns
         -------
@@ -199,7 +203,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         DivergenceError
             If the loss or a weight becomes NaN or infinite and ``on_divergence="raise"``.
         """
-        self.start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val).train()
+        self.start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val, groups=groups).train()
         return self
 
     def start_fit(
@@ -210,6 +214,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         *,
         X_val: Any = None,
         y_val: Any = None,
+        groups: Any = None,
     ) -> TrainingRun:
         """Prepare a fit and return it, to be advanced epoch by epoch.
 
@@ -218,7 +223,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
 
         Parameters
         ----------
-        X, y, sample_weight, X_val, y_val
+        X, y, sample_weight, X_val, y_val, groups
             As for :meth:`fit`.
 
         Returns
@@ -232,7 +237,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         if fresh:
             self._learn_targets(y, weight)
         seeds = stream_seeds(self.random_state)
-        train, valid = self._split(X, y, weight, X_val, y_val, seeds)
+        train, valid = self._split(X, y, weight, X_val, y_val, groups, seeds)
         if fresh:
             self._initialize_all(seeds, train)
         return self._training_run(train, valid, self.max_epochs, (X, y))
@@ -318,6 +323,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         weight: np.ndarray | None,
         X_val: Any,
         y_val: Any,
+        groups: Any,
         seeds: StreamSeeds,
     ) -> tuple[TensorRows, TensorRows | None]:
         """Return the training rows and, for early stopping, the validation rows."""
@@ -332,7 +338,9 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
             return self._rows(X, codes, weight), None
         train, held_out = (
             self._rows(X[index], codes[index], None if weight is None else weight[index])
-            for index in self._split_index(codes, seeds.split)
+            for index in validation_split(
+                len(X), self.validation_fraction, seeds.split, self._stratify_by(codes), groups
+            )
         )
         return train, held_out
 
