@@ -8,9 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from sklearn_trainkit.preprocessing._feature_blocks import FeatureBlocks, feature_chunks
+from sklearn_trainkit.preprocessing._feature_blocks import (
+    BLOCK_ELEMENTS,
+    FeatureBlocks,
+    feature_chunks,
+)
 
-__all__ = ["Step", "apply_steps", "check_no_infinity"]
+__all__ = ["Step", "apply_steps", "check_no_infinity", "divide_step"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,11 +29,21 @@ class Step(NamedTuple):
     value: Array | float
 
 
+def divide_step(divisor: Array) -> Step:
+    """Return the step that divides, as the cheaper product with the inverse where that is safe."""
+    limits = np.finfo(divisor.dtype)
+    if divisor.min() > 4 * limits.tiny and divisor.max() < limits.max / 4:
+        return Step(np.multiply, 1 / divisor)
+    # Zero, NaN, or an inverse without all of its digits.
+    return Step(np.divide, divisor)
+
+
 def check_no_infinity(block: Array) -> None:
     """Raise scikit-learn's error if `block` holds an infinite value; NaN may pass."""
     # The sum alone cannot tell a NaN from an overflow, so it only clears the common case.
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.add.reduce(block, axis=None)):
+        sums = np.add.reduce(block, axis=0) if block.ndim > 1 else block
+        if np.isfinite(np.add.reduce(sums, axis=None)):
             return
     if np.isinf(block).any():
         assert_all_finite(np.ascontiguousarray(block), allow_nan=True, input_name="X")
@@ -116,8 +130,6 @@ class _Work:
         self.check_finite = check_finite
 
     def run_small(self, X: Array, out: Array) -> None:
-        if self.check_finite:
-            check_no_infinity(X)
         self._compute(X, out, [step.value for step in self.steps])
 
     def run_quietly(self, X: Array, out: Array, feature_axes: tuple[int, ...]) -> None:
@@ -137,7 +149,8 @@ class _Work:
         return _Work(steps, self.dtype, self.finish, self.check_finite)
 
     def _run_chunk(self, X: Array, out: Array, feature_axes: tuple[int, ...]) -> None:
-        blocks = FeatureBlocks(X, feature_axes)
+        size = BLOCK_ELEMENTS * 8 // max(X.itemsize, self.dtype.itemsize)
+        blocks = FeatureBlocks(X, feature_axes, block_elements=size)
         out_view = out.transpose(blocks.order)
         whole = blocks.view.flags.c_contiguous and out_view.flags.c_contiguous
         folded = blocks.folded and whole
@@ -148,8 +161,6 @@ class _Work:
         ]
         for index in blocks.slices():
             source, target = blocks.view[index], out_view[index]
-            if self.check_finite:
-                check_no_infinity(source)
             if not folded:
                 self._compute(source, target, values)
                 continue
@@ -162,13 +173,14 @@ class _Work:
         """Write the result for one block; `values` broadcast against it."""
         exact = target.dtype == self.dtype
         result = target if exact else np.empty(target.shape, dtype=self.dtype)
-        if source.dtype.kind != "f" or (source.dtype != self.dtype and len(values)):
+        if result is not source and not np.may_share_memory(result, source):
+            # A plain copy first: it does not read the lines that it is about to overwrite, as
+            # an operation from one array to another would.
             np.copyto(result, source)
-            source = result
-        elif not values:
-            np.copyto(result, source, casting="same_kind")
+        if self.check_finite:
+            check_no_infinity(result)
         for step, value in zip(self.steps, values, strict=True):
-            source = step.operation(source, value, out=result)
+            step.operation(result, value, out=result)
         if self.finish is not None:
             self.finish(result)
         if not exact:

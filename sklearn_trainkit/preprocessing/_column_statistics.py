@@ -356,7 +356,9 @@ def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
     parts = []
     careful = False
     for index in blocks.slices():
-        block = np.ascontiguousarray(blocks.view[index])
+        block = blocks.view[index]
+        if blocks.folded:
+            block = np.ascontiguousarray(block)
         least, most = (np.fmin, np.fmax) if careful else (np.minimum, np.maximum)
         low, high = blocks.reduce(least, block), blocks.reduce(most, block)
         if not careful and block.dtype.kind == "f" and np.isnan(low).any():

@@ -22,6 +22,7 @@ __all__ = ["BLOCK_ELEMENTS", "FeatureBlocks", "feature_chunks", "memory_order"]
 BLOCK_ELEMENTS = 65_536
 _FOLDED_WIDTH = 1_024
 _LONG_RUN = 128
+_RUN_IN_BLOCK = 4_096
 _PIECE = 512
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -35,10 +36,10 @@ def memory_order(X: Array) -> tuple[int, ...]:
 
 
 def feature_chunks(X: Array, feature_axes: tuple[int, ...]) -> list[slice]:
-    """Cut a column-major table into runs of whole columns that fit a block; leave others whole."""
+    """Cut a column-major table into groups of columns, so that its blocks keep long runs."""
     if X.ndim != 2 or feature_axes != (1,) or memory_order(X) != (1, 0):
         return [slice(None)]
-    n_columns = max(1, BLOCK_ELEMENTS // max(1, X.shape[0]))
+    n_columns = BLOCK_ELEMENTS // min(max(1, X.shape[0]), _RUN_IN_BLOCK)
     return [slice(start, start + n_columns) for start in range(0, X.shape[1], n_columns)]
 
 

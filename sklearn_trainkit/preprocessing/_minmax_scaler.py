@@ -11,7 +11,7 @@ from sklearn.preprocessing import MinMaxScaler as SklearnMinMaxScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_trainkit.preprocessing._block_scaling import Step
+from sklearn_trainkit.preprocessing._block_scaling import Step, divide_step
 from sklearn_trainkit.preprocessing._column_statistics import InfiniteValueError, column_min_max
 from sklearn_trainkit.preprocessing._dense_scaler import (
     SHARED_CONSTRAINTS,
@@ -98,7 +98,8 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
     >>> MinMaxScaler().fit([[1.0], [3.0]]).transform([[2.0]])
     array([[0.5]])
     >>> dark = np.array([[[[0, 51]]]], dtype=np.uint8)
-    >>> MinMaxScaler(data_range=(0, 255), channel_axis=1, dtype="float32").fit_transform(dark)
+    >>> scaler = MinMaxScaler(data_range=(0, 255), channel_axis=1, dtype="float32")
+    >>> scaler.fit_transform(dark).round(2)
     array([[[[0. , 0.2]]]], dtype=float32)
     """
 
@@ -276,8 +277,8 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
     def _forward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
         low = self.data_min_.astype(dtype, copy=False)
         divisor, half = self._divisor(dtype)
-        # Dividing by the width makes the largest training value exactly 1: no rounding after it
-        # can leave the range, while a product with the inverse of the width can.
+        # The width times its rounded inverse is exactly 1 or less, and rounding keeps order: no
+        # training value can leave the range.
         if half:
             steps = [Step(np.multiply, 0.5), Step(np.subtract, low * 0.5)]
         else:
@@ -285,9 +286,9 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
         first, last = self.feature_range
         factor = _safe_factor(first, last, dtype)
         if frexp(factor)[0] == 0.5:
-            steps.append(Step(np.divide, divisor / dtype.type(factor)))
+            steps.append(divide_step(divisor / dtype.type(factor)))
         else:
-            steps += [Step(np.divide, divisor), Step(np.multiply, factor)]
+            steps += [divide_step(divisor), Step(np.multiply, factor)]
         if first != 0:
             steps.append(Step(np.add, first))
         if self.clip is True:

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_trainkit.preprocessing._block_scaling import Step
+from sklearn_trainkit.preprocessing._block_scaling import Step, divide_step
 from sklearn_trainkit.preprocessing._column_statistics import (
     ColumnMoments,
     InfiniteValueError,
@@ -340,20 +340,20 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _affine_steps(self, dtype: np.dtype[Any]) -> list[Step]:
         scale = self.scale_.astype(dtype, copy=False) if self.with_std else None
         if not self.with_mean:
-            return [] if scale is None else [Step(np.divide, scale)]
+            return [] if scale is None else [divide_step(scale)]
         mean = self.mean_.astype(dtype, copy=False)
         if np.abs(mean).max() > np.finfo(dtype).eps * np.finfo(dtype).max:
             # x - mean may overflow although the result is an ordinary number.
             steps = [Step(np.multiply, 0.5), Step(np.subtract, mean * 0.5)]
             return [
                 *steps,
-                Step(np.divide, scale * 0.5) if scale is not None else Step(np.multiply, 2),
+                divide_step(scale * 0.5) if scale is not None else Step(np.multiply, 2.0),
             ]
         steps = [Step(np.subtract, mean)]
         low = self._low_mean(mean)
         if low is not None:
             steps.append(Step(np.subtract, low))
-        return steps if scale is None else [*steps, Step(np.divide, scale)]
+        return steps if scale is None else [*steps, divide_step(scale)]
 
     def _low_mean(self, mean: Array) -> Array | None:
         """Return what rounding took from the mean, where it shows in the result."""
