@@ -1,6 +1,7 @@
 """What every network estimator shares: skorch's interface over our own training loop."""
 
 import copy
+import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -16,6 +17,7 @@ from skorch.callbacks import PrintLog
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
 
+from sklearn_trainkit.neural_network._checkpoint import CheckpointFile, fit_fingerprint
 from sklearn_trainkit.neural_network._input_checks import (
     FLOAT_TYPES,
     checked_device,
@@ -34,6 +36,7 @@ from sklearn_trainkit.utils._sklearn_private import Interval, Options, StrOption
 from sklearn_trainkit.utils._threads import torch_threads
 
 _PREDICT_ROWS = 8192
+_NOT_IN_FINGERPRINT = ("callbacks", "checkpoint_dir", "device", "n_threads", "verbose")
 
 
 class BaseNet(CallbackSupportMixin, NeuralNet):
@@ -100,6 +103,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         "patience": [Interval(Integral, 1, None, closed="left")],
         "on_divergence": [StrOptions({"raise", "warn"})],
         "warm_start": ["boolean"],
+        "checkpoint_dir": [str, os.PathLike, None],
         "callbacks": [list, None],
         "device": [str, torch.device],
         "dtype": [StrOptions({"auto", *FLOAT_TYPES})],
@@ -127,6 +131,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     patience: int
     on_divergence: str
     warm_start: bool
+    checkpoint_dir: Any
     callbacks: list | None
     device: Any
     dtype: str
@@ -203,8 +208,22 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         DivergenceError
             If the loss or a weight becomes NaN or infinite and ``on_divergence="raise"``.
         """
-        self.start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val, groups=groups).train()
+        run = self.start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val, groups=groups)
+        run.train(self._checkpoint_file(X, y, sample_weight, X_val, y_val, groups))
         return self
+
+    def _checkpoint_file(self, *data: Any) -> CheckpointFile | None:
+        if self.checkpoint_dir is None:
+            return None
+        if not isinstance(self.random_state, Integral):
+            raise ValueError(
+                f"checkpoint_dir={self.checkpoint_dir!r} needs an int random_state, so that a "
+                f"fit can be told from another. Got random_state={self.random_state!r}."
+            )
+        params = {k: v for k, v in self.get_params().items() if k not in _NOT_IN_FINGERPRINT}
+        return CheckpointFile(
+            self.checkpoint_dir, fit_fingerprint(type(self).__name__, params, *data)
+        )
 
     def start_fit(
         self,

@@ -65,6 +65,10 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         the last sound epoch.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the fit before.
+    checkpoint_dir : str, path or None, default=None
+        Folder for checkpoints. A fit that was cut short and is started again, with the same
+        parameters and data, goes on where it was, bit for bit; one that had ended returns at
+        once. Fits of other parameters or folds have files of their own.
     callbacks : list or None, default=None
         skorch callbacks. scikit-learn's are set with ``set_callbacks``.
     device : str or torch.device, default="cpu"
@@ -152,6 +156,7 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         patience: int = 10,
         on_divergence: str = "raise",
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         callbacks: list | None = None,
         device: str | torch.device = "cpu",
         dtype: str = "auto",
@@ -182,6 +187,7 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         self.patience = patience
         self.on_divergence = on_divergence
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.callbacks = callbacks
         self.device = device
         self.dtype = dtype

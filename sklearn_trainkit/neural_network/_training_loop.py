@@ -18,6 +18,11 @@ from skorch.callbacks import Callback
 
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
+from sklearn_trainkit.neural_network._checkpoint import (
+    CheckpointFile,
+    history_from_text,
+    history_to_text,
+)
 from sklearn_trainkit.neural_network._dropout import set_dropout_generator
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._precision import MixedPrecision
@@ -151,11 +156,17 @@ class TrainingRun:
         self._sklearn_callbacks = ExitStack()
         self._begin()
 
-    def train(self) -> None:
-        """Train to the end and finish."""
+    def train(self, checkpoint: CheckpointFile | None = None) -> None:
+        """Train to the end and finish, going on from ``checkpoint`` if it has been written."""
+        if checkpoint is not None:
+            state = checkpoint.read(self._loader.rows.X.device)
+            if state is not None:
+                self.load_state_dict(state)
         try:
             while not self.done:
                 self.advance()
+                if checkpoint is not None and (self.done or checkpoint.due()):
+                    checkpoint.write(self.state_dict())
         finally:
             self.finish()
 
@@ -167,7 +178,8 @@ class TrainingRun:
             if self._streams.global_torch is not None:
                 stack.enter_context(self._streams.global_torch.entered())
             self._one_epoch()
-        self.done = self.done or self.epoch >= self.settings.n_epochs
+        if self.epoch >= self.settings.n_epochs:
+            self.done = True
         return not self.done
 
     def finish(self) -> None:
@@ -184,6 +196,34 @@ class TrainingRun:
             X, y = self._callback_data
             self._context.call_on_fit_task_end(estimator=self.net, X=X, y=y)
         self._sklearn_callbacks.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that training goes on from: tensors, numbers and text."""
+        net = self.net
+        return {
+            "epoch": self.epoch,
+            "done": self.done,
+            "n_steps": net.n_steps_,
+            "module": net.module_.state_dict(),
+            "optimizer": net.optimizer_.state_dict(),
+            "streams": self._streams.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "kept": None if self._kept is None else vars(self._kept),
+            "history": history_to_text(net.history_.to_list()),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned, in another process if need be."""
+        net = self.net
+        self.epoch, self.done = state["epoch"], state["done"]
+        net.n_steps_ = state["n_steps"]
+        net.module_.load_state_dict(state["module"])
+        net.optimizer_.load_state_dict(state["optimizer"])
+        self._streams.load_state_dict(state["streams"])
+        self._schedule.load_state_dict(state["schedule"])
+        if self._kept is not None:
+            vars(self._kept).update(state["kept"])
+        net.history_[:] = history_from_text(state["history"])
 
     def _begin(self) -> None:
         set_dropout_generator(self.net.module_, self._streams.dropout)
