@@ -164,8 +164,8 @@ class TrainingRun:
                 self.load_state_dict(state)
         try:
             while not self.done:
-                self.advance()
-                if checkpoint is not None and (self.done or checkpoint.due()):
+                wanted = self.advance()
+                if checkpoint is not None and (checkpoint.due() or not wanted):
                     checkpoint.write(self.state_dict())
         finally:
             self.finish()
