@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_trainkit.comparison._progress import Progress, describe_spent
-from sklearn_trainkit.comparison._run import RunRecord, run_strategy
+from sklearn_trainkit.comparison._run import RunRecord, RunSettings, run_strategy
 from sklearn_trainkit.comparison._splits import (
     OuterFold,
     Splits,
@@ -32,6 +32,7 @@ def compare_searches(
     test_size: float = 0.25,
     scoring: Any = None,
     seeds: int | Sequence[int] = 0,
+    recheck_winner: bool = True,
     verbose: int = 0,
 ) -> pd.DataFrame:
     """Compare hyperparameter searchers on the same rows, the same splits and the same seeds.
@@ -69,6 +70,10 @@ def compare_searches(
         Set on every searcher. None keeps theirs, which must then be the same.
     seeds : int or sequence of int, default=0
         The whole comparison is repeated for each seed.
+    recheck_winner : bool, default=True
+        Whether each winner's parameters are scored once more, on inner folds that no searcher has
+        seen, to measure the winner's curse. It costs as many fits as there are inner folds, which
+        are not counted.
     verbose : int, default=0
         1 writes a line when a run begins and ends, 2 also what it has spent every few seconds.
 
@@ -89,10 +94,13 @@ def compare_searches(
         - ``run_...``: facts of the whole run, repeated in each of its rows: ``run_trials``,
           ``run_fits``, ``run_epochs``, ``run_steps``, ``run_seconds`` (all with the refit),
           ``run_refit_seconds``, ``run_inner_score`` (best mean inner score), ``run_test_score``
-          (of the winner, on held-out rows), ``run_winners_curse`` (the inner minus the held-out
-          score), ``run_n_train``, ``run_n_test``, and ``run_counted_by``: "watching", or
-          "cv_results_" when the estimator does not support scikit-learn's callbacks, the fits are
-          derived from the number of trials, and epochs and steps are missing.
+          (of the winner, on held-out rows), ``run_fresh_score`` (of the winner's parameters, on
+          inner folds drawn anew; missing for a splitter without randomness),
+          ``run_winners_curse`` (the inner minus the fresh score: what choosing the best of many
+          noisy scores added to it), ``run_n_train``, ``run_n_test``, and ``run_counted_by``:
+          "watching", or "cv_results_" when the estimator does not support scikit-learn's
+          callbacks, the fits are derived from the number of trials, and epochs and steps are
+          missing.
 
         A run that failed has its reason in ``run_error``, and one row with a missing ``trial`` if
         no trial could be read. :func:`summarize_runs` gives one row for each run.
@@ -136,6 +144,7 @@ def compare_searches(
     splits = Splits(cv, outer_cv, test_size, stratify=all_classifiers(searchers))
     check_splits(splits)
     named_data = _check_datasets(X, y, datasets)
+    settings = RunSettings(scoring=scoring, recheck_winner=recheck_winner)
     progress = Progress(verbose)
     for searcher in searchers.values():
         warm_up(searcher, *next(iter(named_data.values())))
@@ -151,7 +160,7 @@ def compare_searches(
                 y_all,
                 fold=fold,
                 seed=seed,
-                scoring=scoring,
+                settings=settings,
                 progress=progress,
             )
             progress.tell(f"{_describe_key(key)}: {_describe_run(run)}")

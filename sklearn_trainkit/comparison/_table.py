@@ -62,6 +62,7 @@ COLUMNS: dict[str, str] = {
     "run_counted_by": "object",
     "run_inner_score": "float64",
     "run_test_score": "float64",
+    "run_fresh_score": "float64",
     "run_winners_curse": "float64",
     "run_n_train": "int64",
     "run_n_test": "int64",
@@ -113,7 +114,8 @@ def _run_columns(run: RunRecord) -> dict[str, Any]:
         "run_counted_by": run.counted_by,
         "run_inner_score": run.inner_score,
         "run_test_score": run.test_score,
-        "run_winners_curse": run.inner_score - run.test_score,
+        "run_fresh_score": run.fresh_score,
+        "run_winners_curse": run.inner_score - run.fresh_score,
         "run_n_train": run.n_train,
         "run_n_test": run.n_test,
     }
