@@ -6,5 +6,13 @@ from sklearn_trainkit.comparison._summary import (
     summarize_runs,
     summarize_strategies,
 )
+from sklearn_trainkit.comparison._table_files import read_comparison, write_comparison
 
-__all__ = ["compare_searches", "rank_strategies", "summarize_runs", "summarize_strategies"]
+__all__ = [
+    "compare_searches",
+    "rank_strategies",
+    "read_comparison",
+    "summarize_runs",
+    "summarize_strategies",
+    "write_comparison",
+]

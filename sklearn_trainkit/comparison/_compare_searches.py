@@ -1,13 +1,19 @@
 """Run several searchers on the same rows, splits and seeds, and put what happened in a table."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from sklearn_trainkit.comparison._fingerprint import (
+    describe,
+    fingerprint_data,
+    fingerprint_settings,
+)
 from sklearn_trainkit.comparison._progress import Progress, describe_spent
-from sklearn_trainkit.comparison._run import RunRecord, run_strategy
+from sklearn_trainkit.comparison._run import RunRecord, RunSettings, run_strategy
 from sklearn_trainkit.comparison._splits import (
     OuterFold,
     Splits,
@@ -16,7 +22,8 @@ from sklearn_trainkit.comparison._splits import (
     draw_folds,
 )
 from sklearn_trainkit.comparison._strategy import all_classifiers, check_searchers, warm_up
-from sklearn_trainkit.comparison._table import RunKey, build_table, run_rows
+from sklearn_trainkit.comparison._table import RunKey, run_rows
+from sklearn_trainkit.comparison._table_files import ResultsFile
 
 __all__ = ["compare_searches"]
 
@@ -32,6 +39,8 @@ def compare_searches(
     test_size: float = 0.25,
     scoring: Any = None,
     seeds: int | Sequence[int] = 0,
+    recheck_winner: bool = True,
+    results_file: str | os.PathLike[str] | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
     """Compare hyperparameter searchers on the same rows, the same splits and the same seeds.
@@ -69,6 +78,14 @@ def compare_searches(
         Set on every searcher. None keeps theirs, which must then be the same.
     seeds : int or sequence of int, default=0
         The whole comparison is repeated for each seed.
+    recheck_winner : bool, default=True
+        Whether each winner's parameters are scored once more, on inner folds that no searcher has
+        seen, to measure the winner's curse. It costs as many fits as there are inner folds, which
+        are not counted.
+    results_file : path-like, default=None
+        CSV or Parquet file (``.csv``, ``.csv.gz``, ``.parquet``) that receives the table after
+        every run. When it exists, the runs that it holds are taken from it, failed ones too, and
+        the comparison goes on with the others.
     verbose : int, default=0
         1 writes a line when a run begins and ends, 2 also what it has spent every few seconds.
 
@@ -89,10 +106,13 @@ def compare_searches(
         - ``run_...``: facts of the whole run, repeated in each of its rows: ``run_trials``,
           ``run_fits``, ``run_epochs``, ``run_steps``, ``run_seconds`` (all with the refit),
           ``run_refit_seconds``, ``run_inner_score`` (best mean inner score), ``run_test_score``
-          (of the winner, on held-out rows), ``run_winners_curse`` (the inner minus the held-out
-          score), ``run_n_train``, ``run_n_test``, and ``run_counted_by``: "watching", or
-          "cv_results_" when the estimator does not support scikit-learn's callbacks, the fits are
-          derived from the number of trials, and epochs and steps are missing.
+          (of the winner, on held-out rows), ``run_fresh_score`` (of the winner's parameters, on
+          inner folds drawn anew; missing for a splitter without randomness),
+          ``run_winners_curse`` (the inner minus the fresh score: what choosing the best of many
+          noisy scores added to it), ``run_n_train``, ``run_n_test``, and ``run_counted_by``:
+          "watching", or "cv_results_" when the estimator does not support scikit-learn's
+          callbacks, the fits are derived from the number of trials, and epochs and steps are
+          missing. ``run_fingerprint`` changes when the searcher, the settings or the data do.
 
         A run that failed has its reason in ``run_error``, and one row with a missing ``trial`` if
         no trial could be read. :func:`summarize_runs` gives one row for each run.
@@ -102,8 +122,9 @@ def compare_searches(
     TypeError
         When ``searchers`` is not a dict of searchers.
     ValueError
-        When an argument is out of range, the searchers cannot be compared, or both or neither of
-        ``X`` and ``datasets`` are given.
+        When an argument is out of range, the searchers cannot be compared, both or neither of
+        ``X`` and ``datasets`` are given, or ``results_file`` holds a run of the same name that was
+        made with other settings or data.
 
     Notes
     -----
@@ -136,36 +157,60 @@ def compare_searches(
     splits = Splits(cv, outer_cv, test_size, stratify=all_classifiers(searchers))
     check_splits(splits)
     named_data = _check_datasets(X, y, datasets)
+    settings = RunSettings(scoring=scoring, recheck_winner=recheck_winner)
+    results = ResultsFile(results_file)
     progress = Progress(verbose)
-    for searcher in searchers.values():
-        warm_up(searcher, *next(iter(named_data.values())))
-    rows: list[dict[str, Any]] = []
-    for dataset, seed, fold in _outer_runs(named_data, splits, _check_seeds(seeds)):
-        for strategy, searcher in searchers.items():
-            key = RunKey(dataset, seed, fold.number, strategy)
-            progress.tell(f"{_describe_key(key)}: begins")
-            X_all, y_all = named_data[dataset]
-            run = run_strategy(
-                searcher,
-                X_all,
-                y_all,
-                fold=fold,
-                seed=seed,
-                scoring=scoring,
-                progress=progress,
-            )
-            progress.tell(f"{_describe_key(key)}: {_describe_run(run)}")
-            rows.extend(run_rows(key, run))
-    return build_table(rows)
+    plan = _plan_runs(searchers, named_data, splits, _check_seeds(seeds), settings)
+    missing = [run for run in plan if not results.holds(run.key, run.fingerprint)]
+    _tell_plan(progress, len(missing), len(plan))
+    if missing:
+        for searcher in searchers.values():
+            warm_up(searcher, *named_data[missing[0].key.dataset])
+    for run in missing:
+        progress.tell(f"{_describe_key(run.key)}: begins")
+        record = run_strategy(
+            searchers[run.key.strategy],
+            *named_data[run.key.dataset],
+            fold=run.fold,
+            seed=run.key.seed,
+            settings=settings,
+            progress=progress,
+        )
+        progress.tell(f"{_describe_key(run.key)}: {_describe_run(record)}")
+        results.add(run.key, run_rows(run.key, record, run.fingerprint))
+    return results.table([run.key for run in plan])
 
 
-def _outer_runs(
-    named_data: Mapping[str, tuple[Any, Any]], splits: Splits, seeds: Sequence[int]
-) -> Iterator[tuple[str, int, OuterFold]]:
+class PlannedRun(NamedTuple):
+    """One run that the comparison asks for."""
+
+    key: RunKey
+    fold: OuterFold
+    fingerprint: str
+
+
+def _plan_runs(
+    searchers: Mapping[str, Any],
+    named_data: Mapping[str, tuple[Any, Any]],
+    splits: Splits,
+    seeds: Sequence[int],
+    settings: RunSettings,
+) -> list[PlannedRun]:
+    plan = []
     for dataset, (X, y) in named_data.items():
+        shared = fingerprint_data(X, y), describe(splits), describe(settings)
         for seed in seeds:
             for fold in draw_folds(splits, X, y, seed):
-                yield dataset, seed, fold
+                for strategy, searcher in searchers.items():
+                    key = RunKey(dataset, seed, fold.number, strategy)
+                    mark = fingerprint_settings(*shared, searcher)
+                    plan.append(PlannedRun(key, fold, mark))
+    return plan
+
+
+def _tell_plan(progress: Progress, n_missing: int, n_planned: int) -> None:
+    if n_missing < n_planned:
+        progress.tell(f"{n_planned - n_missing} of {n_planned} runs are in the results file")
 
 
 def _check_datasets(

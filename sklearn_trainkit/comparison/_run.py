@@ -2,9 +2,13 @@
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
 
 from sklearn_trainkit.callbacks import FitTrace, TrainingMeter, TrainingSpent, sum_traces
 from sklearn_trainkit.comparison._progress import Progress
@@ -18,7 +22,7 @@ from sklearn_trainkit.comparison._trials import (
     time_trials,
 )
 
-__all__ = ["RunRecord", "run_strategy"]
+__all__ = ["RunRecord", "RunSettings", "run_strategy"]
 
 NAN = float("nan")
 
@@ -43,6 +47,9 @@ class RunRecord:
         Whether the estimators were watched, or the fits derived from the number of trials.
     inner_score, test_score : float
         The winner's mean inner score, and its score on the held-out rows.
+    fresh_score : float
+        Mean score of the winner's parameters on inner folds drawn anew; NaN when not asked for
+        or not possible.
     trials : tuple of TrialRecord
         Everything it tried.
     ends : TrialEnds
@@ -62,14 +69,51 @@ class RunRecord:
     counted_by: str
     inner_score: float
     test_score: float
+    fresh_score: float
     trials: tuple[TrialRecord, ...]
     ends: TrialEnds
     epoch_ends: tuple[float, ...]
     step_ends: tuple[tuple[float, int], ...]
 
 
+@dataclass(frozen=True)
+class RunSettings:
+    """What all runs of a comparison share.
+
+    Attributes
+    ----------
+    scoring : object
+        Replaces the searchers' own unless None.
+    recheck_winner : bool
+        Whether winners are scored on fresh inner folds.
+    """
+
+    scoring: Any
+    recheck_winner: bool
+
+
+@dataclass
+class Outcome:
+    """What is known of a run so far; a strategy may fail at any point."""
+
+    search: Any = None
+    seconds: float = NAN
+    trials: Sequence[TrialRecord] = ()
+    traces: Sequence[FitTrace] = ()
+    test_score: float = NAN
+    fresh_score: float = NAN
+    error: str = ""
+
+
 def run_strategy(
-    searcher: Any, X: Any, y: Any, *, fold: OuterFold, seed: int, scoring: Any, progress: Progress
+    searcher: Any,
+    X: Any,
+    y: Any,
+    *,
+    fold: OuterFold,
+    seed: int,
+    settings: RunSettings,
+    progress: Progress,
 ) -> RunRecord:
     """Fit a clone of ``searcher`` on the training rows and score its winner on the others.
 
@@ -87,8 +131,8 @@ def run_strategy(
         Which rows are held out, and the inner splits of the others.
     seed : int
         Seed of the searcher and of everything in it.
-    scoring : object
-        Replaces the searcher's own unless None.
+    settings : RunSettings
+        What all runs share.
     progress : Progress
         Told what is spent while the search runs.
 
@@ -97,36 +141,67 @@ def run_strategy(
     record : RunRecord
         What happened.
     """
+    outcome = Outcome()
     meter = TrainingMeter()
     clock = RunClock(time.monotonic(), datetime.datetime.now())
-    error, search, trials, test_score = "", None, [], NAN
+    train = take_rows(X, fold.train), take_rows(y, fold.train)
     try:
-        search = prepare_search(searcher, fold=fold, seed=seed, scoring=scoring, meter=meter)
+        outcome.search = prepare_search(
+            searcher, fold=fold, seed=seed, scoring=settings.scoring, meter=meter
+        )
         clock = RunClock(time.monotonic(), datetime.datetime.now())
-        with progress.watching(meter):
-            search.fit(take_rows(X, fold.train), take_rows(y, fold.train))
-        seconds = time.monotonic() - clock.monotonic
-        trials = read_trials(search)
-        test_score = float(search.score(take_rows(X, fold.test), take_rows(y, fold.test)))
+        _fit_watched(outcome, train, clock, meter, progress)
+        outcome.trials = read_trials(outcome.search)
+        test = take_rows(X, fold.test), take_rows(y, fold.test)
+        outcome.test_score = float(outcome.search.score(*test))
+        if settings.recheck_winner:
+            outcome.fresh_score = _score_on_fresh_folds(outcome.search, train, fold)
     except Exception as exception:  # one strategy that crashes must not end the comparison
-        seconds = time.monotonic() - clock.monotonic
-        error = f"{type(exception).__name__}: {exception}"
-    traces = meter.traces()
-    spent, counted_by = _count(traces, len(trials), len(fold.inner))
+        outcome.error = f"{type(exception).__name__}: {exception}"
+    return _make_record(outcome, fold, clock)
+
+
+def _fit_watched(
+    outcome: Outcome, train: tuple[Any, Any], clock: RunClock, meter: TrainingMeter, progress: Any
+) -> None:
+    try:
+        with progress.watching(meter):
+            outcome.search.fit(*train)
+    finally:
+        outcome.seconds = time.monotonic() - clock.monotonic
+        # Read now: fits on fresh folds later are ours, not the strategy's.
+        outcome.traces = meter.traces()
+
+
+def _score_on_fresh_folds(search: Any, train: tuple[Any, Any], fold: OuterFold) -> float:
+    scorer = getattr(search, "scorer_", None)
+    if isinstance(scorer, Mapping):
+        scorer = scorer.get(search.refit)
+    if not fold.fresh or scorer is None:
+        return NAN
+    winner = clone(search.best_estimator_)
+    scores = cross_val_score(winner, *train, cv=list(fold.fresh), scoring=scorer)
+    return float(np.mean(scores))
+
+
+def _make_record(outcome: Outcome, fold: OuterFold, clock: RunClock) -> RunRecord:
+    n_splits = len(fold.inner)
+    spent, counted_by = _count(outcome.traces, len(outcome.trials), n_splits)
     return RunRecord(
-        error=error,
+        error=outcome.error,
         n_train=len(fold.train),
         n_test=len(fold.test),
-        seconds=seconds,
-        refit_seconds=float(getattr(search, "refit_time_", NAN)),
+        seconds=outcome.seconds,
+        refit_seconds=float(getattr(outcome.search, "refit_time_", NAN)),
         spent=spent,
         counted_by=counted_by,
-        inner_score=_inner_score(search, trials),
-        test_score=test_score,
-        trials=tuple(trials),
-        ends=time_trials(trials, traces, len(fold.inner), clock),
-        epoch_ends=_epoch_ends(traces, clock),
-        step_ends=_step_ends(traces, clock),
+        inner_score=_inner_score(outcome.search, outcome.trials),
+        test_score=outcome.test_score,
+        fresh_score=outcome.fresh_score,
+        trials=tuple(outcome.trials),
+        ends=time_trials(outcome.trials, outcome.traces, n_splits, clock),
+        epoch_ends=_epoch_ends(outcome.traces, clock),
+        step_ends=_step_ends(outcome.traces, clock),
     )
 
 

@@ -16,6 +16,7 @@ from sklearn.model_selection import (
 __all__ = ["OuterFold", "Splits", "check_splits", "count_rows", "draw_folds", "take_rows"]
 
 Rows = NDArray[np.intp]
+FRESH_SEED_OFFSET = 1_000_003
 
 
 class OuterFold(NamedTuple):
@@ -29,12 +30,16 @@ class OuterFold(NamedTuple):
         Row numbers in the whole data: what a strategy may see, and what is held out.
     inner : tuple of (train, test)
         Row numbers within ``train``, one pair for each inner fold.
+    fresh : tuple of (train, test)
+        The same kind of folds drawn anew, which no strategy sees; empty when the splitter has no
+        randomness to draw them with.
     """
 
     number: int
     train: Rows
     test: Rows
     inner: tuple[tuple[Rows, Rows], ...]
+    fresh: tuple[tuple[Rows, Rows], ...]
 
 
 class Splits(NamedTuple):
@@ -96,9 +101,16 @@ def draw_folds(splits: Splits, X: Any, y: Any, seed: int) -> Iterator[OuterFold]
     """
     outer = _outer_splitter(splits, seed)
     inner = _splitter(splits.cv, splits.stratify, seed)
+    fresh = _reseeded(inner, (seed + FRESH_SEED_OFFSET) % 2**32)
     for number, (train, test) in enumerate(outer.split(X, y)):
-        inner_splits = inner.split(take_rows(X, train), take_rows(y, train))
-        yield OuterFold(number, train, test, tuple(inner_splits))
+        training_rows = take_rows(X, train), take_rows(y, train)
+        yield OuterFold(
+            number,
+            train,
+            test,
+            inner=tuple(inner.split(*training_rows)),
+            fresh=tuple(fresh.split(*training_rows)) if fresh else (),
+        )
 
 
 def count_rows(data: Any) -> int:
@@ -142,3 +154,11 @@ def _splitter(cv: Any, stratify: bool, seed: int) -> Any:
     if getattr(cv, "shuffle", True) and getattr(cv, "random_state", 0) is None:
         cv.random_state = seed
     return cv
+
+
+def _reseeded(splitter: Any, seed: int) -> Any:
+    if not getattr(splitter, "shuffle", True) or not hasattr(splitter, "random_state"):
+        return None
+    splitter = copy.copy(splitter)
+    splitter.random_state = seed
+    return splitter

@@ -67,7 +67,7 @@ def summarize_strategies(
     summary : pandas.DataFrame
         - ``dataset``, ``strategy``, ``runs`` (seeds times outer folds), ``failed``;
         - ``test_score`` on held-out rows with ``test_low`` and ``test_high``; ``inner_score``;
-          ``winners_curse``, the inner minus the held-out score;
+          ``winners_curse``, the inner minus the score on fresh inner folds;
         - ``mean_rank`` of the held-out score among the strategies of a run, 1 the best, a failed
           run last;
         - ``difference`` in held-out score from the baseline, run by run, with

@@ -62,9 +62,11 @@ COLUMNS: dict[str, str] = {
     "run_counted_by": "object",
     "run_inner_score": "float64",
     "run_test_score": "float64",
+    "run_fresh_score": "float64",
     "run_winners_curse": "float64",
     "run_n_train": "int64",
     "run_n_test": "int64",
+    "run_fingerprint": "object",
 }
 
 
@@ -74,7 +76,7 @@ def build_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return table.astype(COLUMNS)
 
 
-def run_rows(key: RunKey, run: RunRecord) -> list[dict[str, Any]]:
+def run_rows(key: RunKey, run: RunRecord, fingerprint: str) -> list[dict[str, Any]]:
     """Return the rows of one run: one a trial, in the order in which the trials ended.
 
     A run without trials gives one row, whose trial is missing.
@@ -85,13 +87,15 @@ def run_rows(key: RunKey, run: RunRecord) -> list[dict[str, Any]]:
         Which run.
     run : RunRecord
         What happened in it.
+    fingerprint : str
+        Of its settings and data.
 
     Returns
     -------
     rows : list of dict
         With the keys of ``COLUMNS``.
     """
-    shared = {**key._asdict(), **_run_columns(run)}
+    shared = {**key._asdict(), **_run_columns(run), "run_fingerprint": fingerprint}
     if not run.trials:
         return [{**shared, "trial": None, "params": "{}", "status": "", "timed_by": ""}]
     order = np.argsort(run.ends.seconds, kind="stable")
@@ -113,7 +117,8 @@ def _run_columns(run: RunRecord) -> dict[str, Any]:
         "run_counted_by": run.counted_by,
         "run_inner_score": run.inner_score,
         "run_test_score": run.test_score,
-        "run_winners_curse": run.inner_score - run.test_score,
+        "run_fresh_score": run.fresh_score,
+        "run_winners_curse": run.inner_score - run.fresh_score,
         "run_n_train": run.n_train,
         "run_n_test": run.n_test,
     }

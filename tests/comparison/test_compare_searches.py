@@ -19,6 +19,7 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
     StratifiedKFold,
     StratifiedShuffleSplit,
+    cross_val_score,
 )
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -94,7 +95,26 @@ def test_scores_equal_a_search_made_by_hand(data):
     run = only_run(table)
     assert run["inner_score"] == by_hand.best_score_
     assert run["test_score"] == by_hand.score(X[test], y[test])
-    assert run["winners_curse"] == run["inner_score"] - run["test_score"]
+
+
+def test_the_winners_curse_is_measured_on_folds_that_no_searcher_saw(data):
+    X, y = data
+    table = compare_searches({"grid": grid()}, X, y, cv=3, seeds=7)
+    run = only_run(table)
+    assert run["winners_curse"] == run["inner_score"] - run["fresh_score"]
+    assert run["fits"] == 4 * 3 + 1  # the recheck is ours
+    [(train, _)] = StratifiedShuffleSplit(n_splits=1, test_size=0.25, random_state=7).split(X, y)
+    best = table.loc[table["score"].idxmax(), "params"]
+    winner = pipeline(random_state=7).set_params(**json.loads(best))
+    folds = StratifiedKFold(3, shuffle=True, random_state=7 + 1_000_003)
+    assert run["fresh_score"] == cross_val_score(winner, X[train], y[train], cv=folds).mean()
+
+
+@pytest.mark.parametrize("options", [{"cv": KFold(3)}, {"recheck_winner": False}])
+def test_without_fresh_folds_the_winners_curse_is_missing(data, options):
+    run = only_run(compare_searches({"grid": grid()}, *data, **options))
+    assert np.isnan(run["winners_curse"])
+    assert run["error"] == ""
 
 
 @pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
@@ -345,6 +365,7 @@ def test_one_time_costs_are_paid_before_the_first_run_and_not_counted(data):
             return super().fit(X, y)
 
     searcher = GridSearchCV(Noting(max_epochs=3), {"lr": [0.1]})
-    run = only_run(compare_searches({"grid": searcher}, *data, cv=2))
-    assert fitted == [(60, 1), (30, 3), (30, 3), (60, 3)]
+    table = compare_searches({"grid": searcher}, *data, cv=2, recheck_winner=False)
+    run = only_run(table)
+    assert fitted == [(60, 1), (30, 3), (30, 3), (60, 3)]  # a warm-up of 60 rows first
     assert (run["fits"], run["epochs"]) == (3, 9)
