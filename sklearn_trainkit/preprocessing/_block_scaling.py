@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # Below this size the blocks cost more than they save.
 _SMALL_SIZE = 8_192
 
+_SAFE_DIVISORS = {
+    np.dtype(t): (4 * float(np.finfo(t).tiny), float(np.finfo(t).max) / 4)
+    for t in (np.float32, np.float64)
+}
+
 
 class Step(NamedTuple):
     """One operation with a number, or one number per feature, as its second operand."""
@@ -31,8 +37,8 @@ class Step(NamedTuple):
 
 def divide_step(divisor: Array) -> Step:
     """Return the step that divides, as the cheaper product with the inverse where that is safe."""
-    limits = np.finfo(divisor.dtype)
-    if divisor.min() > 4 * limits.tiny and divisor.max() < limits.max / 4:
+    smallest, largest = _SAFE_DIVISORS[divisor.dtype]
+    if np.minimum.reduce(divisor) > smallest and np.maximum.reduce(divisor) < largest:
         return Step(np.multiply, 1 / divisor)
     # Zero, NaN, or an inverse without all of its digits.
     return Step(np.divide, divisor)
@@ -41,10 +47,9 @@ def divide_step(divisor: Array) -> Step:
 def check_no_infinity(block: Array) -> None:
     """Raise scikit-learn's error if `block` holds an infinite value; NaN may pass."""
     # The sum alone cannot tell a NaN from an overflow, so it only clears the common case.
-    with np.errstate(over="ignore", invalid="ignore"):
-        sums = np.add.reduce(block, axis=0) if block.ndim > 1 else block
-        if np.isfinite(np.add.reduce(sums, axis=None)):
-            return
+    sums = block if block.size <= _SMALL_SIZE else np.add.reduce(block, axis=0)
+    if isfinite(np.add.reduce(sums, axis=None)):
+        return
     if np.isinf(block).any():
         assert_all_finite(np.ascontiguousarray(block), allow_nan=True, input_name="X")
 
@@ -52,7 +57,7 @@ def check_no_infinity(block: Array) -> None:
 def apply_steps(
     X: Array,
     feature_axes: tuple[int, ...],
-    steps: Sequence[Step],
+    steps: Callable[[np.dtype[Any]], Sequence[Step]],
     out: Array,
     *,
     compute_dtype: np.dtype[Any],
@@ -60,7 +65,7 @@ def apply_steps(
     check_finite: bool = True,
     n_threads: int = 1,
 ) -> Array:
-    """Write ``finish(steps(X))`` into `out`, which may be `X` itself.
+    """Write what the steps and `finish` make of `X` into `out`, which may be `X` itself.
 
     Parameters
     ----------
@@ -68,8 +73,8 @@ def apply_steps(
         Real numbers.
     feature_axes : tuple of int
         Axes along which the values of a step differ.
-    steps : sequence of Step
-        Applied in order, in `compute_dtype`.
+    steps : callable
+        Returns the steps for a dtype; they are applied in order.
     out : ndarray of the shape of `X`
         Where the result goes, in the memory order of `X`.
     compute_dtype : dtype
@@ -86,12 +91,13 @@ def apply_steps(
     out : ndarray
         The argument of that name.
     """
-    if check_finite and X.dtype.kind == "f" and out is X:
-        # Nothing may be overwritten before all of it has been seen.
-        check_no_infinity(X)
-        check_finite = False
-    work = _Work(steps, compute_dtype, finish, check_finite and X.dtype.kind == "f")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        check_finite = check_finite and X.dtype.kind == "f"
+        if check_finite and out is X:
+            # Nothing may be overwritten before all of it has been seen.
+            check_no_infinity(X)
+            check_finite = False
+        work = _Work(steps(compute_dtype), compute_dtype, finish, check_finite)
         if X.size <= _SMALL_SIZE and X.ndim == 2:
             work.run_small(X, out)
         elif n_threads == 1:
@@ -173,7 +179,7 @@ class _Work:
         """Write the result for one block; `values` broadcast against it."""
         exact = target.dtype == self.dtype
         result = target if exact else np.empty(target.shape, dtype=self.dtype)
-        if result is not source and not np.may_share_memory(result, source):
+        if self.check_finite or not np.may_share_memory(result, source):
             # A plain copy first: it does not read the lines that it is about to overwrite, as
             # an operation from one array to another would.
             np.copyto(result, source)

@@ -134,7 +134,7 @@ class DenseScalerMixin:
         return apply_steps(
             values,
             dense.feature_axes,
-            steps(compute),
+            steps,
             out,
             compute_dtype=compute,
             finish=finish,
@@ -167,4 +167,5 @@ def raise_infinite(values: Array) -> None:
 def require_finite(values: Array) -> None:
     """Raise if `values` holds infinity, unless the configuration assumes finite input."""
     if values.dtype.kind == "f" and not get_config()["assume_finite"]:
-        check_no_infinity(values)
+        with np.errstate(over="ignore", invalid="ignore"):
+            check_no_infinity(values)

@@ -78,6 +78,8 @@ def take_input(estimator: Any, X: Any, *, reset: bool, check_features: bool = Tr
 
 def resolve_dtype(dtype: Any, values: Array) -> tuple[np.dtype[Any], np.dtype[Any]]:
     """Return the dtype of the output and that of the computation."""
+    if dtype is None and (values.dtype == np.float64 or values.dtype == np.float32):
+        return values.dtype, values.dtype
     if dtype is None:
         output = values.dtype if values.dtype in _FLOATS else np.dtype(np.float64)
     else:

@@ -35,6 +35,8 @@ __all__ = ["StandardScaler"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _SMOOTH_LIMIT = 3.0
+# Means beyond these magnitudes can push x - mean out of the range of the dtype.
+_LARGE_SQUARES = {np.dtype(np.float32): 1e38, np.dtype(np.float64): 1e300}
 
 
 class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
@@ -342,7 +344,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         if not self.with_mean:
             return [] if scale is None else [divide_step(scale)]
         mean = self.mean_.astype(dtype, copy=False)
-        if np.abs(mean).max() > np.finfo(dtype).eps * np.finfo(dtype).max:
+        if np.dot(mean, mean) > _LARGE_SQUARES[dtype]:
             # x - mean may overflow although the result is an ordinary number.
             steps = [Step(np.multiply, 0.5), Step(np.subtract, mean * 0.5)]
             return [
