@@ -5,11 +5,15 @@ import pytest
 import torch
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import make_classification, make_regression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch.nn import functional
 
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
+from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor
+from sklearn_trainkit.preprocessing import StandardScaler
 from sklearn_trainkit.utils._random_streams import stream_seeds
 
 X, y = make_classification(
@@ -232,3 +236,28 @@ def test_fp16_gradients_are_unscaled_before_they_are_clipped():
     n_steps = len(norms)
     MLPNetClassifier(precision="fp16", clip_norm=1.0, **params).fit(X, y)
     assert norms[n_steps] == pytest.approx(norms[0], rel=0.01)
+
+
+def epoch_scores(monitor):
+    log = monitor.get_logs().data_as_pandas
+    return log[(log["task_name"] == "epoch") & log["accuracy"].notna()]
+
+
+def test_scikit_learn_callbacks_reach_a_net_inside_a_pipeline_and_inside_searches():
+    def pipeline(monitor):
+        net = MLPNetClassifier((8,), max_epochs=3, random_state=0).set_callbacks(monitor)
+        return make_pipeline(StandardScaler(), net)
+
+    monitor = ScoringMonitor(scoring="accuracy")
+    pipeline(monitor).set_callbacks(ProgressBar()).fit(X, y)
+    assert len(epoch_scores(monitor)) == 3
+
+    lrs = {"mlpnetclassifier__lr": [0.01, 0.001]}
+    searches = [
+        lambda estimator: GridSearchCV(estimator, lrs, cv=2),
+        lambda estimator: OptunaSearchCV(estimator, lrs, n_trials=2, cv=2, random_state=0),
+    ]
+    for search in searches:
+        monitor = ScoringMonitor(scoring="accuracy")
+        search(pipeline(monitor)).set_callbacks(ProgressBar()).fit(X, y)
+        assert len(epoch_scores(monitor)) == 3 * (2 * 2 + 1)
