@@ -1,6 +1,12 @@
 """Exceptions and warnings that callers may want to catch by class."""
 
-__all__ = ["DivergenceError", "DivergenceWarning", "DriftWarning", "LeakageWarning"]
+__all__ = [
+    "DivergenceError",
+    "DivergenceWarning",
+    "DriftWarning",
+    "GradientFlowWarning",
+    "LeakageWarning",
+]
 
 
 class DivergenceError(ArithmeticError):
@@ -17,3 +23,7 @@ class DriftWarning(UserWarning):
 
 class LeakageWarning(UserWarning):
     """Rows that should be unseen seem to have taken part in fitting."""
+
+
+class GradientFlowWarning(UserWarning):
+    """Gradients vanish, explode or are mostly zero; the message says where and what helps."""

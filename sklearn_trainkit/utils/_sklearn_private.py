@@ -2,6 +2,7 @@
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "HasMethods",
@@ -9,4 +10,5 @@ __all__ = [
     "Options",
     "StrOptions",
     "fit_context",
+    "num_samples",
 ]
