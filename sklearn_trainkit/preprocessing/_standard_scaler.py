@@ -213,7 +213,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _has_to_inherit(self) -> bool:
         if not (self.with_mean or self.with_std):
             return True
-        if "_skl_callbacks" in self.__dict__ or "_parent_callback_ctx" in self.__dict__:
+        if self.__dict__.get("_skl_callbacks"):  # those of a Pipeline or search among them
             return True
         # Weights seen so far are sums of floats, which only scikit-learn's update carries on.
         return np.asarray(getattr(self, "n_samples_seen_", 0)).dtype.kind == "f"
