@@ -2,31 +2,37 @@
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.callback._callback_support import callback_management_context
+from sklearn.metrics._scorer import _BaseScorer
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
+from sklearn.metrics._scorer import _PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.model_selection._search import (
-    _yield_masked_array_for_each_param as yield_masked_arrays,
-)
+from sklearn.model_selection._search import _yield_masked_array_for_each_param as yield_masked_arrays
 from sklearn.model_selection._validation import _fit_and_score as fit_and_score
 from sklearn.model_selection._validation import _insert_error_scores as insert_error_scores
 from sklearn.model_selection._validation import _normalize_score_results as normalize_scores
 from sklearn.model_selection._validation import _score as score_estimator
-from sklearn.model_selection._validation import (
-    _warn_or_raise_about_fit_failures as warn_or_raise_about_fit_failures,
-)
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.model_selection._validation import _warn_or_raise_about_fit_failures as warn_or_raise_about_fit_failures
+from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Options
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
+from typing import Any
 
 __all__ = [
+    "Any",
     "BaseSearchCV",
     "HasMethods",
     "Interval",
     "MultimetricScorer",
     "Options",
     "StrOptions",
+    "_BaseScorer",
+    "_PassthroughScorer",
     "callback_management_context",
     "check_method_params",
     "check_sample_weight",
@@ -35,6 +41,7 @@ __all__ = [
     "insert_error_scores",
     "normalize_scores",
     "num_samples",
+    "routing_enabled",
     "safe_split",
     "score_estimator",
     "warn_or_raise_about_fit_failures",
