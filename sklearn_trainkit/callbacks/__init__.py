@@ -7,15 +7,23 @@ from sklearn_trainkit.callbacks._clipping import (
     clip_by_value_,
 )
 from sklearn_trainkit.callbacks._training_meter import (
+    EVALUATION_TASK,
+    REFIT_TASK,
     FitTrace,
+    TrainingLimit,
+    TrainingLimitReached,
     TrainingMeter,
     TrainingSpent,
     sum_traces,
 )
 
 __all__ = [
+    "EVALUATION_TASK",
+    "REFIT_TASK",
     "FitTrace",
     "GradientClipping",
+    "TrainingLimit",
+    "TrainingLimitReached",
     "TrainingMeter",
     "TrainingSpent",
     "clip_adaptive_",
