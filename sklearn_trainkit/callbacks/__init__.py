@@ -13,17 +13,25 @@ from sklearn_trainkit.callbacks._gradient_flow import (
     gradient_flow,
 )
 from sklearn_trainkit.callbacks._training_meter import (
+    EVALUATION_TASK,
+    REFIT_TASK,
     FitTrace,
+    TrainingLimit,
+    TrainingLimitReached,
     TrainingMeter,
     TrainingSpent,
     sum_traces,
 )
 
 __all__ = [
+    "EVALUATION_TASK",
+    "REFIT_TASK",
     "FitTrace",
     "GradientClipping",
     "GradientFlow",
     "LayerFlow",
+    "TrainingLimit",
+    "TrainingLimitReached",
     "TrainingMeter",
     "TrainingSpent",
     "clip_adaptive_",

@@ -20,9 +20,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["FitTrace", "TrainingMeter", "TrainingSpent", "sum_traces"]
+__all__ = [
+    "EVALUATION_TASK",
+    "REFIT_TASK",
+    "FitTrace",
+    "TrainingLimit",
+    "TrainingLimitReached",
+    "TrainingMeter",
+    "TrainingSpent",
+    "sum_traces",
+]
 
 EPOCH_TASK = "epoch"
+# What scikit-learn's searches, and ours, call their tasks.
+EVALUATION_TASK = "candidate-split-evaluation"
+REFIT_TASK = "refit-with-best-params"
+
+
+class TrainingLimit(NamedTuple):
+    """When a search has trained enough.
+
+    Attributes
+    ----------
+    deadline : float or None
+        Moment on the clock of ``time.monotonic()``.
+    n_epochs : int or None
+        Epochs trained by all estimators that report to the meter.
+    """
+
+    deadline: float | None = None
+    n_epochs: int | None = None
+
+
+class TrainingLimitReached(RuntimeError):  # noqa: N818 - it reports an end, not a mistake
+    """Raised inside a fit that a search should not start, or not go on with."""
 
 
 class TaskStep(NamedTuple):
@@ -61,6 +92,8 @@ class FitTrace:
         Gradient steps of this fit up to each epoch's end (None: the estimator does not tell).
     n_steps : int or None
         Gradient steps of the whole fit, also of one that failed half-way.
+    refused : bool
+        Whether it was not allowed to begin, because a limit had been reached.
     """
 
     label: str
@@ -71,6 +104,7 @@ class FitTrace:
     epoch_ends: tuple[float, ...]
     epoch_steps: tuple[int | None, ...]
     n_steps: int | None
+    refused: bool = False
 
 
 class TrainingSpent(NamedTuple):
@@ -109,6 +143,10 @@ class TrainingMeter:
     directory : path-like, default=None
         Folder for the events, which must exist. None makes a temporary folder, removed together
         with this meter.
+    limit : TrainingLimit, default=None
+        Once it is reached, the evaluations of a scikit-learn search or of ours raise
+        :class:`TrainingLimitReached` at their next epoch or when they begin, which the search
+        takes as a failed fit. Its refit, and fits outside such a search, are never stopped.
 
     Examples
     --------
@@ -124,8 +162,15 @@ class TrainingMeter:
     TrainingSpent(n_fits=7, n_epochs=None, n_steps=None)
     """
 
-    def __init__(self, *, label: str = "", directory: str | os.PathLike[str] | None = None):
+    def __init__(
+        self,
+        *,
+        label: str = "",
+        directory: str | os.PathLike[str] | None = None,
+        limit: TrainingLimit | None = None,
+    ):
         self.label = label
+        self.limit = limit
         if directory is None:
             self.directory = tempfile.mkdtemp(prefix="training-meter-")
             weakref.finalize(self, _remove_in_owner, self.directory, os.getpid())
@@ -145,7 +190,7 @@ class TrainingMeter:
         meter : TrainingMeter
             It does not own the folder: keep the first meter alive as long as this one.
         """
-        return TrainingMeter(label=label, directory=self.directory)
+        return TrainingMeter(label=label, directory=self.directory, limit=self.limit)
 
     def traces(self) -> list[FitTrace]:
         """Read what was seen so far.
@@ -172,13 +217,17 @@ class TrainingMeter:
     def setup(self, estimator: Any, context: Any) -> None:
         """Note that a fit begins."""
         path = _task_path(context)
+        refused = self._is_over(path)
         self._append(
             context,
             kind="begin",
             label=self.label,
             name=type(estimator).__name__,
             path=[(step.task_name, step.task_id) for step in path],
+            refused=refused,
         )
+        if refused:
+            raise TrainingLimitReached(f"not begun: the search has reached {self.limit}")
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """Note that a fit ended, well or not."""
@@ -191,14 +240,30 @@ class TrainingMeter:
         """Note that an epoch ended."""
         if context.task_name == EPOCH_TASK:
             self._append(context, kind="epoch", steps=_steps_so_far(estimator))
+            if self._is_over(_task_path(context), n_new_epochs=1):
+                raise TrainingLimitReached(f"stopped: the search has reached {self.limit}")
+
+    def _is_over(self, path: list[TaskStep], n_new_epochs: int = 0) -> bool:
+        if self.limit is None:
+            return False
+        deadline, n_epochs = self.limit
+        is_over = deadline is not None and time.monotonic() >= deadline
+        if n_epochs is not None:
+            # A tally of one byte an epoch: its size is read faster than the events.
+            self._append_text("." * n_new_epochs, ending="tally")
+            is_over = is_over or _tallied(self.directory) >= n_epochs
+        return is_over and any(step.task_name == EVALUATION_TASK for step in path)
 
     def _append(self, context: Any, **event: Any) -> None:
         event["time"] = time.monotonic()
         event["fit"] = f"{_fit_id(context)} {self.label}"
-        name = f"{os.getpid()}-{threading.get_ident()}.jsonl"
+        self._append_text(json.dumps(event, default=str) + "\n", ending="jsonl")
+
+    def _append_text(self, text: str, ending: str) -> None:
+        name = f"{os.getpid()}-{threading.get_ident()}.{ending}"
         try:
             with open(os.path.join(self.directory, name), "a", encoding="utf-8") as file:
-                file.write(json.dumps(event, default=str) + "\n")
+                file.write(text)
         except FileNotFoundError:
             # The folder is gone: a model that was watched once is fitted again, or the worker
             # runs on another host. Training goes on.
@@ -218,7 +283,7 @@ def sum_traces(traces: Iterable[FitTrace]) -> TrainingSpent:
     spent : TrainingSpent
         The sums.
     """
-    traces = list(traces)
+    traces = [trace for trace in traces if not trace.refused]
     fits = Counter(trace.label for trace in traces)
     epochs = sum(len(trace.epoch_ends) for trace in traces)
     steps = [trace.n_steps for trace in traces if trace.n_steps is not None]
@@ -233,6 +298,14 @@ def _remove_in_owner(directory: str, owner_pid: int) -> None:
     # A forked child inherits the finalizer; the folder is not its own.
     if os.getpid() == owner_pid:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _tallied(directory: str) -> int:
+    try:
+        files = list(os.scandir(directory))
+    except FileNotFoundError:
+        return 0
+    return sum(file.stat().st_size for file in files if file.name.endswith(".tally"))
 
 
 def _steps_so_far(estimator: Any) -> int | None:
@@ -293,4 +366,5 @@ def _build_trace(events: list[dict[str, Any]]) -> FitTrace:
         epoch_ends=tuple(event["time"] for event in epochs),
         epoch_steps=tuple(event["steps"] for event in epochs),
         n_steps=max(steps, default=None),
+        refused=begin["refused"],
     )

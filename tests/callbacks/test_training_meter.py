@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_trainkit.callbacks import TrainingMeter, TrainingSpent
+from sklearn_trainkit.callbacks import TrainingLimit, TrainingMeter, TrainingSpent
 from tests.callbacks.iterative_classifier import IterativeClassifier
 
 N_ROWS = 60
@@ -127,3 +127,30 @@ def test_the_folder_goes_with_the_meter_and_training_survives_it(data):
     assert not os.path.exists(directory)
     survivor.fit(*data)
     assert not os.path.exists(directory)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_limit_of_epochs_stops_evaluations_but_not_the_refit(data, n_jobs):
+    meter = TrainingMeter(limit=TrainingLimit(n_epochs=10))
+    model = IterativeClassifier(max_epochs=3, batch_size=64).set_callbacks(meter)
+    lrs = np.linspace(0.1, 1.0, 10).tolist()
+    with parallel_config(backend="threading"):
+        search = GridSearchCV(model, {"lr": lrs}, cv=2, n_jobs=n_jobs).fit(*data)
+    spent = meter.spent().n_epochs - 3  # the refit's
+    assert spent == 10 if n_jobs is None else 10 <= spent <= 11
+    if n_jobs is None:
+        # Folds of 3 epochs each: three whole ones and one epoch of the fourth.
+        assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False] + [True] * 9
+        assert meter.spent().n_fits == 4 + 1
+        assert sum(trace.refused for trace in meter.traces()) == 16
+
+
+def test_a_deadline_refuses_evaluations_but_no_other_fit(data):
+    meter = TrainingMeter(limit=TrainingLimit(deadline=time.monotonic()))
+    model = IterativeClassifier(max_epochs=3).set_callbacks(meter)
+    model.fit(*data)
+    with pytest.raises(ValueError, match="TrainingLimitReached: not begun"):
+        GridSearchCV(model, {"lr": [0.1]}, cv=2).fit(*data)
+    assert meter.spent().n_fits == 1
