@@ -1,3 +1,43 @@
-"""Callbacks for the training loop."""
+"""Callbacks for the training loop, and a meter that counts what training spends."""
 
-__all__: list[str] = []
+from sklearn_trainkit.callbacks._clipping import (
+    GradientClipping,
+    clip_adaptive_,
+    clip_by_norm_,
+    clip_by_value_,
+)
+from sklearn_trainkit.callbacks._gradient_flow import (
+    GradientFlow,
+    LayerFlow,
+    diagnose_flow,
+    gradient_flow,
+)
+from sklearn_trainkit.callbacks._training_meter import (
+    EVALUATION_TASK,
+    REFIT_TASK,
+    FitTrace,
+    TrainingLimit,
+    TrainingLimitReached,
+    TrainingMeter,
+    TrainingSpent,
+    sum_traces,
+)
+
+__all__ = [
+    "EVALUATION_TASK",
+    "REFIT_TASK",
+    "FitTrace",
+    "GradientClipping",
+    "GradientFlow",
+    "LayerFlow",
+    "TrainingLimit",
+    "TrainingLimitReached",
+    "TrainingMeter",
+    "TrainingSpent",
+    "clip_adaptive_",
+    "clip_by_norm_",
+    "clip_by_value_",
+    "diagnose_flow",
+    "gradient_flow",
+    "sum_traces",
+]

@@ -1,3 +1,13 @@
 """Neural networks as scikit-learn estimators."""
 
-__all__: list[str] = []
+from sklearn_trainkit.neural_network._mlp_classifier import MLPNetClassifier
+from sklearn_trainkit.neural_network._mlp_regressor import MLPNetRegressor
+from sklearn_trainkit.neural_network._net_classifier import NetClassifier
+from sklearn_trainkit.neural_network._net_regressor import NetRegressor
+
+__all__ = [
+    "MLPNetClassifier",
+    "MLPNetRegressor",
+    "NetClassifier",
+    "NetRegressor",
+]

@@ -1,0 +1,171 @@
+"""Epoch time of MLPNetClassifier against a hand-written loop, plain skorch and scikit-learn.
+
+One process, one torch thread, float32, results checked equal first: the same seed gives the same
+loss curve as the hand-written loop. Each figure is the median over paired rounds of the ratio to
+the hand-written PyTorch loop with fused Adam and batches gathered by index.
+
+    python examples/benchmarks/bench_training.py [--rounds 7] [--quick]
+"""
+
+# %%
+import argparse
+import copy
+import itertools
+import time
+import warnings
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits, make_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from skorch import NeuralNetClassifier
+from skorch.callbacks import EpochScoring
+from torch import nn
+from torch.nn import functional
+
+from sklearn_trainkit.neural_network import MLPNetClassifier
+from sklearn_trainkit.utils._random_streams import stream_seeds
+
+HIDDEN = (128, 64)
+
+
+def data_sets(quick):
+    X, y = load_digits(return_X_y=True)
+    yield "digits", (X / 16).astype(np.float32), y
+    n_rows = 5_000 if quick else 20_000
+    X, y = make_classification(n_rows, 50, n_informative=20, n_classes=5, random_state=0)
+    yield f"{n_rows} x 50", X.astype(np.float32), y
+
+
+# %%
+# The peers, each a function that trains ``n_epochs`` epochs.
+def ours(X, y, batch_size, n_epochs, **params):
+    net = MLPNetClassifier(
+        HIDDEN,
+        optimizer="adam",
+        lr=1e-3,
+        batch_size=batch_size,
+        max_epochs=n_epochs,
+        random_state=0,
+        **params,
+    )
+    return net.fit(X, y)
+
+
+def hand_written(X, y, batch_size, n_epochs):
+    seeds = stream_seeds(0)
+    torch.manual_seed(seeds.weights)
+    widths = [X.shape[1], *HIDDEN]
+    layers = [
+        layer
+        for n_in, n_out in itertools.pairwise(widths)
+        for layer in (nn.Linear(n_in, n_out), nn.ReLU())
+    ]
+    module = nn.Sequential(*layers, nn.Linear(HIDDEN[-1], len(np.unique(y))))
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
+    order = torch.Generator().manual_seed(seeds.order)
+    X, y = torch.from_numpy(X), torch.from_numpy(y)
+    losses = []
+    module.train()
+    for _ in range(n_epochs):
+        total = 0.0
+        for index in torch.randperm(len(X), generator=order).split(batch_size):
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(module(X[index]), y[index])
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(index)
+        losses.append(total / len(X))
+    return losses
+
+
+class Dense(nn.Sequential):
+    def __init__(self, n_in, n_classes):
+        super().__init__(
+            nn.Linear(n_in, HIDDEN[0]),
+            nn.ReLU(),
+            nn.Linear(HIDDEN[0], HIDDEN[1]),
+            nn.ReLU(),
+            nn.Linear(HIDDEN[1], n_classes),
+        )
+
+
+def plain_skorch(X, y, batch_size, n_epochs):
+    net = NeuralNetClassifier(
+        Dense,
+        module__n_in=X.shape[1],
+        module__n_classes=len(np.unique(y)),
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        lr=1e-3,
+        batch_size=batch_size,
+        max_epochs=n_epochs,
+        train_split=None,
+        iterator_train__shuffle=True,
+        verbose=0,
+    )
+    return net.fit(X, y.astype(np.int64))
+
+
+def scikit_learn(X, y, batch_size, n_epochs):
+    mlp = MLPClassifier(
+        HIDDEN, batch_size=batch_size, max_iter=n_epochs, n_iter_no_change=10**6, alpha=0.0
+    )
+    return mlp.fit(X, y)
+
+
+def watched(X, y, batch_size, n_epochs):
+    """Ours with history, clipping's gradient hook off, and an epoch-scoring callback on."""
+    scoring = EpochScoring("accuracy", name="acc", on_train=True, use_caching=True)
+    return ours(X, y, batch_size, n_epochs, callbacks=[copy.deepcopy(scoring)])
+
+
+PEERS = {
+    "ours": ours,
+    "ours + EpochScoring": watched,
+    "plain skorch": plain_skorch,
+    "scikit-learn MLP": scikit_learn,
+}
+
+
+# %%
+# Equality first, then paired rounds.
+def seconds(function, *args):
+    start = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - start
+
+
+def check_equal(X, y, batch_size):
+    if len(X) % batch_size == 1:
+        raise SystemExit("choose a batch size that leaves no single row, which ours merges")
+    expected = hand_written(X, y, batch_size, 3)
+    seen = ours(X, y, batch_size, 3).history[:, "train_loss"]
+    np.testing.assert_allclose(seen, expected, rtol=1e-4)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="fewer rows and rounds")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    rounds = 3 if options.quick else options.rounds
+    print(f"{'data':12} {'batch':>5} {'hand ms':>8}", *(f"{name:>20}" for name in PEERS))
+    for name, X, y in data_sets(options.quick):
+        for batch_size in (64, 256, 1024):
+            check_equal(X, y, batch_size)
+            n_epochs = max(2, 40_000 // len(X))
+            base, ratios = [], {peer: [] for peer in PEERS}
+            for _ in range(rounds):
+                base.append(seconds(hand_written, X, y, batch_size, n_epochs))
+                for peer, function in PEERS.items():
+                    ratios[peer].append(seconds(function, X, y, batch_size, n_epochs) / base[-1])
+            cells = (f"{np.median(ratios[peer]):20.2f}" for peer in PEERS)
+            print(f"{name:12} {batch_size:5} {1e3 * np.median(base) / n_epochs:8.2f}", *cells)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Run several searchers on the same rows, splits and seeds, and put what happened in a table."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sklearn_trainkit.comparison._fingerprint import (
+    describe,
+    fingerprint_data,
+    fingerprint_settings,
+)
+from sklearn_trainkit.comparison._progress import Progress, describe_spent
+from sklearn_trainkit.comparison._run import RunRecord, RunSettings, run_strategy
+from sklearn_trainkit.comparison._splits import (
+    OuterFold,
+    Splits,
+    check_splits,
+    count_rows,
+    draw_folds,
+)
+from sklearn_trainkit.comparison._strategy import all_classifiers, check_searchers, warm_up
+from sklearn_trainkit.comparison._table import RunKey, run_rows
+from sklearn_trainkit.comparison._table_files import ResultsFile
+
+__all__ = ["compare_searches"]
+
+
+def compare_searches(
+    searchers: Mapping[str, Any],
+    X: Any = None,
+    y: Any = None,
+    *,
+    datasets: Mapping[str, tuple[Any, Any]] | None = None,
+    cv: Any = 5,
+    outer_cv: Any = None,
+    test_size: float = 0.25,
+    scoring: Any = None,
+    seeds: int | Sequence[int] = 0,
+    recheck_winner: bool = True,
+    results_file: str | os.PathLike[str] | None = None,
+    verbose: int = 0,
+) -> pd.DataFrame:
+    """Compare hyperparameter searchers on the same rows, the same splits and the same seeds.
+
+    Each searcher is cloned, given the same inner splits and seed, fitted on the training rows of
+    an outer split while its estimators are watched, and its winner is scored on the rows held out.
+    What it spent is counted from what the networks do, not from what the searcher says. A searcher
+    that fails is recorded with its reason and the others go on.
+
+    Runs follow one another, so that they do not compete for the processor; each searcher's own
+    ``n_jobs`` is respected.
+
+    Parameters
+    ----------
+    searchers : dict of str to searcher
+        Unfitted searchers by name: ``GridSearchCV``, ``RandomizedSearchCV``,
+        ``HalvingRandomSearchCV``, ``OptunaSearchCV`` or anything with ``fit``, the parameters
+        ``estimator``, ``cv`` and ``refit``, and ``cv_results_`` (or an optuna ``study_``)
+        afterwards. They are left as they are. Their own ``cv`` and every ``random_state`` in them
+        are replaced in the clones.
+    X : array-like of shape (n_samples, ...), default=None
+        Rows of a single data set. Leave it out when ``datasets`` is given.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        Targets of a single data set.
+    datasets : dict of str to (X, y), default=None
+        Several data sets by name.
+    cv : int or splitter, default=5
+        Inner cross-validation. A number means shuffled folds, stratified for classifiers, drawn
+        anew for each seed.
+    outer_cv : int or splitter, default=None
+        Outer cross-validation for nested scores. None holds ``test_size`` of the rows out once.
+    test_size : float, default=0.25
+        Fraction of rows held out when ``outer_cv`` is None.
+    scoring : str, callable, list, dict or None, default=None
+        Set on every searcher. None keeps theirs, which must then be the same.
+    seeds : int or sequence of int, default=0
+        The whole comparison is repeated for each seed.
+    recheck_winner : bool, default=True
+        Whether each winner's parameters are scored once more, on inner folds that no searcher has
+        seen, to measure the winner's curse. It costs as many fits as there are inner folds, which
+        are not counted.
+    results_file : path-like, default=None
+        CSV or Parquet file (``.csv``, ``.csv.gz``, ``.parquet``) that receives the table after
+        every run. When it exists, the runs that it holds are taken from it, failed ones too, and
+        the comparison goes on with the others.
+    verbose : int, default=0
+        1 writes a line when a run begins and ends, 2 also what it has spent every few seconds.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row for each trial, in the order in which the trials of a run ended:
+
+        - ``dataset``, ``seed``, ``fold``, ``strategy``: the run;
+        - ``trial``, ``params`` (as JSON), ``status`` ("complete", "pruned" or "failed"),
+          ``resource`` (of a halving search), ``score``, ``score_std``: the trial;
+        - ``best_so_far``: the best score of a complete trial until then (in a halving search,
+          among trials with the largest resource until then);
+        - ``seconds``, ``epochs``, ``steps``: spent since the run began when the trial ended;
+        - ``timed_by``: where that moment comes from. "study": stamps of an optuna study. "fits":
+          the end of its last fit as watched. "cv_results_": neither is known, so the fit and
+          score times that the searcher reports are added up; epochs are then missing;
+        - ``run_...``: facts of the whole run, repeated in each of its rows: ``run_trials``,
+          ``run_fits``, ``run_epochs``, ``run_steps``, ``run_seconds`` (all with the refit),
+          ``run_refit_seconds``, ``run_inner_score`` (best mean inner score), ``run_test_score``
+          (of the winner, on held-out rows), ``run_fresh_score`` (of the winner's parameters, on
+          inner folds drawn anew; missing for a splitter without randomness),
+          ``run_winners_curse`` (the inner minus the fresh score: what choosing the best of many
+          noisy scores added to it), ``run_n_train``, ``run_n_test``, and ``run_counted_by``:
+          "watching", or "cv_results_" when the estimator does not support scikit-learn's
+          callbacks, the fits are derived from the number of trials, and epochs and steps are
+          missing. ``run_fingerprint`` changes when the searcher, the settings or the data do.
+
+        A run that failed has its reason in ``run_error``, and one row with a missing ``trial`` if
+        no trial could be read. :func:`summarize_runs` gives one row for each run.
+
+    Raises
+    ------
+    TypeError
+        When ``searchers`` is not a dict of searchers.
+    ValueError
+        When an argument is out of range, the searchers cannot be compared, both or neither of
+        ``X`` and ``datasets`` are given, or ``results_file`` holds a run of the same name that was
+        made with other settings or data.
+
+    Notes
+    -----
+    Seeds reach parameters named ``random_state``. A sampler or study object that carries its own
+    seed keeps it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+    >>> from sklearn_trainkit.comparison import compare_searches, summarize_runs
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> table = compare_searches(
+    ...     {
+    ...         "grid": GridSearchCV(model, {"C": [0.01, 1.0]}),
+    ...         "random": RandomizedSearchCV(model, {"C": [0.01, 0.1, 1.0]}, n_iter=2),
+    ...     },
+    ...     X, y, cv=3,
+    ... )
+    >>> len(table)
+    4
+    >>> summarize_runs(table)[["strategy", "trials", "fits", "counted_by"]]
+      strategy  trials  fits counted_by
+    0     grid       2     7   watching
+    1   random       2     7   watching
+    """
+    check_searchers(searchers, scoring)
+    splits = Splits(cv, outer_cv, test_size, stratify=all_classifiers(searchers))
+    check_splits(splits)
+    named_data = _check_datasets(X, y, datasets)
+    settings = RunSettings(scoring=scoring, recheck_winner=recheck_winner)
+    results = ResultsFile(results_file)
+    progress = Progress(verbose)
+    plan = _plan_runs(searchers, named_data, splits, _check_seeds(seeds), settings)
+    missing = [run for run in plan if not results.holds(run.key, run.fingerprint)]
+    _tell_plan(progress, len(missing), len(plan))
+    if missing:
+        for searcher in searchers.values():
+            warm_up(searcher, *named_data[missing[0].key.dataset])
+    for run in missing:
+        progress.tell(f"{_describe_key(run.key)}: begins")
+        record = run_strategy(
+            searchers[run.key.strategy],
+            *named_data[run.key.dataset],
+            fold=run.fold,
+            seed=run.key.seed,
+            settings=settings,
+            progress=progress,
+        )
+        progress.tell(f"{_describe_key(run.key)}: {_describe_run(record)}")
+        results.add(run.key, run_rows(run.key, record, run.fingerprint))
+    return results.table([run.key for run in plan])
+
+
+class PlannedRun(NamedTuple):
+    """One run that the comparison asks for."""
+
+    key: RunKey
+    fold: OuterFold
+    fingerprint: str
+
+
+def _plan_runs(
+    searchers: Mapping[str, Any],
+    named_data: Mapping[str, tuple[Any, Any]],
+    splits: Splits,
+    seeds: Sequence[int],
+    settings: RunSettings,
+) -> list[PlannedRun]:
+    plan = []
+    for dataset, (X, y) in named_data.items():
+        shared = fingerprint_data(X, y), describe(splits), describe(settings)
+        for seed in seeds:
+            for fold in draw_folds(splits, X, y, seed):
+                for strategy, searcher in searchers.items():
+                    key = RunKey(dataset, seed, fold.number, strategy)
+                    mark = fingerprint_settings(*shared, searcher)
+                    plan.append(PlannedRun(key, fold, mark))
+    return plan
+
+
+def _tell_plan(progress: Progress, n_missing: int, n_planned: int) -> None:
+    if n_missing < n_planned:
+        progress.tell(f"{n_planned - n_missing} of {n_planned} runs are in the results file")
+
+
+def _check_datasets(
+    X: Any, y: Any, datasets: Mapping[str, tuple[Any, Any]] | None
+) -> dict[str, tuple[Any, Any]]:
+    if (X is None) == (datasets is None):
+        raise ValueError(
+            "pass either X and y, or datasets={'name': (X, y)}; got "
+            + ("neither" if X is None else "both")
+        )
+    if datasets is None:
+        datasets = {"data": (X, y)}
+    if not hasattr(datasets, "items") or not datasets:
+        raise ValueError(f"datasets must be a non-empty dict of name to (X, y); got {datasets!r}")
+    for name, (X_one, y_one) in datasets.items():
+        if y_one is None:
+            raise ValueError(f"datasets[{name!r}] needs targets y to score held-out rows; got None")
+        _check_lengths(name, X_one, y_one)
+    return dict(datasets)
+
+
+def _check_lengths(name: str, X: Any, y: Any) -> None:
+    if count_rows(X) != count_rows(y):
+        raise ValueError(
+            f"X and y of data set {name!r} must have as many rows; got {count_rows(X)} and "
+            f"{count_rows(y)}"
+        )
+
+
+def _check_seeds(seeds: int | Sequence[int]) -> list[int]:
+    listed = list(np.atleast_1d(np.asarray(seeds, dtype=object)))
+    whole = all(isinstance(seed, int | np.integer) and 0 <= seed < 2**32 for seed in listed)
+    if not listed or not whole or len(set(listed)) < len(listed):
+        raise ValueError(
+            f"seeds must be an integer of 0 or more, or several different ones; got {seeds!r}"
+        )
+    return [int(seed) for seed in listed]
+
+
+def _describe_key(key: RunKey) -> str:
+    return f"{key.dataset}, seed {key.seed}, fold {key.fold}, {key.strategy}"
+
+
+def _describe_run(run: RunRecord) -> str:
+    spent = f"{len(run.trials)} trials, {describe_spent(run.spent)}, {run.seconds:.1f} s"
+    if run.error:
+        return f"failed after {spent}: {run.error}"
+    return f"{spent}, inner score {run.inner_score:.4f}, held-out score {run.test_score:.4f}"

@@ -1,0 +1,81 @@
+"""Inference from scores on overlapping splits, corrected as Nadeau and Bengio propose.
+
+Scores of one strategy on the folds of a cross-validation, or on repeated hold-outs, share training
+rows. Their sample variance divided by their number therefore understates the variance of their
+mean, and an ordinary paired t-test finds differences that are not there. Nadeau and Bengio,
+"Inference for the Generalization Error", Machine Learning 52 (2003), replace 1/J by
+1/J + n_test/n_train.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+__all__ = ["CorrectedMean", "corrected_mean"]
+
+
+class CorrectedMean(NamedTuple):
+    """Mean of values from overlapping splits, with what can be said about it.
+
+    Attributes
+    ----------
+    mean : float
+        Their mean; NaN without values.
+    low, high : float
+        Ends of the confidence interval; NaN with fewer than two values.
+    p_value : float
+        Two-sided, for a true mean of zero; NaN with fewer than two values.
+    n_values : int
+        How many values there were.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+    n_values: int
+
+
+def corrected_mean(
+    values: ArrayLike, test_train_ratio: float, confidence: float = 0.95
+) -> CorrectedMean:
+    """Return the mean of values from overlapping splits, its interval, and a test against zero.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_splits,)
+        Scores, or paired differences of scores; NaN are left out.
+    test_train_ratio : float
+        Held-out rows divided by training rows of a split.
+    confidence : float, default=0.95
+        Coverage of the interval.
+
+    Returns
+    -------
+    result : CorrectedMean
+        With Student's t on ``n_values - 1`` degrees of freedom.
+
+    Examples
+    --------
+    >>> corrected_mean([0.02, 0.01, 0.03, 0.02], test_train_ratio=1 / 3)
+    CorrectedMean(mean=0.02, low=0.00015..., high=0.0398..., p_value=0.0490..., n_values=4)
+    """
+    kept = np.asarray(values, dtype=float)
+    kept = kept[~np.isnan(kept)]
+    n_values = len(kept)
+    if n_values < 2:
+        mean = float(kept[0]) if n_values else float("nan")
+        return CorrectedMean(mean, float("nan"), float("nan"), float("nan"), n_values)
+    mean = float(kept.mean())
+    error = float(np.sqrt((1 / n_values + test_train_ratio) * kept.var(ddof=1)))
+    student = stats.t(df=n_values - 1)
+    half = float(student.ppf(0.5 + confidence / 2)) * error
+    return CorrectedMean(mean, mean - half, mean + half, _p_value(mean, error, student), n_values)
+
+
+def _p_value(mean: float, error: float, student: stats.distributions.rv_frozen) -> float:
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * student.sf(abs(mean) / error))

@@ -1,0 +1,177 @@
+"""The long table of a comparison: one row for each trial, with the facts of its run repeated."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sklearn_trainkit.comparison._run import RunRecord
+
+__all__ = ["COLUMNS", "RUN_KEYS", "RunKey", "build_table", "run_rows"]
+
+
+class RunKey(NamedTuple):
+    """What identifies one run.
+
+    Attributes
+    ----------
+    dataset : str
+        Name of the data set.
+    seed : int
+        Seed of splits, searcher and estimators.
+    fold : int
+        Outer fold, 0 for a single hold-out.
+    strategy : str
+        Name of the searcher.
+    """
+
+    dataset: str
+    seed: int
+    fold: int
+    strategy: str
+
+
+RUN_KEYS = RunKey._fields
+
+# Columns and their types. "Int64" can be missing: not known is not zero.
+COLUMNS: dict[str, str] = {
+    "dataset": "object",
+    "seed": "int64",
+    "fold": "int64",
+    "strategy": "object",
+    "trial": "Int64",
+    "params": "object",
+    "status": "object",
+    "resource": "float64",
+    "score": "float64",
+    "score_std": "float64",
+    "best_so_far": "float64",
+    "seconds": "float64",
+    "epochs": "Int64",
+    "steps": "Int64",
+    "timed_by": "object",
+    "run_error": "object",
+    "run_trials": "int64",
+    "run_fits": "Int64",
+    "run_epochs": "Int64",
+    "run_steps": "Int64",
+    "run_seconds": "float64",
+    "run_refit_seconds": "float64",
+    "run_counted_by": "object",
+    "run_inner_score": "float64",
+    "run_test_score": "float64",
+    "run_fresh_score": "float64",
+    "run_winners_curse": "float64",
+    "run_n_train": "int64",
+    "run_n_test": "int64",
+    "run_fingerprint": "object",
+}
+
+
+def build_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return the rows as a data frame with the columns and types of ``COLUMNS``."""
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.astype(COLUMNS)
+
+
+def run_rows(key: RunKey, run: RunRecord, fingerprint: str) -> list[dict[str, Any]]:
+    """Return the rows of one run: one a trial, in the order in which the trials ended.
+
+    A run without trials gives one row, whose trial is missing.
+
+    Parameters
+    ----------
+    key : RunKey
+        Which run.
+    run : RunRecord
+        What happened in it.
+    fingerprint : str
+        Of its settings and data.
+
+    Returns
+    -------
+    rows : list of dict
+        With the keys of ``COLUMNS``.
+    """
+    shared = {**key._asdict(), **_run_columns(run), "run_fingerprint": fingerprint}
+    if not run.trials:
+        return [{**shared, "trial": None, "params": "{}", "status": "", "timed_by": ""}]
+    order = np.argsort(run.ends.seconds, kind="stable")
+    best = _best_so_far(run, order)
+    return [
+        {**shared, **_trial_columns(run, int(index)), "best_so_far": best[index]} for index in order
+    ]
+
+
+def _run_columns(run: RunRecord) -> dict[str, Any]:
+    return {
+        "run_error": run.error,
+        "run_trials": len(run.trials),
+        "run_fits": run.spent.n_fits,
+        "run_epochs": run.spent.n_epochs,
+        "run_steps": run.spent.n_steps,
+        "run_seconds": run.seconds,
+        "run_refit_seconds": run.refit_seconds,
+        "run_counted_by": run.counted_by,
+        "run_inner_score": run.inner_score,
+        "run_test_score": run.test_score,
+        "run_fresh_score": run.fresh_score,
+        "run_winners_curse": run.inner_score - run.fresh_score,
+        "run_n_train": run.n_train,
+        "run_n_test": run.n_test,
+    }
+
+
+def _trial_columns(run: RunRecord, index: int) -> dict[str, Any]:
+    trial = run.trials[index]
+    seconds = run.ends.seconds[index]
+    # Times added up from cv_results_ are not on the clock that epochs are stamped with.
+    on_clock = run.ends.timed_by != "cv_results_" and run.counted_by == "watching"
+    return {
+        "trial": trial.number,
+        "params": _params_text(trial.params),
+        "status": trial.status,
+        "resource": trial.resource,
+        "score": trial.score,
+        "score_std": trial.score_std,
+        "seconds": seconds,
+        "epochs": _epochs_until(run, seconds) if on_clock else None,
+        "steps": _steps_until(run, seconds) if on_clock else None,
+        "timed_by": run.ends.timed_by,
+    }
+
+
+def _best_so_far(run: RunRecord, order: Sequence[int] | np.ndarray) -> dict[int, float]:
+    # In a halving search only the largest resource so far counts, as for the search itself.
+    best: dict[int, float] = {}
+    top_resource, incumbent = -np.inf, float("nan")
+    for index in order:
+        trial = run.trials[index]
+        if trial.resource > top_resource:
+            top_resource, incumbent = trial.resource, float("nan")
+        if trial.status == "complete" and not trial.resource < top_resource:
+            incumbent = float(np.fmax(incumbent, trial.score))
+        best[int(index)] = incumbent
+    return best
+
+
+def _epochs_until(run: RunRecord, seconds: float) -> int | None:
+    if run.spent.n_epochs is None:
+        return None
+    return int(np.searchsorted(run.epoch_ends, seconds, side="right"))
+
+
+def _steps_until(run: RunRecord, seconds: float) -> int | None:
+    if run.spent.n_steps is None:
+        return None
+    return sum(steps for moment, steps in run.step_ends if moment <= seconds)
+
+
+def _params_text(params: Any) -> str:
+    return json.dumps({name: _plain(value) for name, value in params.items()}, default=repr)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

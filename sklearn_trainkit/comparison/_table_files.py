@@ -1,0 +1,173 @@
+"""Write the long table to a file and read it back exactly, and keep the runs that a file holds."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sklearn_trainkit.comparison._table import COLUMNS, RUN_KEYS, RunKey, build_table
+
+__all__ = ["ResultsFile", "read_comparison", "write_comparison"]
+
+PathLike = str | os.PathLike[str]
+
+
+def write_comparison(table: pd.DataFrame, path: PathLike) -> None:
+    """Write a comparison's table to a CSV or Parquet file.
+
+    The file is replaced in one step, so an interruption never leaves half of it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        What :func:`compare_searches` returned.
+    path : path-like
+        Ends in ``.csv``, ``.csv.gz`` or ``.parquet`` (which needs pyarrow).
+
+    Raises
+    ------
+    ValueError
+        When the path ends in something else.
+
+    Examples
+    --------
+    See :func:`read_comparison`.
+    """
+    path = Path(path)
+    kind = _file_kind(path)
+    # The same ending, so that pandas compresses what is to be compressed.
+    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    if kind == "parquet":
+        table.to_parquet(unfinished, index=False)
+    else:
+        table.to_csv(unfinished, index=False)
+    os.replace(unfinished, path)
+
+
+def read_comparison(path: PathLike) -> pd.DataFrame:
+    """Read a comparison's table back, with the types that it had.
+
+    Parameters
+    ----------
+    path : path-like
+        Written by :func:`write_comparison`, or by ``compare_searches(..., results_file=path)``.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        As :func:`compare_searches` returned it.
+
+    Raises
+    ------
+    ValueError
+        When the path ends in something else than ``.csv``, ``.csv.gz`` or ``.parquet``, or the
+        file lacks columns.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn_trainkit.comparison import (
+    ...     compare_searches, read_comparison, write_comparison
+    ... )
+    >>> grid = GridSearchCV(LogisticRegression(max_iter=1000), {"C": [0.1, 1.0]})
+    >>> table = compare_searches({"grid": grid}, *load_iris(return_X_y=True))
+    >>> with TemporaryDirectory() as folder:
+    ...     write_comparison(table, Path(folder, "table.csv"))
+    ...     read_comparison(Path(folder, "table.csv")).equals(table)
+    True
+    """
+    path = Path(path)
+    if _file_kind(path) == "parquet":
+        raw = pd.read_parquet(path)
+    else:
+        # As text first: "NA" may be the name of a strategy, and floats must come back exactly.
+        raw = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = [name for name in COLUMNS if name not in raw.columns]
+    if missing:
+        raise ValueError(f"{path} is not a comparison's table; it lacks the columns {missing}")
+    if _file_kind(path) == "csv":
+        raw = raw.apply(_parse_column)
+    return build_table(_to_rows(raw))
+
+
+class ResultsFile:
+    """The runs that a comparison has finished, kept in a file after each of them.
+
+    Parameters
+    ----------
+    path : path-like or None
+        None keeps them in memory only.
+
+    Raises
+    ------
+    ValueError
+        When the file exists and is not a comparison's table.
+    """
+
+    def __init__(self, path: PathLike | None):
+        self.path = None if path is None else Path(path)
+        self._rows: dict[RunKey, list[dict[str, Any]]] = {}
+        if self.path is not None:
+            _file_kind(self.path)
+            if self.path.exists():
+                self._load(self.path)
+
+    def holds(self, key: RunKey, fingerprint: str) -> bool:
+        """Return whether the run is there already.
+
+        Raises
+        ------
+        ValueError
+            When it is there, but was made with other settings or other data.
+        """
+        if key not in self._rows:
+            return False
+        found = self._rows[key][0]["run_fingerprint"]
+        if found != fingerprint:
+            raise ValueError(
+                f"results_file {self.path} holds the run {key} with other settings or other data "
+                f"(fingerprint {found}, now {fingerprint}); choose another file, or delete its rows"
+            )
+        return True
+
+    def add(self, key: RunKey, rows: list[dict[str, Any]]) -> None:
+        """Keep the rows of a finished run."""
+        self._rows[key] = rows
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_comparison(self.table(list(self._rows)), self.path)
+
+    def table(self, keys: list[RunKey]) -> pd.DataFrame:
+        """Return the long table of the given runs."""
+        return build_table([row for key in keys for row in self._rows[key]])
+
+    def _load(self, path: Path) -> None:
+        for row in _to_rows(read_comparison(path)):
+            key = RunKey(*(row[name] for name in RUN_KEYS))
+            self._rows.setdefault(key, []).append(row)
+
+
+def _file_kind(path: Path) -> str:
+    if path.name.endswith((".csv", ".csv.gz")):
+        return "csv"
+    if path.name.endswith(".parquet"):
+        return "parquet"
+    raise ValueError(f"path must end in .csv, .csv.gz or .parquet; got {str(path)!r}")
+
+
+def _to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _parse_column(column: pd.Series) -> pd.Series:
+    kind = COLUMNS.get(str(column.name), "object")
+    if kind == "object":
+        return column
+    parse = float if kind == "float64" else int
+    parsed = [parse(text) if text else None for text in column]
+    return pd.Series(parsed, index=column.index, dtype=kind)

@@ -1,0 +1,95 @@
+"""Checks that meet the user before torch does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklearn_trainkit.utils._sklearn_private import check_sample_weight
+
+FLOAT_TYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def resolved_batch_size(batch_size: int | str, n_rows: int) -> int:
+    """Return the rows of a batch.
+
+    Parameters
+    ----------
+    batch_size : int or "auto"
+        -1 takes all rows at once. "auto" grows with the data: the power of two nearest to a
+        twentieth of the rows, between 64 and 256, and never more than all rows.
+    n_rows : int
+        Rows in the training part.
+
+    Raises
+    ------
+    ValueError
+        If ``batch_size`` is larger than the training part.
+
+    Examples
+    --------
+    >>> [resolved_batch_size("auto", n) for n in (20, 500, 1437, 20_000)]
+    [20, 64, 64, 256]
+    """
+    if batch_size == "auto":
+        return min(n_rows, int(np.clip(2 ** round(np.log2(max(n_rows, 1) / 20)), 64, 256)))
+    size = int(batch_size)
+    if size == -1:
+        return n_rows
+    if size > n_rows:
+        raise ValueError(
+            f"batch_size={size} is larger than the {n_rows} training rows; use at most {n_rows}, "
+            "-1 for all rows, or 'auto'."
+        )
+    return size
+
+
+def checked_hidden_units(hidden_units: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the widths as a tuple of positive ints, or raise naming the value."""
+    units = np.atleast_1d(np.asarray(hidden_units, dtype=object))
+    if units.ndim != 1 or not all(
+        isinstance(u, (int, np.integer)) and not isinstance(u, bool) and u > 0 for u in units
+    ):
+        raise ValueError(
+            "hidden_units must be a sequence of positive ints, one for each hidden layer, such "
+            f"as (64, 32). Got {hidden_units!r} instead."
+        )
+    return tuple(int(u) for u in units)
+
+
+def checked_device(device: str | torch.device) -> torch.device:
+    """Return the torch device, or raise if it is unknown or not available."""
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        raise ValueError(
+            f"device={device!r} is not available here: torch sees the CPU and {n_cuda} CUDA "
+            "devices. Use 'cpu' or a device that torch can reach."
+        ) from error
+    return resolved
+
+
+def mean_one_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
+    """Return checked sample weights scaled to mean 1, as float64.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, negative weights, or weights that are all zero.
+    """
+    weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every row; at least one must be positive.")
+    return weight / weight.mean()
+
+
+def check_enough_rows(n_rows: int, norm: str | None) -> None:
+    """Raise if batch normalization would see a single row."""
+    if norm == "batch" and n_rows < 2:
+        raise ValueError(
+            f"norm='batch' needs at least 2 rows in a batch, for their variance. Got {n_rows}; "
+            "use norm='layer' or a larger batch_size."
+        )

@@ -1,0 +1,270 @@
+"""Targets of classifiers and regressors: checks, encoding, loss and prediction."""
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
+from skorch import NeuralNetClassifier, NeuralNetRegressor
+
+from sklearn_trainkit.neural_network._base_net import BaseNet
+from sklearn_trainkit.neural_network._input_checks import mean_one_weights
+from sklearn_trainkit.neural_network._label_coding import learn_label_coding
+from sklearn_trainkit.neural_network._losses import (
+    REGRESSION_LOSSES,
+    RegressionLoss,
+)
+from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorRows
+from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions, fit_context
+
+
+class ClassifierNet(BaseNet, NeuralNetClassifier):
+    """Base of the classifiers: labels of any kind, one class or several labels a sample."""
+
+    _batch_score_name = "valid_acc"
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseNet._parameter_constraints,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    label_smoothing: float
+    class_weight: Any
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class labels in the order of the columns of ``predict_proba``."""
+        if "_coding" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} has no classes_ before fit.")
+        return self._coding.classes
+
+    @property
+    def _n_outputs(self) -> int:
+        return self._coding.n_outputs
+
+    def _make_criterion(self) -> torch.nn.Module:
+        return self._coding.criterion(self.label_smoothing)
+
+    def _batch_score(self, output: torch.Tensor, batch: TensorRows) -> float:
+        return (self._coding.codes(output) == batch.y).double().mean().item()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        dtype = self._input_dtypes(reset)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            dtype=dtype,
+            order="C",
+            allow_nd=self._allow_nd,
+            multi_output=True,
+        )
+        self._learn_input(X, reset)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        return X, y
+
+    def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        self._coding = learn_label_coding(y, type(self).__name__)
+
+    def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
+        return self._coding.encode(y, name)
+
+    def _training_weights(
+        self, sample_weight: Any, X: np.ndarray, y: np.ndarray
+    ) -> np.ndarray | None:
+        weight = super()._training_weights(sample_weight, X, y)
+        if self.class_weight is None:
+            return weight
+        factors = compute_sample_weight(self.class_weight, y)
+        factors = factors if weight is None else factors * weight
+        return mean_one_weights(factors, X)
+
+    def _stratify_by(self, codes: np.ndarray) -> np.ndarray | None:
+        return codes if codes.ndim == 1 else None
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> "ClassifierNet":
+        """Train one epoch on ``X`` and ``y``, going on from the present weights.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,) or None, default=None
+            All labels that may ever come; by default those of the first call.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has labels that are not among the classes.
+        """
+        first = not hasattr(self, "module_")
+        X, y = self._check_data(X, y, reset=first)
+        if first:
+            self._learn_targets(y if classes is None else np.asarray(classes), None)
+        self._train_one_epoch(X, y, self._training_weights(sample_weight, X, y))
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), of ``dtype``
+            Columns in the order of ``classes_``.
+        """
+        output = self._output(X)
+        return self._coding.probabilities(output).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), or (n_samples, n_labels) for multilabel targets
+        """
+        output = self._output(X)
+        codes = self._coding.codes(output).numpy()
+        return codes if isinstance(X, RowsDataset) else self._coding.labels(codes)
+
+
+def _never(self: Any) -> bool:
+    raise AttributeError(f"{type(self).__name__} is a regressor; it has no predict_proba.")
+
+
+class RegressorNet(BaseNet, NeuralNetRegressor):
+    """Base of the regressors: one or several targets, standardized while training."""
+
+    _batch_score_name = "valid_r2"
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseNet._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "standardize_y": ["boolean"],
+    }
+
+    loss: str
+    standardize_y: bool
+
+    @property
+    def _n_outputs(self) -> int:
+        return len(self.y_mean_)
+
+    def _make_criterion(self) -> torch.nn.Module:
+        return RegressionLoss(self.loss)
+
+    def _batch_score(self, output: torch.Tensor, batch: TensorRows) -> float:
+        residual = (output - batch.y).square().sum()
+        spread = (batch.y - batch.y.mean(dim=0)).square().sum()
+        return (1.0 - residual / spread).item() if spread > 0 else float("nan")
+
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        dtype = self._input_dtypes(reset)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            dtype=dtype,
+            order="C",
+            allow_nd=self._allow_nd,
+            multi_output=True,
+            y_numeric=True,
+        )
+        self._learn_input(X, reset)
+        return X, y
+
+    def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        columns = y.reshape(len(y), -1).astype(np.float64)
+        self._y_ndim = y.ndim
+        if self.standardize_y:
+            self.y_mean_ = np.average(columns, axis=0, weights=weight)
+            spread = np.sqrt(np.average((columns - self.y_mean_) ** 2, axis=0, weights=weight))
+            self.y_scale_ = np.where(spread > 0, spread, 1.0)
+        else:
+            self.y_mean_ = np.zeros(columns.shape[1])
+            self.y_scale_ = np.ones(columns.shape[1])
+
+    def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
+        columns = y.reshape(len(y), -1)
+        if columns.shape[1] != self._n_outputs:
+            raise ValueError(
+                f"{name} has {columns.shape[1]} targets, but the network was set up for "
+                f"{self._n_outputs}."
+            )
+        return ((columns - self.y_mean_) / self.y_scale_).astype(self.dtype_)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "RegressorNet":
+        """Train one epoch on ``X`` and ``y``, going on from the present weights.
+
+        Mean and scale of the targets are those of the first call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+
+        Returns
+        -------
+        self : estimator
+        """
+        first = not hasattr(self, "module_")
+        X, y = self._check_data(X, y, reset=first)
+        weight = self._training_weights(sample_weight, X, y)
+        if first:
+            self._learn_targets(y, weight)
+        self._train_one_epoch(X, y, weight)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the predicted targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets), as given to fit, of ``dtype``
+        """
+        values = self._output(X).numpy()
+        if isinstance(X, RowsDataset):
+            return values
+        values = (values * self.y_scale_ + self.y_mean_).astype(values.dtype)
+        return values[:, 0] if self._y_ndim == 1 else values
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    predict_proba = available_if(_never)(NeuralNetRegressor.predict_proba)

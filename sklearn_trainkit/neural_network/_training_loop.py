@@ -1,0 +1,424 @@
+"""One training in progress: epochs, schedule, clipping, early stopping, callbacks.
+
+What plain skorch spends most of its time on is kept out of the inner loop: rows are sliced in
+whole batches, hooks are called only where a callback overrides them, the train and eval modes
+are switched only when they change, and history has one record an epoch unless a callback reads
+batches.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import torch
+from skorch.callbacks import Callback
+
+from sklearn_trainkit.callbacks._clipping import clip_gradients_
+from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
+from sklearn_trainkit.neural_network._checkpoint import (
+    CheckpointFile,
+    history_from_text,
+    history_to_text,
+)
+from sklearn_trainkit.neural_network._dropout import set_dropout_generator
+from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
+from sklearn_trainkit.neural_network._precision import MixedPrecision
+from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorLoader, TensorRows
+from sklearn_trainkit.neural_network._training_streams import TrainingStreams
+from sklearn_trainkit.utils._sklearn_private import callback_management_context
+from sklearn_trainkit.utils._threads import torch_threads
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
+
+
+class LoopSettings(NamedTuple):
+    """What the loop needs to know of an estimator's parameters, resolved."""
+
+    n_epochs: int
+    batch_size: int
+    clip_norm: float | None
+    clip_value: float | None
+    clip_adaptive: float | None
+    early_stopping: bool
+    patience: int
+    on_divergence: str
+    n_threads: int | None
+    precision: str
+    compile: bool
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped at all."""
+        return any(c is not None for c in (self.clip_norm, self.clip_value, self.clip_adaptive))
+
+
+class KeptWeights:
+    """Remembers the weights of the best epoch, or of the last sound one.
+
+    Parameters
+    ----------
+    module : Module
+        Its present weights are those of epoch 0.
+    patience : int or None
+        Keep the epoch with the lowest loss, and ask to stop after so many epochs without a lower
+        one. None keeps the last epoch and never asks.
+    """
+
+    def __init__(self, module: torch.nn.Module, patience: int | None) -> None:
+        self.epoch = 0
+        self._patience = patience
+        self._loss = math.inf
+        self._state = copied_state(module)
+
+    def tell(self, module: torch.nn.Module, epoch: int, loss: float) -> bool:
+        """Take in the loss of ``epoch``; return whether patience is at an end."""
+        if self._patience is None or loss < self._loss:
+            self.epoch, self._loss = epoch, loss
+            self._state = copied_state(module)
+        return self._patience is not None and epoch - self.epoch >= self._patience
+
+    def restore(self, module: torch.nn.Module) -> None:
+        """Load the remembered weights."""
+        module.load_state_dict(self._state)
+
+
+def copied_state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return a copy of the module's weights and buffers."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+class TrainingRun:
+    """Train a network's module on its tensors, one epoch at a time.
+
+    Made by the estimators: ``fit`` runs it to the end, a search may advance it in step with
+    others, score in between and leave off.
+
+    Parameters
+    ----------
+    net : estimator
+        With ``module_``, ``criterion_``, ``optimizer_``, ``callbacks_`` and ``history_`` set.
+    train : TensorRows
+    valid : TensorRows or None
+    streams : TrainingStreams
+    settings : LoopSettings
+    schedule : LRSchedule
+    callback_data : tuple of (X, y)
+        What scikit-learn callbacks are shown as the training data.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs trained in this run.
+    done : bool
+        Whether no further epoch is wanted.
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        *,
+        train: TensorRows,
+        valid: TensorRows | None,
+        streams: TrainingStreams,
+        settings: LoopSettings,
+        schedule: LRSchedule,
+        callback_data: tuple[Any, Any],
+    ) -> None:
+        self.net = net
+        self.settings = settings
+        self.epoch = 0
+        self.done = False
+        self._streams = streams
+        self._loader = TensorLoader(train, settings.batch_size, streams.order)
+        self._valid = None
+        if valid is not None:
+            self._valid = TensorLoader(valid, max(settings.batch_size, 1024))
+        self._schedule = schedule
+        self._kept = None
+        if settings.early_stopping:
+            self._kept = KeptWeights(net.module_, settings.patience)
+        elif settings.on_divergence == "warn":
+            self._kept = KeptWeights(net.module_, None)
+        self._precision = MixedPrecision(settings.precision, train.X.device.type)
+        # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
+        self._forward = torch.compile(net.module_) if settings.compile else net.module_
+        self._named = list(net.module_.named_parameters())
+        self._parameters = [p for p in net.module_.parameters() if p.requires_grad]
+        self._parameters += [p for p in net.criterion_.parameters() if p.requires_grad]
+        self._base_lrs = [group["lr"] for group in net.optimizer_.param_groups]
+        self._hooks = overridden_hooks(net)
+        self._watches_batches = any(self._hooks[name] for name in _BATCH_HOOKS)
+        self._callback_data = callback_data
+        self._context: Any = None
+        self._sklearn_callbacks = ExitStack()
+        self._begin()
+
+    def train(self, checkpoint: CheckpointFile | None = None) -> None:
+        """Train to the end and finish, going on from ``checkpoint`` if it has been written."""
+        if checkpoint is not None:
+            state = checkpoint.read(self._loader.rows.X.device)
+            if state is not None:
+                self.load_state_dict(state)
+        try:
+            while not self.done:
+                wanted = self.advance()
+                if checkpoint is not None and (checkpoint.due() or not wanted):
+                    checkpoint.write(self.state_dict())
+        finally:
+            self.finish()
+
+    def advance(self) -> bool:
+        """Train one epoch; return whether another one is wanted."""
+        with ExitStack() as stack:
+            stack.enter_context(torch_threads(self.settings.n_threads))
+            stack.enter_context(torch.enable_grad())
+            if self._streams.global_torch is not None:
+                stack.enter_context(self._streams.global_torch.entered())
+            self._one_epoch()
+        if self.epoch >= self.settings.n_epochs:
+            self.done = True
+        return not self.done
+
+    def finish(self) -> None:
+        """Restore the best weights if asked for, and say goodbye to the callbacks."""
+        self.done = True
+        if self._kept is not None:
+            self._kept.restore(self.net.module_)
+            self.net.best_epoch_ = self._kept.epoch
+        set_dropout_generator(self.net.module_, None)
+        for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
+            group["lr"] = lr
+        self._notify("on_train_end", X=None, y=None)
+        if self._context is not None:
+            X, y = self._callback_data
+            self._context.call_on_fit_task_end(estimator=self.net, X=X, y=y)
+        self._sklearn_callbacks.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that training goes on from: tensors, numbers and text."""
+        net = self.net
+        return {
+            "epoch": self.epoch,
+            "done": self.done,
+            "n_steps": net.n_steps_,
+            "module": net.module_.state_dict(),
+            "optimizer": net.optimizer_.state_dict(),
+            "streams": self._streams.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "kept": None if self._kept is None else vars(self._kept),
+            "history": history_to_text(net.history_.to_list()),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned, in another process if need be."""
+        net = self.net
+        self.epoch, self.done = state["epoch"], state["done"]
+        net.n_steps_ = state["n_steps"]
+        net.module_.load_state_dict(state["module"])
+        net.optimizer_.load_state_dict(state["optimizer"])
+        self._streams.load_state_dict(state["streams"])
+        self._schedule.load_state_dict(state["schedule"])
+        if self._kept is not None:
+            vars(self._kept).update(state["kept"])
+        net.history_[:] = history_from_text(state["history"])
+
+    def _begin(self) -> None:
+        set_dropout_generator(self.net.module_, self._streams.dropout)
+        self._notify("on_train_begin", X=None, y=None)
+        if has_sklearn_callbacks(self.net):
+            X, y = self._callback_data
+            self._sklearn_callbacks.enter_context(callback_management_context(self.net))
+            self._context = self.net._init_callback_context(
+                task_name="fit", max_subtasks=self.settings.n_epochs
+            )
+            self._context.call_on_fit_task_begin(estimator=self.net, X=X, y=y)
+
+    def _one_epoch(self) -> None:
+        start = time.perf_counter()
+        history = self.net.history_
+        task = self._begin_task()
+        history.new_epoch()
+        history.record("epoch", len(history))
+        data_sets = self._data_sets() if self._hooks["needs_data_sets"] else {}
+        self._notify("on_epoch_begin", **data_sets)
+        try:
+            loss = self._train_pass()
+            self._check_weights_finite()
+        except DivergenceError as error:
+            self._diverged(error)
+            return
+        self.epoch += 1
+        history.record("train_loss", loss)
+        history.record("train_batch_count", len(self._loader))
+        history.record("lr", self.net.optimizer_.param_groups[0]["lr"])
+        if self._valid is not None:
+            loss = self._valid_pass()
+        self._schedule.end_epoch(loss)
+        if self._kept is not None:
+            self.done |= self._kept.tell(self.net.module_, self.epoch, loss)
+        history.record("dur", time.perf_counter() - start)
+        try:
+            self._notify("on_epoch_end", **data_sets)
+        except KeyboardInterrupt:  # how skorch's own EarlyStopping asks to stop
+            self.done = True
+        self._end_task(task)
+
+    def _train_pass(self) -> float:
+        net, optimizer = self.net, self.net.optimizer_
+        watched, scheduled = self._watches_batches, not self._schedule.constant
+        needs_closure = isinstance(optimizer, torch.optim.LBFGS)
+        switch_mode(net.module_, True)
+        total, n_rows = 0.0, 0
+        for batch in self._loader:
+            if watched:
+                self._begin_batch(batch, training=True)
+            if scheduled:
+                self._set_lr()
+            loss, output = self._backward(batch)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise DivergenceError(self._divergence_message(f"training loss became {value}"))
+            if needs_closure:
+                optimizer.step(lambda batch=batch: self._backward(batch)[0])
+            else:
+                self._precision.step(optimizer)
+            net.n_steps_ += 1
+            size = len(batch.y)
+            total += value * size
+            n_rows += size
+            if watched:
+                self._end_batch("train", batch, loss, output)
+        return total / n_rows
+
+    def _backward(self, batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
+        """Leave the clipped gradients of a batch in the parameters; return loss and output."""
+        settings = self.settings
+        for parameter in self._parameters:
+            parameter.grad = None
+        output = self._precision.run(self._forward, batch.X)
+        loss = self._precision.run(self.net.criterion_, output, batch.y, batch.weight)
+        self._precision.backward(loss, self.net.optimizer_)
+        if self._hooks["on_grad_computed"]:
+            self._notify(
+                "on_grad_computed", named_parameters=self._named, batch=batch[:2], training=True
+            )
+        if settings.clips:
+            clip_gradients_(
+                self._parameters, settings.clip_norm, settings.clip_value, settings.clip_adaptive
+            )
+        return loss, output
+
+    def _valid_pass(self) -> float:
+        assert self._valid is not None
+        net = self.net
+        switch_mode(net.module_, False)
+        total, score, n_rows = 0.0, 0.0, 0
+        with torch.no_grad():
+            for batch in self._valid:
+                if self._watches_batches:
+                    self._begin_batch(batch, training=False)
+                output = net.module_(batch.X)
+                loss = net.criterion_(output, batch.y, batch.weight)
+                size = len(batch.y)
+                total += loss.item() * size
+                score += net._batch_score(output, batch) * size
+                n_rows += size
+                if self._watches_batches:
+                    self._end_batch("valid", batch, loss, output)
+        net.history_.record("valid_loss", total / n_rows)
+        net.history_.record(net._batch_score_name, score / n_rows)
+        return total / n_rows
+
+    def _begin_batch(self, batch: TensorRows, training: bool) -> None:
+        self.net.history_.new_batch()
+        self._notify("on_batch_begin", batch=batch[:2], training=training)
+
+    def _end_batch(
+        self, prefix: str, batch: TensorRows, loss: torch.Tensor, output: torch.Tensor
+    ) -> None:
+        self.net.history_.record_batch(f"{prefix}_loss", loss.item())
+        self.net.history_.record_batch(f"{prefix}_batch_size", len(batch.y))
+        training = prefix == "train"
+        self._notify("on_batch_end", batch=batch[:2], training=training, loss=loss, y_pred=output)
+
+    def _set_lr(self) -> None:
+        factor = self._schedule.factor(self.net.n_steps_)
+        for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
+            group["lr"] = lr * factor
+
+    def _notify(self, hook: str, **kwargs: Any) -> None:
+        for method in self._hooks[hook]:
+            method(self.net, **kwargs)
+
+    def _data_sets(self) -> dict[str, RowsDataset | None]:
+        valid = None if self._valid is None else RowsDataset(self._valid.rows)
+        return {"dataset_train": RowsDataset(self._loader.rows), "dataset_valid": valid}
+
+    def _begin_task(self) -> Any:
+        if self._context is None:
+            return None
+        task = self._context.subcontext(task_name="epoch")
+        task.call_on_fit_task_begin(estimator=self.net)
+        return task
+
+    def _end_task(self, task: Any) -> None:
+        if task is None:
+            return
+        X, y = self._callback_data
+        self.done |= task.call_on_fit_task_end(
+            estimator=self.net,
+            X=X,
+            y=y,
+            reconstruction_attributes=self.net._snapshot_attributes,
+        )
+
+    def _check_weights_finite(self) -> None:
+        if not all(bool(torch.isfinite(p).all()) for p in self._parameters):
+            raise DivergenceError(self._divergence_message("weights became NaN or infinite"))
+
+    def _divergence_message(self, what: str) -> str:
+        return (
+            f"The {what} in epoch {self.epoch + 1}, after {self.net.n_steps_} steps with "
+            f"lr={self.net.lr!r} and clip_norm={self.net.clip_norm!r}. Scale the inputs, lower lr "
+            "or set clip_norm (1.0 is a common value)."
+        )
+
+    def _diverged(self, error: DivergenceError) -> None:
+        self.done = True
+        if self.settings.on_divergence == "raise" or self._kept is None:
+            raise error
+        warnings.warn(
+            f"{error} Training stopped; the weights of epoch {self._kept.epoch} are kept.",
+            DivergenceWarning,
+            stacklevel=2,
+        )
+
+
+def switch_mode(module: torch.nn.Module, training: bool) -> None:
+    """Set train or eval mode; a no-op where it is set already."""
+    if module.training != training:
+        module.train(training)
+
+
+def has_sklearn_callbacks(net: Any) -> bool:
+    """Tell whether scikit-learn callbacks are set on ``net`` or handed down to it."""
+    return bool(getattr(net, "_skl_callbacks", None)) or hasattr(net, "_parent_callback_ctx")
+
+
+def overridden_hooks(net: Any) -> dict[str, Any]:
+    """Return, for each skorch hook, the callbacks' methods that do something.
+
+    The entry "needs_data_sets" tells whether anybody reads data sets at the ends of an epoch.
+    """
+    names = [name for name in vars(Callback) if name.startswith("on_")]
+    hooks: dict[str, Any] = {name: [] for name in names}
+    for _, callback in net.callbacks_:
+        for name in names:
+            method: Callable = getattr(callback, name)
+            if getattr(method, "__func__", method) is not getattr(Callback, name):
+                hooks[name].append(method)
+    hooks["needs_data_sets"] = bool(hooks["on_epoch_begin"] or hooks["on_epoch_end"])
+    return hooks

@@ -1,0 +1,83 @@
+"""Build, and check the output of, a torch module that the user brought."""
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def build_user_module(module: Any, params: Mapping[str, Any], widths: Mapping[str, Any]) -> Any:
+    """Return a module to train.
+
+    Parameters
+    ----------
+    module : Module class, callable or Module instance
+        An instance is copied and keeps its weights; a class or callable is called.
+    params : mapping
+        Arguments of the class; not allowed with an instance.
+    widths : mapping
+        What the data tell, such as ``n_features`` and ``n_outputs``, handed to a class that has
+        a parameter of that name and was not given it in ``params``.
+
+    Returns
+    -------
+    module : Module
+
+    Raises
+    ------
+    TypeError
+        If the result is not a torch module, or ``params`` does not fit the signature.
+    """
+    if isinstance(module, nn.Module):
+        if params:
+            raise TypeError(
+                f"module is an instance of {type(module).__name__}, so it takes no further "
+                f"arguments. Got {sorted(params)}; pass the class instead."
+            )
+        return copy.deepcopy(module)
+    if isinstance(module, type) and not issubclass(module, nn.Module):
+        raise TypeError(f"module must be a torch.nn.Module or its class. Got {module!r} instead.")
+    signature = inspect.signature(module)
+    known = {k: v for k, v in widths.items() if k in signature.parameters and k not in params}
+    try:
+        signature.bind(**params, **known)
+    except TypeError as error:
+        raise TypeError(
+            f"module={module!r} cannot be built with {sorted({*params, *known})}: {error}. It has "
+            f"the parameters {list(signature.parameters)}; the names {sorted(widths)} are filled "
+            "in from the data."
+        ) from error
+    built = module(**params, **known)
+    if not isinstance(built, nn.Module):
+        raise TypeError(
+            f"module={module!r} must give a torch.nn.Module. Got {type(built).__name__} instead."
+        )
+    return built
+
+
+def check_user_output(module: nn.Module, X: torch.Tensor, n_outputs: int) -> None:
+    """Run two rows through the module and check the shape that comes out.
+
+    Raises
+    ------
+    ValueError
+        If it is not (n_rows, n_outputs): a loss would broadcast it in silence.
+    """
+    rows = X[:2]
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            output = module(rows)
+    finally:
+        module.train(was_training)
+    shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    if shape != (len(rows), n_outputs):
+        raise ValueError(
+            f"module={type(module).__name__} must map X of shape {tuple(rows.shape)} to an output "
+            f"of shape {(len(rows), n_outputs)}, one column for each class or target. Got "
+            f"{shape} instead."
+        )

@@ -1,0 +1,23 @@
+"""Read and extend the callbacks of an estimator; the private attribute is named here alone."""
+
+from typing import Any
+
+__all__ = ["add_callback", "get_callbacks", "supports_callbacks"]
+
+# Where scikit-learn 1.9 keeps what `set_callbacks` was given. There is no public getter.
+_ATTRIBUTE = "_skl_callbacks"
+
+
+def supports_callbacks(estimator: object) -> bool:
+    """Return whether ``estimator`` is an instance that takes scikit-learn callbacks."""
+    return not isinstance(estimator, type) and callable(getattr(estimator, "set_callbacks", None))
+
+
+def get_callbacks(estimator: object) -> tuple[Any, ...]:
+    """Return the callbacks set on ``estimator``, an empty tuple when there are none."""
+    return tuple(getattr(estimator, _ATTRIBUTE, ()))
+
+
+def add_callback(estimator: Any, callback: object) -> None:
+    """Set ``callback`` on ``estimator`` after the callbacks that it already has."""
+    estimator.set_callbacks(*get_callbacks(estimator), callback)

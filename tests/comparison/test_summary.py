@@ -1,0 +1,202 @@
+"""Summaries add up the runs, pair them with the baseline, and say what is missing."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from sklearn_trainkit.comparison import rank_strategies, summarize_runs, summarize_strategies
+from sklearn_trainkit.comparison._table import COLUMNS, build_table
+
+NAN = float("nan")
+
+
+def make_run(strategy, test_score, *, best=(0.5, 0.9), epochs=(10, 20), dataset="d", seed=0, **run):
+    """Return the rows of one run, a trial for each entry of ``best``."""
+    facts = {
+        "run_error": "",
+        "run_trials": len(best),
+        "run_fits": 3 * len(best) + 1,
+        "run_epochs": epochs[-1] if epochs else None,
+        "run_seconds": 1.0,
+        "run_inner_score": best[-1] if best else NAN,
+        "run_test_score": test_score,
+        "run_winners_curse": (best[-1] if best else NAN) - test_score,
+        "run_n_train": 80,
+        "run_n_test": 20,
+        **run,
+    }
+    key = {"dataset": dataset, "seed": seed, "fold": 0, "strategy": strategy}
+    if not best:
+        return [{**key, **facts, "trial": None}]
+    return [
+        {
+            **key,
+            **facts,
+            "trial": number,
+            "status": "complete",
+            "score": score,
+            "best_so_far": score,
+            "epochs": epochs[number] if epochs else None,
+            "seconds": float(number + 1),
+        }
+        for number, score in enumerate(best)
+    ]
+
+
+def make_table(*runs):
+    return build_table([row for run in runs for row in run])
+
+
+def by_strategy(summary):
+    return summary.set_index("strategy").to_dict("index")
+
+
+def test_runs_are_one_row_each_in_their_order():
+    table = make_table(make_run("b", 0.8), make_run("a", 0.7), make_run("b", 0.6, seed=1))
+    runs = summarize_runs(table)
+    assert runs["strategy"].tolist() == ["b", "a", "b"]
+    assert runs["test_score"].tolist() == [0.8, 0.7, 0.6]
+    assert runs["trials"].tolist() == [2, 2, 2]
+
+
+def test_scores_differences_and_ranks_are_paired_by_seed():
+    scores = {"a": [0.80, 0.70, 0.60], "b": [0.82, 0.71, 0.64], "c": [0.80, 0.60, 0.65]}
+    table = make_table(
+        *(
+            make_run(name, score, seed=seed)
+            for seed in range(3)
+            for name, score in ((name, scores[name][seed]) for name in scores)
+        )
+    )
+    rows = by_strategy(summarize_strategies(table, baseline="a"))
+    differences = np.subtract(scores["b"], scores["a"])
+    error = math.sqrt((1 / 3 + 20 / 80) * differences.var(ddof=1))
+    assert rows["b"]["difference"] == pytest.approx(differences.mean())
+    assert rows["b"]["p_value"] == pytest.approx(2 * stats.t.sf(differences.mean() / error, df=2))
+    assert rows["b"]["difference_low"] == pytest.approx(
+        differences.mean() - stats.t.ppf(0.975, df=2) * error
+    )
+    assert rows["a"]["test_score"] == pytest.approx(0.7)
+    assert rows["a"]["test_low"] < 0.7 < rows["a"]["test_high"]
+    assert math.isnan(rows["a"]["difference"])
+    # Ranks: seed 0: b, then a and c tied; seed 1: b, a, c; seed 2: c, b, a.
+    assert rows["a"]["mean_rank"] == pytest.approx((2.5 + 2 + 3) / 3)
+    assert rows["b"]["mean_rank"] == pytest.approx((1 + 1 + 2) / 3)
+    assert rows["c"]["mean_rank"] == pytest.approx((2.5 + 3 + 1) / 3)
+
+
+def test_the_first_strategy_is_the_default_baseline():
+    table = make_table(make_run("z", 0.8), make_run("a", 0.7))
+    rows = by_strategy(summarize_strategies(table))
+    assert math.isnan(rows["z"]["difference"])
+    assert rows["a"]["difference"] == pytest.approx(-0.1)
+
+
+def test_cost_to_reach_the_baseline_is_where_the_curve_first_stands_at_its_best():
+    table = make_table(
+        make_run("base", 0.8, best=(0.5, 0.9), epochs=(10, 20)),
+        make_run("fast", 0.8, best=(0.6, 0.9, 0.95), epochs=(3, 6, 30)),
+        make_run("slow", 0.8, best=(0.6, 0.7), epochs=(3, 60)),
+    )
+    rows = by_strategy(summarize_strategies(table, baseline="base"))
+    reached = {
+        name: (row["reached_baseline"], row["epochs_to_baseline"], row["seconds_to_baseline"])
+        for name, row in rows.items()
+    }
+    assert reached["base"] == (1, 20, 2)
+    assert reached["fast"] == (1, 6, 2)
+    assert reached["slow"] == pytest.approx((0, NAN, NAN), nan_ok=True)
+
+
+def test_the_area_is_over_the_budget_that_all_have_spent():
+    table = make_table(
+        make_run("a", 0.8, best=(0.5, 1.0), epochs=(1, 4)),
+        make_run("b", 0.8, best=(0.75, 1.0, 1.0), epochs=(1, 3, 9)),
+    )
+    rows = by_strategy(summarize_strategies(table))
+    # Scores scaled from 0.5..1 to 0..1; the shorter run ends at 4 epochs.
+    assert rows["a"]["area_epochs"] == pytest.approx(0.0)
+    assert rows["b"]["area_epochs"] == pytest.approx((0 * 1 + 0.5 * 2 + 1 * 1) / 4)
+    # Trials end at 1, 2, (3) seconds: the shorter run ends at 2.
+    assert rows["b"]["area_seconds"] == pytest.approx((0 * 1 + 0.5 * 1) / 2)
+
+
+def test_a_failed_run_ranks_last_and_is_noted_with_its_reason():
+    table = make_table(
+        make_run("a", 0.8),
+        make_run("b", NAN, best=(), epochs=(), run_error="ValueError: no\nmore", run_trials=0),
+        make_run("a", 0.7, seed=1),
+        make_run("b", 0.9, seed=1),
+    )
+    rows = by_strategy(summarize_strategies(table))
+    assert rows["b"]["failed"] == 1
+    assert rows["b"]["mean_rank"] == (2 + 1) / 2
+    assert rows["b"]["test_score"] == 0.9
+    assert rows["b"]["note"] == "1 of 2 runs failed: ValueError: no"
+    assert rows["a"]["note"] == ""
+
+
+def test_unequal_budgets_and_missing_epochs_are_noted():
+    table = make_table(make_run("a", 0.8), make_run("b", 0.8, best=(0.5, 0.6, 0.7), epochs=()))
+    rows = by_strategy(summarize_strategies(table))
+    assert rows["b"]["note"] == "3 trials a run, the baseline 2; epochs not watched"
+    assert math.isnan(rows["b"]["epochs"])
+    assert math.isnan(rows["b"]["area_epochs"])
+    assert not math.isnan(rows["b"]["area_seconds"])
+
+
+def test_a_failed_baseline_leaves_differences_missing():
+    failed = make_run("a", NAN, best=(), epochs=(), run_error="ValueError: no", run_trials=0)
+    rows = by_strategy(summarize_strategies(make_table(failed, make_run("b", 0.8))))
+    assert math.isnan(rows["b"]["difference"])
+    assert rows["b"]["reached_baseline"] == 0
+    assert rows["b"]["mean_rank"] == 1
+
+
+def test_ranking_is_over_data_sets():
+    data = {"d1": (0.8, 0.9), "d2": (0.7, 0.75), "d3": (0.6, 0.5)}
+    table = make_table(
+        *(
+            make_run(name, score, dataset=dataset)
+            for dataset, scores in data.items()
+            for name, score in zip("ab", scores, strict=True)
+        )
+    )
+    ranking = rank_strategies(table, baseline="a")
+    assert ranking["strategy"].tolist() == ["b", "a"]
+    assert ranking["mean_rank"].tolist() == pytest.approx([4 / 3, 5 / 3])
+    assert ranking["best_on"].tolist() == [2, 1]
+    assert ranking["difference"][0] == pytest.approx((0.1 + 0.05 - 0.1) / 3)
+    assert ranking["p_value"][0] == pytest.approx(stats.wilcoxon([0.1, 0.05, -0.1]).pvalue)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"baseline": "x"}, r"baseline must be one of the strategies \['a'\]; got 'x'"),
+        ({"confidence": 95}, "confidence must lie between 0 and 1; got 95"),
+    ],
+)
+def test_bad_arguments_are_explained(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        summarize_strategies(make_table(make_run("a", 0.8)), **arguments)
+
+
+def test_an_empty_or_foreign_table_is_explained():
+    with pytest.raises(ValueError, match="must hold at least one run"):
+        summarize_strategies(make_table())
+    with pytest.raises(ValueError, match=r"lacks the columns \['seed'"):
+        summarize_runs(pd.DataFrame({"dataset": []}))
+
+
+def test_every_documented_column_exists():
+    summary = summarize_strategies(make_table(make_run("a", 0.8)))
+    for name in summary.columns:
+        assert f"``{name}``" in summarize_strategies.__doc__, name
+    for name in COLUMNS:
+        from sklearn_trainkit.comparison import compare_searches
+
+        assert f"``{name}``" in compare_searches.__doc__, name

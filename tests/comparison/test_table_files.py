@@ -1,0 +1,121 @@
+"""A comparison survives being written, read, and interrupted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import GridSearchCV
+from sklearn.svm import SVC
+
+from sklearn_trainkit.comparison import compare_searches, read_comparison, write_comparison
+from tests.callbacks.iterative_classifier import IterativeClassifier
+
+LRS = [0.1, 0.5]
+
+
+class Counting(IterativeClassifier):
+    n_fits = 0
+
+    def fit(self, X, y):
+        Counting.n_fits += 1
+        return super().fit(X, y)
+
+
+class InterruptedOnce(IterativeClassifier):
+    interrupts = False
+
+    def fit(self, X, y):
+        if InterruptedOnce.interrupts and self.random_state == 1:
+            raise KeyboardInterrupt
+        return super().fit(X, y)
+
+
+def search(**params):
+    return GridSearchCV(IterativeClassifier(**params), {"lr": LRS})
+
+
+@pytest.fixture
+def table(data):
+    # One run that is watched, one that is not, one that fails.
+    searchers = {
+        "NA": search(),
+        "svc": GridSearchCV(SVC(), {"C": [0.1, 1.0]}),
+        "bad": GridSearchCV(IterativeClassifier(fail_in_epoch=0), {"lr": LRS}, error_score="raise"),
+    }
+    return compare_searches(searchers, *data, cv=2)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz", "table.parquet"])
+def test_a_table_comes_back_as_it_was(table, tmp_path, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    write_comparison(table, tmp_path / name)
+    pd.testing.assert_frame_equal(read_comparison(tmp_path / name), table, check_exact=True)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_a_comparison_whose_runs_are_all_in_the_file_fits_nothing(data, tmp_path, name, capsys):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    searchers = {"a": GridSearchCV(Counting(), {"lr": LRS})}
+    options = {"cv": 2, "seeds": [0, 1], "results_file": tmp_path / "deep" / name}
+    first = compare_searches(searchers, *data, **options)
+    Counting.n_fits = 0
+    second = compare_searches(searchers, *data, **options, verbose=1)
+    assert Counting.n_fits == 0
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+    assert capsys.readouterr().out == "2 of 2 runs are in the results file\n"
+
+
+def test_an_interrupted_comparison_goes_on_where_it_stopped(data, tmp_path):
+    searchers = {"a": GridSearchCV(InterruptedOnce(), {"lr": LRS})}
+    options = {"cv": 2, "seeds": [0, 1, 2]}
+    path = tmp_path / "table.csv"
+    InterruptedOnce.interrupts = True
+    with pytest.raises(KeyboardInterrupt):
+        compare_searches(searchers, *data, **options, results_file=path)
+    assert read_comparison(path)["seed"].unique().tolist() == [0]
+    InterruptedOnce.interrupts = False
+    resumed = compare_searches(searchers, *data, **options, results_file=path)
+    whole = compare_searches(searchers, *data, **options)
+    same = ["seed", "trial", "params", "score", "epochs", "run_test_score", "run_fresh_score"]
+    pd.testing.assert_frame_equal(resumed[same], whole[same], check_exact=True)
+
+
+def test_strategies_and_seeds_join_what_a_file_holds(data, tmp_path):
+    path = tmp_path / "table.csv"
+    compare_searches({"a": search()}, *data, cv=2, results_file=path)
+    both = compare_searches({"b": search(), "a": search()}, *data, cv=2, results_file=path)
+    assert both["strategy"].unique().tolist() == ["b", "a"]
+    only_b = compare_searches({"b": search()}, *data, cv=2, results_file=path)
+    assert only_b["strategy"].unique().tolist() == ["b"]
+    assert set(read_comparison(path)["strategy"]) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"searchers": {"a": search(max_epochs=4)}},
+        {"cv": 3},
+        {"test_size": 0.3},
+        {"scoring": "f1"},
+        {"rows": slice(10, None)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_results_of_other_settings_or_data_are_never_mixed(data, tmp_path, change):
+    path = tmp_path / "table.csv"
+    compare_searches({"a": search()}, *data, cv=2, results_file=path)
+    arguments = {"searchers": {"a": search()}, "cv": 2} | change
+    rows = arguments.pop("rows", slice(None))
+    with pytest.raises(ValueError, match="with other settings or other data"):
+        compare_searches(X=data[0][rows], y=data[1][rows], **arguments, results_file=path)
+
+
+def test_a_wrong_path_is_refused_before_anything_runs(data, tmp_path):
+    with pytest.raises(ValueError, match=r"must end in .csv, .csv.gz or .parquet; got 'a.xlsx'"):
+        compare_searches({"a": search()}, *data, results_file="a.xlsx")
+    foreign = tmp_path / "foreign.csv"
+    pd.DataFrame({"x": np.arange(3)}).to_csv(foreign)
+    with pytest.raises(ValueError, match="is not a comparison's table; it lacks the columns"):
+        compare_searches({"a": search()}, *data, results_file=foreign)

@@ -1,0 +1,43 @@
+"""scikit-learn's estimator checks over one table of cheap instances, none expected to fail."""
+
+import inspect
+import re
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_trainkit.neural_network import (
+    MLPNetClassifier,
+    MLPNetRegressor,
+    NetClassifier,
+    NetRegressor,
+)
+from sklearn_trainkit.neural_network._mlp_module import MLPModule
+from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
+
+ESTIMATORS = [
+    MinMaxScaler(),
+    StandardScaler(),
+    MLPNetClassifier(),
+    MLPNetRegressor(),
+    NetClassifier(MLPModule),
+    NetRegressor(MLPModule),
+    MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam"),
+    MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
+]
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learns_estimator_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("cls", [MLPNetClassifier, MLPNetRegressor, NetClassifier, NetRegressor])
+def test_documented_defaults_are_those_of_the_signature(cls):
+    parameters = cls.__doc__.split("Attributes\n")[0]
+    documented = dict(re.findall(r"^ {4}(\w+) :.*?default=(.+)$", parameters, re.MULTILINE))
+    signature = inspect.signature(cls).parameters
+    assert documented
+    for name, text in documented.items():
+        default = signature[name].default
+        assert text.replace('"', "'") == repr(default), name

@@ -1,0 +1,76 @@
+"""The examples run from start to end with small settings, and leave what they promise."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_wine
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+pytest.importorskip("matplotlib")
+
+
+def run_example(monkeypatch, name, *arguments):
+    path = EXAMPLES / name
+    monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+    return runpy.run_path(str(path), run_name="__main__")
+
+
+@pytest.fixture
+def small(tmp_path):
+    return ["--trials", 3, "--folds", 2, "--epochs", 2, "--output", tmp_path / "out"]
+
+
+def test_compare_searches_writes_the_tables_and_the_figure(monkeypatch, tmp_path, capsys, small):
+    run_example(monkeypatch, "compare_searches.py", "--data", "wine", "--seed", 1, *small)
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    trials = pd.read_csv(tmp_path / "out" / "trials.csv")
+    assert runs["strategy"].tolist() == ["grid", "random", "optuna (TPE)"]
+    assert runs["error"].isna().all()
+    assert runs["trials"].nunique() == 1  # an equal budget
+    assert (runs["fits"] == 2 * runs["trials"] + 1).all()
+    assert (runs["epochs"] == 2 * runs["fits"]).all()
+    assert (runs["seed"] == 1).all()
+    assert len(trials) == runs["trials"].sum()
+    assert (tmp_path / "out" / "best_so_far.png").stat().st_size > 10_000
+    assert "optuna (TPE)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv"])
+def test_compare_searches_reads_a_file(monkeypatch, tmp_path, small, kind):
+    X, y = load_wine(return_X_y=True)
+    path = tmp_path / f"wine.{kind}"
+    if kind == "npz":
+        np.savez(path, X=X.reshape(-1, 13, 1), y=y)
+    else:
+        pd.DataFrame(X).assign(target=y).to_csv(path, index=False)
+    run_example(monkeypatch, "compare_searches.py", "--data", path, *small)
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    assert runs["dataset"].unique().tolist() == ["wine"]
+    assert (runs["n_train"] + runs["n_test"] == len(y)).all()
+    assert runs["error"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "nowhere.csv"], "existing file; got nowhere.csv"),
+        (["--trials", 1], "--trials must be at least 2; got 1"),
+    ],
+)
+def test_compare_searches_explains_bad_options(monkeypatch, arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        run_example(monkeypatch, "compare_searches.py", *arguments)
+
+
+@pytest.mark.parametrize("n_trials", [2, 7, 12, 36, 100])
+def test_the_grid_of_compare_searches_fills_the_budget_without_passing_it(n_trials):
+    example = runpy.run_path(str(EXAMPLES / "compare_searches.py"))
+    n_points = np.prod(
+        [len(values) for values in example["make_grid"](n_trials, [64, 32]).values()]
+    )
+    assert n_trials / 2 < n_points <= n_trials
