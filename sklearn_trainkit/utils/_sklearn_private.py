@@ -1,11 +1,10 @@
 """The one file that names private names of scikit-learn, so that an upgrade touches one place."""
 
-from typing import Any
-
 from sklearn.base import _fit_context as fit_context
 from sklearn.callback._callback_support import callback_management_context
-from sklearn.metrics._scorer import _BaseScorer, _PassthroughScorer
+from sklearn.metrics._scorer import _BaseScorer as BaseScorer
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
+from sklearn.metrics._scorer import _PassthroughScorer as PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._search import (
     _yield_masked_array_for_each_param as yield_masked_arrays,
@@ -25,15 +24,14 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
-    "Any",
+    "BaseScorer",
     "BaseSearchCV",
     "HasMethods",
     "Interval",
     "MultimetricScorer",
     "Options",
+    "PassthroughScorer",
     "StrOptions",
-    "_BaseScorer",
-    "_PassthroughScorer",
     "callback_management_context",
     "check_method_params",
     "check_sample_weight",
