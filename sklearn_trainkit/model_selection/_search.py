@@ -427,7 +427,7 @@ class OptunaSearchCV(BaseSearchCV):
             self.return_train_score,
             self.verbose,
             estimator_seed,
-            caller=self,
+            caller=self if self._has_listeners() else None,
         )
         evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
         pruner = make_pruner(
@@ -517,7 +517,7 @@ class OptunaSearchCV(BaseSearchCV):
 
     def _begin_trial(self, task: Any, number: int) -> Any:
         """Begin the task of a trial, unless nobody would hear of it."""
-        if not _has_callbacks(self) and not _has_callbacks(self.estimator):
+        if not self._has_listeners():
             return None
         context = task.subcontext(
             task_name="trial",
@@ -526,6 +526,9 @@ class OptunaSearchCV(BaseSearchCV):
             sequential_subtasks=False,
         )
         return context.call_on_fit_task_begin(estimator=self)
+
+    def _has_listeners(self) -> bool:
+        return _has_callbacks(self) or _has_callbacks(self.estimator)
 
     def _end_trial(self, context: Any) -> None:
         if context is not None:
