@@ -25,26 +25,46 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
-    "Any",
     "BaseSearchCV",
     "HasMethods",
     "Interval",
     "MultimetricScorer",
     "Options",
     "StrOptions",
-    "_BaseScorer",
-    "_PassthroughScorer",
     "callback_management_context",
     "check_method_params",
     "check_sample_weight",
     "fit_and_score",
     "fit_context",
     "insert_error_scores",
+    "is_standard_scorer",
+    "metric_scorer",
     "normalize_scores",
     "num_samples",
     "routing_enabled",
     "safe_split",
     "score_estimator",
+    "validate_parameters",
     "warn_or_raise_about_fit_failures",
     "yield_masked_arrays",
 ]
+
+
+def validate_parameters(estimator: Any) -> None:
+    """Check an estimator's parameters as its ``fit`` would do first."""
+    validate = getattr(estimator, "_validate_params", None)
+    if validate is not None:
+        validate()
+
+
+def metric_scorer(scorer: Any, metric: str | None) -> Any:
+    """Return the scorer of one metric, the first by default, when there are several."""
+    if isinstance(scorer, MultimetricScorer):
+        scorers = scorer._scorers
+        return scorers[metric] if metric in scorers else next(iter(scorers.values()))
+    return scorer
+
+
+def is_standard_scorer(scorer: Any) -> bool:
+    """Return whether a scorer only calls the predict methods or ``score`` of an estimator."""
+    return isinstance(scorer, _BaseScorer | _PassthroughScorer)
