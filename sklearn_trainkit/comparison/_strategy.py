@@ -87,6 +87,9 @@ def prepare_search(
     search.set_params(cv=list(fold.inner))
     if scoring is not None:
         search.set_params(scoring=scoring)
+    if meter.limit is not None and getattr(search, "error_score", None) == "raise":
+        # Evaluations that a limit refuses are failed fits to the search, not the end of it.
+        search.set_params(error_score=np.nan)
     _set_seed(search, seed)
     for label, estimator in _find_estimators(search):
         _set_seed(estimator, seed)
