@@ -1,6 +1,5 @@
 """Judge every strategy at the same cost: in trials, epochs trained, or seconds."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -33,10 +32,10 @@ class Budget(NamedTuple):
     currency: str
     amount: float
 
-    def limit(self) -> TrainingLimit | None:
-        """Return when training should stop, for a search that begins now."""
+    def limit(self, began: float) -> TrainingLimit | None:
+        """Return when training should stop, for a run that began at ``time.monotonic()``."""
         if self.currency == "seconds":
-            return TrainingLimit(deadline=time.monotonic() + self.amount)
+            return TrainingLimit(deadline=began + self.amount)
         if self.currency == "epochs":
             return TrainingLimit(n_epochs=int(self.amount))
         return None

@@ -83,8 +83,8 @@ def compare_searches(
     budget : dict of str to float, default=None
         One of ``{"trials": n}``, ``{"epochs": n}`` and ``{"seconds": s}``: what each run may spend
         before its winner is chosen, among the trials that had ended by then. Give the searchers
-        more trials than the budget pays for. Searches of scikit-learn and ours are stopped when
-        their epochs or seconds are spent (the evaluations that remain fail at once); others run
+        more trials than the budget pays for. When epochs or seconds are spent, optuna searches
+        stop, and the evaluations that remain to scikit-learn's fail at once; other searchers run
         on, and what they find later is left out. A strategy whose epochs cannot be watched fails
         under a budget of epochs.
     recheck_winner : bool, default=True

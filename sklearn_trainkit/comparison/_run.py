@@ -147,11 +147,11 @@ def run_strategy(
     record : RunRecord
         What happened.
     """
-    limit = settings.budget.limit() if settings.budget else None
-    meter = TrainingMeter(limit=limit)
-    outcome = Outcome(_start_clock())
     train = take_rows(X, fold.train), take_rows(y, fold.train)
     test = take_rows(X, fold.test), take_rows(y, fold.test)
+    outcome = Outcome(RunClock(time.monotonic(), datetime.datetime.now()))
+    limit = settings.budget.limit(outcome.clock.monotonic) if settings.budget else None
+    meter = TrainingMeter(limit=limit)
     try:
         outcome.search = prepare_search(
             searcher, fold=fold, seed=seed, scoring=settings.scoring, meter=meter
@@ -169,15 +169,10 @@ def run_strategy(
     return _make_record(outcome, fold, settings.budget)
 
 
-def _start_clock() -> RunClock:
-    return RunClock(time.monotonic(), datetime.datetime.now())
-
-
 def _fit_watched(
     outcome: Outcome, train: tuple[Any, Any], meter: TrainingMeter, progress: Progress
 ) -> None:
     memory = PeakMemory()
-    outcome.clock = _start_clock()
     try:
         with memory, progress.watching(meter), _quiet_about_refusals(meter):
             outcome.search.fit(*train)

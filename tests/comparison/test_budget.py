@@ -146,6 +146,7 @@ def test_a_budget_of_seconds_ends_a_search_that_would_go_on(data):
     space = {"net__lr": optuna.distributions.FloatDistribution(0.01, 1.0)}
     searcher = OptunaSearchCV(pipeline(), space, n_trials=2000, sampler="random")
     table = compare_searches({"optuna": searcher}, *data, cv=2, budget={"seconds": 1.0})
+    assert table["status"].isin(["complete"]).all()
     run = only_run(table)
     assert run["error"] == ""
     assert 1 <= run["trials"] < 2000
@@ -159,3 +160,19 @@ def test_what_cannot_be_watched_fails_under_a_budget_of_epochs(data):
     assert "epochs of this strategy are not known" in svc["error"]
     assert svc["fits"] == 5
     assert net["error"] == ""
+
+
+# optuna-integration imports a deprecated part of optuna, and calls itself experimental.
+@pytest.mark.filterwarnings("ignore:`optuna.terminator` module:FutureWarning")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("kind", ["ours", "optuna_integration"])
+def test_an_optuna_search_stops_at_the_trial_that_spends_the_last_epoch(data, kind):
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    integration = pytest.importorskip("optuna_integration")
+    space = {"net__lr": optuna.distributions.FloatDistribution(0.01, 1.0)}
+    kinds = {"ours": OptunaSearchCV, "optuna_integration": integration.OptunaSearchCV}
+    searcher = kinds[kind](pipeline(), space, n_trials=20)
+    table = compare_searches({"optuna": searcher}, *data, cv=2, budget={"epochs": 12})
+    run = only_run(table)
+    assert (run["error"], run["trials"]) == ("", 2)
+    assert run["epochs"] == 12 + 3
