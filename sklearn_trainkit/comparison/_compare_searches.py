@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_trainkit.comparison._budget import make_budget
 from sklearn_trainkit.comparison._fingerprint import (
     describe,
     fingerprint_data,
@@ -39,6 +40,7 @@ def compare_searches(
     test_size: float = 0.25,
     scoring: Any = None,
     seeds: int | Sequence[int] = 0,
+    budget: Mapping[str, float] | None = None,
     recheck_winner: bool = True,
     results_file: str | os.PathLike[str] | None = None,
     verbose: int = 0,
@@ -78,6 +80,13 @@ def compare_searches(
         Set on every searcher. None keeps theirs, which must then be the same.
     seeds : int or sequence of int, default=0
         The whole comparison is repeated for each seed.
+    budget : dict of str to float, default=None
+        One of ``{"trials": n}``, ``{"epochs": n}`` and ``{"seconds": s}``: what each run may spend
+        before its winner is chosen, among the trials that had ended by then. Give the searchers
+        more trials than the budget pays for. When epochs or seconds are spent, optuna searches
+        stop, and the evaluations that remain to scikit-learn's fail at once; other searchers run
+        on, and what they find later is left out. A strategy whose epochs cannot be watched fails
+        under a budget of epochs.
     recheck_winner : bool, default=True
         Whether each winner's parameters are scored once more, on inner folds that no searcher has
         seen, to measure the winner's curse. It costs as many fits as there are inner folds, which
@@ -105,8 +114,10 @@ def compare_searches(
           score times that the searcher reports are added up; epochs are then missing;
         - ``run_...``: facts of the whole run, repeated in each of its rows: ``run_trials``,
           ``run_fits``, ``run_epochs``, ``run_steps``, ``run_seconds`` (all with the refit),
-          ``run_refit_seconds``, ``run_inner_score`` (best mean inner score), ``run_test_score``
-          (of the winner, on held-out rows), ``run_fresh_score`` (of the winner's parameters, on
+          ``run_refit_seconds``, ``run_peak_memory`` (megabytes held by this process and its
+          children, sampled during the search; missing outside Linux), ``run_inner_score`` (best
+          mean inner score), ``run_test_score`` (of the winner, on held-out rows),
+          ``run_fresh_score`` (of the winner's parameters, on
           inner folds drawn anew; missing for a splitter without randomness),
           ``run_winners_curse`` (the inner minus the fresh score: what choosing the best of many
           noisy scores added to it), ``run_n_train``, ``run_n_test``, and ``run_counted_by``:
@@ -157,7 +168,7 @@ def compare_searches(
     splits = Splits(cv, outer_cv, test_size, stratify=all_classifiers(searchers))
     check_splits(splits)
     named_data = _check_datasets(X, y, datasets)
-    settings = RunSettings(scoring=scoring, recheck_winner=recheck_winner)
+    settings = RunSettings(scoring, recheck_winner, make_budget(budget))
     results = ResultsFile(results_file)
     progress = Progress(verbose)
     plan = _plan_runs(searchers, named_data, splits, _check_seeds(seeds), settings)

@@ -3,6 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,8 @@ def prepare_search(
     search.set_params(cv=list(fold.inner))
     if scoring is not None:
         search.set_params(scoring=scoring)
+    if meter.limit is not None:
+        _obey_limit(search, meter)
     _set_seed(search, seed)
     for label, estimator in _find_estimators(search):
         _set_seed(estimator, seed)
@@ -119,6 +122,27 @@ def warm_up(searcher: Any, X: Any, y: Any) -> None:
         # Whatever is wrong with the estimator shows, and is recorded, in its own run.
         warnings.simplefilter("ignore")
         estimator.fit(take_rows(X, rows), take_rows(y, rows))
+
+
+@dataclass(frozen=True)
+class StopStudyAtLimit:
+    """Callback of an optuna search that ends it once the meter's limit is reached."""
+
+    meter: TrainingMeter
+
+    def __call__(self, study: Any, trial: Any) -> None:
+        """Stop the study if it is time."""
+        if self.meter.limit_reached():
+            study.stop()
+
+
+def _obey_limit(search: Any, meter: TrainingMeter) -> None:
+    parameters = search.get_params(deep=False)
+    if parameters.get("error_score") == "raise":
+        # Evaluations that a limit refuses are failed fits to the search, not the end of it.
+        search.set_params(error_score=np.nan)
+    if "callbacks" in parameters:  # ours and optuna-integration's
+        search.set_params(callbacks=[*(search.callbacks or []), StopStudyAtLimit(meter)])
 
 
 def _check_searcher(name: str, searcher: Any) -> None:

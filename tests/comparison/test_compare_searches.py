@@ -369,3 +369,14 @@ def test_one_time_costs_are_paid_before_the_first_run_and_not_counted(data):
     run = only_run(table)
     assert fitted == [(60, 1), (30, 3), (30, 3), (60, 3)]  # a warm-up of 60 rows first
     assert (run["fits"], run["epochs"]) == (3, 9)
+
+
+def test_another_number_of_inner_folds_is_recorded_as_a_failure(data):
+    class OwnSplits(MemorizingSearch):
+        def fit(self, X, y):
+            super().fit(X, y)
+            self.n_splits_ = 7
+            return self
+
+    run = only_run(compare_searches({"own": OwnSplits(pipeline())}, *data, cv=2))
+    assert "used 7 inner folds where it was given 2" in run["error"]
