@@ -195,14 +195,13 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
             return self._inherited_partial_fit(X, y, sample_weight)
         dense = take_input(self, X, reset=not hasattr(self, "n_samples_seen_"))
         if inherited:
-            table, sample_weight = _as_table(dense, sample_weight)
-            shape = {k: v for k, v in self.__dict__.items() if k.startswith("feature_")}
-            self._inherited_partial_fit(table, y, sample_weight)
-            self.__dict__.update(shape)
+            known = {k: v for k, v in self.__dict__.items() if k.startswith("feature_")}
+            self._inherited_partial_fit(*_as_table(dense, y, sample_weight))
+            self.__dict__.update(known)
         else:
             self._publish(self._updated_moments(dense))
         if self._needs_range():
-            self._update_range(dense)
+            self._update_range(dense, sample_weight)
         return self
 
     def _reset(self) -> None:
@@ -258,8 +257,12 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _needs_range(self) -> bool:
         return self.drift_threshold is not None or (self.clip is True and self.clip_limit is None)
 
-    def _update_range(self, dense: DenseInput) -> None:
-        low, high = column_min_max(dense.values, dense.feature_axes, check_finite=False)
+    def _update_range(self, dense: DenseInput, sample_weight: Any) -> None:
+        values = dense.values
+        if sample_weight is not None:
+            counted = np.asarray(sample_weight) != 0
+            values = values[counted] if counted.ndim else values
+        low, high = column_min_max(values, dense.feature_axes, check_finite=False)
         if "data_min_" in self.__dict__:
             low, high = np.fmin(low, self.data_min_), np.fmax(high, self.data_max_)
         self.data_min_, self.data_max_ = low, high
@@ -432,16 +435,18 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 _PUBLISHED = ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_", "feature_names_in_")
 
 
-def _as_table(dense: DenseInput, sample_weight: Any) -> tuple[Array, Any]:
+def _as_table(dense: DenseInput, y: Any, sample_weight: Any) -> tuple[Array, Any, Any]:
     """Lay the features of an n-d array side by side, and repeat the weights to match."""
     values = dense.values
+    if values.ndim == 2:
+        return values, y, sample_weight
     others = [axis for axis in range(values.ndim) if axis not in dense.feature_axes]
     ordered = values.transpose([*others, *dense.feature_axes])
     n_features = int(np.prod([values.shape[axis] for axis in dense.feature_axes]))
     table = ordered.reshape(-1, n_features)
-    if sample_weight is None or np.ndim(sample_weight) != 1 or len(sample_weight) != len(values):
-        return table, sample_weight
-    return table, np.repeat(np.asarray(sample_weight), len(table) // len(values))
+    if np.ndim(sample_weight) == 1 and len(sample_weight) == len(values):
+        sample_weight = np.repeat(np.asarray(sample_weight), len(table) // len(values))
+    return table, y, sample_weight
 
 
 def _update_in_threads(
