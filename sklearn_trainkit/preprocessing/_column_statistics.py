@@ -19,7 +19,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # Outside of these magnitudes a square may leave the range of float64.
 _SMALL, _LARGE = 1e-130, 1e130
 _SUSPICIOUS_SQUARES = 1e-255
-_BLOCKS_PER_MERGE = 8
+_BLOCKS_PER_MERGE = 32
 
 
 class InfiniteValueError(ValueError):
@@ -115,10 +115,14 @@ class ColumnMoments:
         careful = False
         if indices and not self.count.all():
             careful = self._place_shift(blocks, blocks.view[indices[0]], check_finite)
-        # A few blocks share one shift, so that the merge is paid once for all of them.
-        for start in range(0, len(indices), _BLOCKS_PER_MERGE):
-            group = [blocks.view[index] for index in indices[start : start + _BLOCKS_PER_MERGE]]
+        # Blocks share one shift, so that the merge is paid once for all of them; never more
+        # blocks than were seen before, so that the shift stays near the mean of all.
+        start, n_blocks = 0, 1
+        while start < len(indices):
+            group = [blocks.view[index] for index in indices[start : start + n_blocks]]
             careful = self._add_group(blocks, group, careful, check_finite)
+            start += n_blocks
+            n_blocks = min(start, _BLOCKS_PER_MERGE)
 
     def _view(self, features: slice) -> "ColumnMoments":
         if features == slice(None):
@@ -233,6 +237,10 @@ class ColumnMoments:
         if self.exponent is not None:
             source = np.ldexp(block, -blocks.spread(self.exponent), out=buffer)
         if not blocks.folded:
+            if source.dtype != np.float64:
+                # Converting first is faster than an operation that converts as it goes.
+                np.copyto(buffer, source)
+                source = buffer
             return np.subtract(source, shift, out=buffer)
         if source.dtype != np.float64 or not source.flags.c_contiguous:
             np.copyto(buffer, source)
@@ -342,7 +350,7 @@ def column_min_max(
     (array([1., 2.]), array([5., 2.]))
     """
     parts = [
-        _chunk_min_max(FeatureBlocks(X[:, features], feature_axes, block_elements=131_072))
+        _chunk_min_max(FeatureBlocks(X[:, features], feature_axes))
         for features in feature_chunks(X, feature_axes)
     ]
     low = np.concatenate([part[0] for part in parts])
