@@ -192,6 +192,53 @@ def bench_memory(shape):
     return pd.DataFrame(rows)
 
 
+def accuracy_cases(n_rows):
+    """Yield name, data, and whether they arrive in uneven chunks."""
+    rng = np.random.default_rng(0)
+    normal = rng.standard_normal((n_rows, 4))
+    for dtype in (np.float32, np.float64):
+        label = np.dtype(dtype).name
+        yield f"mean 0, deviation 1, {label}", normal.astype(dtype), False
+        yield f"mean 1e6, deviation 1e-2, {label}", (normal * 1e-2 + 1e6).astype(dtype), False
+    holes = normal + 3
+    holes[rng.random(holes.shape) < 0.05] = np.nan
+    yield "mean 3, deviation 1, 5 % NaN", holes, False
+    yield "mean 1e6, deviation 1e-2, 40 uneven chunks", normal * 1e-2 + 1e6, True
+    yield "deviation 1e-200", normal * 1e-200, False
+    yield "deviation 1e200", normal * 1e200, False
+
+
+def bench_accuracy(n_rows):
+    """Return errors of mean (in deviations) and deviation (relative) against long double."""
+    rows = []
+    for name, X, in_chunks in accuracy_cases(n_rows):
+        wide = X.astype(np.longdouble)
+        mean, deviation = np.nanmean(wide, axis=0), np.nanstd(wide, axis=0)
+        cuts = np.sort(np.random.default_rng(1).integers(1, n_rows, 39)) if in_chunks else []
+        row = {"data": name}
+        for label, module in (("scikit-learn", theirs_module), ("ours", ours_module)):
+            scaler = module.StandardScaler()
+            with np.errstate(all="ignore"):
+                for chunk in np.split(X, cuts):
+                    scaler.partial_fit(chunk)
+            row[f"mean, {label}"] = np.max(np.abs(scaler.mean_ - mean) / deviation)
+            row[f"deviation, {label}"] = np.max(np.abs(scaler.scale_ / deviation - 1))
+        rows.append({key: v if key == "data" else f"{float(v):.0e}" for key, v in row.items()})
+    return pd.DataFrame(rows)
+
+
+def count_outside(n_fits):
+    """Return in how many random fits a training row leaves [0, 1], for theirs and ours."""
+    rng = np.random.default_rng(0)
+    counts = [0, 0]
+    for _ in range(n_fits):
+        X = rng.normal(size=(30, 3)) * 10 ** rng.uniform(-6, 6) + rng.normal()
+        for i, module in enumerate((theirs_module, ours_module)):
+            Z = module.MinMaxScaler().fit_transform(X)
+            counts[i] += bool(Z.min() < 0 or Z.max() > 1)
+    return counts
+
+
 def show(table):
     """Return a Markdown table with times in a fitting unit."""
 
@@ -213,6 +260,7 @@ def to_markdown(table):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes only")
+    parser.add_argument("--accuracy", action="store_true", help="accuracy only")
     parser.add_argument("--n-jobs", type=int, default=None, help="threads of our scalers")
     parser.add_argument("--budget", type=float, default=250, help="million elements per figure")
     parser.add_argument("--csv", help="where to write the figures")
@@ -227,6 +275,12 @@ def main():
 
 
 def report(arguments):
+    print("Errors against long double: mean in deviations, deviation relative\n")
+    print(to_markdown(bench_accuracy(20_000 if arguments.quick else 1_000_000)))
+    theirs, ours = count_outside(3_000)
+    print(f"\nOf 3,000 fits with training rows outside [0, 1]: {theirs} and {ours}\n")
+    if arguments.accuracy:
+        return
     sizes = QUICK_SIZES if arguments.quick else SIZES
     rows = []
     for row in bench_tables(sizes, arguments.budget, arguments.n_jobs):

@@ -178,12 +178,22 @@ class ColumnMoments:
             sums = self._group_sums(blocks, group, careful, check_finite)
         if self._adapt_exponent(blocks, group, *sums[1:]):
             sums = self._group_sums(blocks, group, True, check_finite)
-        self._merge_group(*sums)
+        self._merge_group(group[0].dtype, *sums)
         return careful
 
-    def _merge_group(self, count: Array, sums: Array, squares: Array) -> None:
+    def _merge_group(self, dtype: np.dtype[Any], count: Array, sums: Array, squares: Array) -> None:
         offset = sums / np.maximum(count, 1)
-        self._merge_sums(count, offset, np.maximum(squares - sums * offset, 0.0))
+        squares = np.maximum(squares - sums * offset, 0.0)
+        self._merge_sums(count, offset + (self._anchor(dtype) - self.high), squares)
+
+    def _anchor(self, dtype: np.dtype[Any]) -> Array:
+        """Return what is subtracted before summing: the high mean, or close to it.
+
+        A float32 less a float32 is exact in float64, so are its sums over many rows.
+        """
+        if dtype.itemsize > 4:
+            return self.high
+        return self.high.astype(np.float32).astype(np.float64)
 
     def _place_shift(self, blocks: FeatureBlocks, block: Array, check_finite: bool) -> bool:
         """Start features not yet seen near their mean: at a value, then at this block's mean.
@@ -214,7 +224,8 @@ class ColumnMoments:
         buffer = np.empty(max(block.size for block in group))
         n_values = sum(block.size for block in group) // blocks.n_features
         count = np.full(blocks.n_features, n_values, dtype=np.int64)
-        shift = self._shift(blocks)
+        anchor = self._anchor(group[0].dtype)
+        shift = blocks.pattern(anchor) if blocks.folded else blocks.spread(anchor)
         total = blocks.start_sums()
         for block in group:
             deviations = self._deviations(
@@ -226,9 +237,6 @@ class ColumnMoments:
             blocks.add_sums(deviations, total)
         sums, squares = blocks.finish_sums(total)
         return count, sums, squares
-
-    def _shift(self, blocks: FeatureBlocks) -> Array:
-        return blocks.pattern(self.high) if blocks.folded else blocks.spread(self.high)
 
     def _deviations(
         self, blocks: FeatureBlocks, block: Array, shift: Array, buffer: Array
