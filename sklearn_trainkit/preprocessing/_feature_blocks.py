@@ -16,7 +16,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BLOCK_ELEMENTS", "FeatureBlocks", "feature_chunks", "memory_order"]
+__all__ = [
+    "BLOCK_ELEMENTS",
+    "FeatureBlocks",
+    "InfiniteValueError",
+    "feature_chunks",
+    "memory_order",
+]
 
 # 131,072 float64 are a megabyte: the working buffer stays in a core's second-level cache.
 BLOCK_ELEMENTS = 131_072
@@ -26,6 +32,10 @@ _RUN_IN_BLOCK = 4_096
 _PIECE = 512
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class InfiniteValueError(ValueError):
+    """A block holds an infinite value."""
 
 
 def memory_order(X: Array) -> tuple[int, ...]:

@@ -5,12 +5,9 @@ import pytest
 from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
 from sklearn.preprocessing._data import _is_constant_feature
 
-from sklearn_trainkit.preprocessing._column_statistics import (
-    ColumnMoments,
-    InfiniteValueError,
-    column_min_max,
-)
-from sklearn_trainkit.preprocessing._feature_blocks import FeatureBlocks
+from sklearn_trainkit.preprocessing._column_range import column_min_max
+from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
+from sklearn_trainkit.preprocessing._feature_blocks import FeatureBlocks, InfiniteValueError
 
 EXTENDED = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 RNG = np.random.default_rng(0)
