@@ -145,8 +145,27 @@ def _validated_table(estimator: Any, X: Any, reset: bool, check_features: bool) 
     options = {"dtype": list(_FLOATS), "ensure_all_finite": "allow-nan"}
     if not check_features:
         return check_array(X, **options)
-    values: Array = validate_data(estimator, X, reset=reset, **options)
+    try:
+        values: Array = validate_data(estimator, X, reset=reset, **options)
+    except (TypeError, ValueError) as error:
+        names = _columns_without_numbers(X)
+        if not names:
+            raise
+        raise ValueError(
+            f"{error}\nColumns that do not hold numbers: {', '.join(map(repr, names))}. Encode "
+            "them, or send them around the scaler with a ColumnTransformer."
+        ) from error
     return values
+
+
+def _columns_without_numbers(frame: Any) -> list[Any]:
+    if not (hasattr(frame, "columns") and hasattr(frame, "dtypes")):
+        return []
+    return [
+        name
+        for name, kind in zip(frame.columns, frame.dtypes, strict=True)
+        if not (kind.is_numeric() if hasattr(kind, "is_numeric") else kind.kind in "iufb")
+    ]
 
 
 # -- more than two dimensions ----------------------------------------------------------------

@@ -353,6 +353,11 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _hard_bounds(self, dtype: np.dtype[Any]) -> tuple[Array | float, Array | float]:
         if self.clip_limit is not None:
             return -self.clip_limit, self.clip_limit
+        if "data_min_" not in self.__dict__:
+            raise ValueError(
+                "clip=True was set after fit, which therefore has not recorded the range of the "
+                "training data: fit again, or set clip_limit."
+            )
         bounds = []
         for edge in (self.data_min_, self.data_max_):
             value = edge.astype(dtype)

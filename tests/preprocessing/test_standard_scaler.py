@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
 
 from sklearn_trainkit.exceptions import DriftWarning
-from sklearn_trainkit.preprocessing import StandardScaler, smooth_clip
+from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler, smooth_clip
 
 
 @pytest.fixture
@@ -251,6 +251,11 @@ def test_clip_to_the_fitted_range(X):
     np.testing.assert_array_equal(inside, StandardScaler().fit(X[:1_000]).transform(X[:1_000]))
 
 
+def test_clip_set_after_fit_asks_for_another_fit(X):
+    with pytest.raises(ValueError, match="fit again, or set clip_limit"):
+        StandardScaler().fit(X).set_params(clip=True).transform(X)
+
+
 def test_clip_to_a_limit(X):
     plain = StandardScaler().fit_transform(X)
     hard = StandardScaler(clip=True, clip_limit=1.5).fit_transform(X)
@@ -375,6 +380,14 @@ def test_bad_input_is_named(parameters, shape, message):
 def test_bad_values_are_refused_in_sklearns_words(X, message):
     with pytest.raises(ValueError, match=message):
         StandardScaler().fit(X)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()])
+def test_columns_without_numbers_are_named(make, scaler):
+    frame = make({"width": [1.0, 2.0], "colour": ["red", "blue"], "n": [1, 2]})
+    with pytest.raises(ValueError, match=r"Columns that do not hold numbers: 'colour'\. Encode"):
+        scaler.fit(frame)
 
 
 def test_another_number_of_features_is_refused(X):
