@@ -22,6 +22,7 @@ from sklearn_trainkit.comparison._splits import (
     count_rows,
     draw_folds,
 )
+from sklearn_trainkit.comparison._starting_candidates import check_starting_candidates
 from sklearn_trainkit.comparison._strategy import all_classifiers, check_searchers, warm_up
 from sklearn_trainkit.comparison._table import RunKey, run_rows
 from sklearn_trainkit.comparison._table_files import ResultsFile
@@ -40,6 +41,7 @@ def compare_searches(
     test_size: float = 0.25,
     scoring: Any = None,
     seeds: int | Sequence[int] = 0,
+    starting_candidates: Sequence[Mapping[str, Any]] = (),
     budget: Mapping[str, float] | None = None,
     recheck_winner: bool = True,
     results_file: str | os.PathLike[str] | None = None,
@@ -80,6 +82,12 @@ def compare_searches(
         Set on every searcher. None keeps theirs, which must then be the same.
     seeds : int or sequence of int, default=0
         The whole comparison is repeated for each seed.
+    starting_candidates : list of dict, default=()
+        Parameters that every search tries first, such as a manual guess. ``GridSearchCV`` tries
+        them before its grid, ``RandomizedSearchCV`` in place of its last draws, a searcher with a
+        parameter ``enqueue``, such as ours, enqueues them. For other searchers ``run_note`` says
+        that they could not be given. Name all the parameters that the spaces hold: the rest is
+        at the estimator's value in scikit-learn's searches, but drawn in ours.
     budget : dict of str to float, default=None
         One of ``{"trials": n}``, ``{"epochs": n}`` and ``{"seconds": s}``: what each run may spend
         before its winner is chosen, among the trials that had ended by then. Give the searchers
@@ -125,7 +133,8 @@ def compare_searches(
           callbacks, the fits are derived from the number of trials, and epochs and steps are
           missing. ``run_fingerprint`` changes when the searcher, the settings or the data do.
 
-        A run that failed has its reason in ``run_error``, and one row with a missing ``trial`` if
+        ``run_note`` says what could not be done as asked. A run that failed has its reason in
+        ``run_error``, and one row with a missing ``trial`` if
         no trial could be read. :func:`summarize_runs` gives one row for each run.
 
     Raises
@@ -168,7 +177,8 @@ def compare_searches(
     splits = Splits(cv, outer_cv, test_size, stratify=all_classifiers(searchers))
     check_splits(splits)
     named_data = _check_datasets(X, y, datasets)
-    settings = RunSettings(scoring, recheck_winner, make_budget(budget))
+    check_starting_candidates(starting_candidates, searchers)
+    settings = RunSettings(scoring, recheck_winner, make_budget(budget), starting_candidates)
     results = ResultsFile(results_file)
     progress = Progress(verbose)
     plan = _plan_runs(searchers, named_data, splits, _check_seeds(seeds), settings)
@@ -209,7 +219,7 @@ def _plan_runs(
 ) -> list[PlannedRun]:
     plan = []
     for dataset, (X, y) in named_data.items():
-        shared = fingerprint_data(X, y), describe(splits), describe(settings)
+        shared = fingerprint_data(X, y), describe(splits), describe(vars(settings))
         for seed in seeds:
             for fold in draw_folds(splits, X, y, seed):
                 for strategy, searcher in searchers.items():

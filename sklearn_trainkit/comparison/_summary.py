@@ -82,7 +82,8 @@ def summarize_strategies(
         - ``area_epochs``, ``area_seconds``: mean scaled height of the best score so far over a
           common budget, 1 the best;
         - ``note``: what is missing or unequal: failed runs with their reason, another number of
-          trials than the baseline's, epochs that could not be watched.
+          trials than the baseline's, epochs that could not be watched, starting candidates that
+          could not be given.
 
     Raises
     ------
@@ -233,6 +234,7 @@ def _note(runs: pd.DataFrame, base: pd.DataFrame) -> str:
         notes.append(f"{trials:g} trials a run, the baseline {base_trials:g}")
     if len(_sound(runs)) and _sound(runs)["epochs"].isna().any():
         notes.append("epochs not watched")
+    notes.extend(note for note in runs["note"].unique() if note)
     return "; ".join(notes)
 
 

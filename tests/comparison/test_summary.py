@@ -17,6 +17,7 @@ def make_run(strategy, test_score, *, best=(0.5, 0.9), epochs=(10, 20), dataset=
     """Return the rows of one run, a trial for each entry of ``best``."""
     facts = {
         "run_error": "",
+        "run_note": "",
         "run_trials": len(best),
         "run_fits": 3 * len(best) + 1,
         "run_epochs": epochs[-1] if epochs else None,
