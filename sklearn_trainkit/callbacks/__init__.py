@@ -6,6 +6,12 @@ from sklearn_trainkit.callbacks._clipping import (
     clip_by_norm_,
     clip_by_value_,
 )
+from sklearn_trainkit.callbacks._gradient_flow import (
+    GradientFlow,
+    LayerFlow,
+    diagnose_flow,
+    gradient_flow,
+)
 from sklearn_trainkit.callbacks._training_meter import (
     EVALUATION_TASK,
     REFIT_TASK,
@@ -22,6 +28,8 @@ __all__ = [
     "REFIT_TASK",
     "FitTrace",
     "GradientClipping",
+    "GradientFlow",
+    "LayerFlow",
     "TrainingLimit",
     "TrainingLimitReached",
     "TrainingMeter",
@@ -29,5 +37,7 @@ __all__ = [
     "clip_adaptive_",
     "clip_by_norm_",
     "clip_by_value_",
+    "diagnose_flow",
+    "gradient_flow",
     "sum_traces",
 ]

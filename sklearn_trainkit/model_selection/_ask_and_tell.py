@@ -1,24 +1,32 @@
-"""The search loop: ask the study for a trial, evaluate it, tell the study what came out."""
+"""The search loop: ask the study for a trial, have it evaluated, tell the study what came out."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from sklearn_trainkit.model_selection._evaluation import Reporter, SilentReporter, TrialJob
+from sklearn_trainkit.model_selection._evaluation import TrialJob
+from sklearn_trainkit.model_selection._executors import BrokenProcessPool, Runner, TrialResult
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
+from sklearn_trainkit.model_selection._storage import ENQUEUED
 from sklearn_trainkit.model_selection._study import SearchStudy
-from sklearn_trainkit.model_selection._trial_record import COMPLETE, PRUNED, TrialRecord
+from sklearn_trainkit.model_selection._trial_record import (
+    COMPLETE,
+    PRUNED,
+    TrialRecord,
+    failed_record,
+)
 
 __all__ = ["SearchBudget", "SearchLoop"]
 
-_ENQUEUED = "enqueued"
 _STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED}
 
-Evaluate = Callable[[TrialJob, Reporter], TrialRecord]
 Callback = Callable[[optuna.Study, FrozenTrial], Any]
 
 
@@ -31,27 +39,24 @@ class SearchBudget:
     n_trials : int or None
         Number of trials in the study; None for no limit.
     timeout : float or None
-        Seconds after which no further trial starts.
+        Seconds from the start.
+    trial_timeout : float or None
+        Seconds for one trial.
+    target_score : float or None
+        Ends once a complete trial reaches it.
+    patience : int or None
+        Ends after as many finished trials without a better score.
     """
 
     n_trials: int | None
-    timeout: float | None
-
-
-class LiveReporter:
-    """Reports straight into the study, so that the pruner sees every trial so far."""
-
-    def __init__(self, trial: optuna.Trial) -> None:
-        self._trial = trial
-
-    def report(self, step: int, value: float) -> bool:
-        """Record the value; return what the pruner says."""
-        self._trial.report(value, step)
-        return self._trial.should_prune()
+    timeout: float | None = None
+    trial_timeout: float | None = None
+    target_score: float | None = None
+    patience: int | None = None
 
 
 class SearchLoop:
-    """Asks and tells in one process; the only writer of its study.
+    """Asks and tells; the only writer of its study.
 
     Parameters
     ----------
@@ -59,84 +64,223 @@ class SearchLoop:
         Holds the trials.
     space : SearchSpace
         Turns a trial into parameters.
+    runner : Runner
+        Evaluates trials.
     enqueued : sequence of EnqueuedTrial
         Candidates to try first.
     budget : SearchBudget
         When to end.
     metric : str or None
         The score told to the study, when there are several.
+    ordered : bool
+        Tell results in the order of the trials, one ask per tell, so that a seeded search with
+        several workers repeats itself.
+    records : sequence of TrialRecord
+        Trials that an earlier session finished.
     callbacks : sequence of callables ``(study, frozen_trial)``
         Called after each trial.
-    listener : callable or None
-        Called with each record, after it was told.
+    begin_task, end_task : callable
+        Begin and end the task of a trial in scikit-learn's task tree.
+    listener : callable
+        Called with each record, before it is told.
+    persist : callable ``(trial, record)`` or None, default=None
+        Stores a record along with its trial.
+
+    Attributes
+    ----------
+    records : list of TrialRecord
+        All trials, in their order.
+    interrupted : bool
+        Whether Ctrl-C ended the search.
+    ask_seconds, trial_seconds : float
+        Time spent proposing, and evaluating.
     """
 
     def __init__(
         self,
         study: SearchStudy,
         space: SearchSpace,
+        runner: Runner,
         *,
         enqueued: Sequence[EnqueuedTrial],
         budget: SearchBudget,
         metric: str | None,
-        prunes: bool = False,
-        callbacks: Sequence[Callback] = (),
-        listener: Callable[[TrialRecord], None] | None = None,
+        ordered: bool,
+        records: Sequence[TrialRecord],
+        callbacks: Sequence[Callback],
+        begin_task: Callable[[int], Any],
+        end_task: Callable[[Any], None],
+        listener: Callable[[TrialRecord], None],
+        persist: Callable[[optuna.Trial, TrialRecord], None] | None = None,
     ) -> None:
-        self.study = study
-        self.space = space
-        self.budget = budget
-        self.metric = metric
-        self.records: list[TrialRecord] = []
+        self.records = list(records)
+        self.interrupted = False
+        self.ask_seconds = 0.0
+        self.trial_seconds = 0.0
+        self._study = study
+        self._space = space
+        self._runner = runner
         self._enqueued = enqueued
-        self._prunes = prunes
+        self._budget = budget
+        self._metric = metric
+        self._ordered = ordered
         self._callbacks = callbacks
+        self._begin_task = begin_task
+        self._end_task = end_task
         self._listener = listener
-        self._started = time.monotonic()
-        self._n_asked = 0
-        for index, candidate in enumerate(enqueued):
-            study.enqueue_trial(candidate.fixed, user_attrs={_ENQUEUED: index})
+        self._persist = persist
+        self._pending: dict[Future[TrialResult], tuple[optuna.Trial, TrialJob]] = {}
+        self._n_asked = len(self.records)
+        self._waiting = deque(_list_untried(study, len(enqueued)))
+        self._deadline = None if budget.timeout is None else time.time() + budget.timeout
+        self._best = -np.inf
+        self._stale = 0
+        for record in self.records:
+            self._rate(record)
 
-    def run(self, evaluate: Evaluate, make_context: Callable[[int], Any]) -> list[TrialRecord]:
-        """Evaluate trials until the budget is spent; return their records."""
-        while not self._is_over():
-            trial = self.study.ask()
-            self._n_asked += 1
-            try:
-                job = TrialJob(trial.number, self._draw(trial), make_context(trial.number))
-                reporter = LiveReporter(trial) if self._prunes else SilentReporter()
-                record = evaluate(job, reporter)
-            except BaseException:
-                self.study.tell(trial, state=TrialState.FAIL)
-                raise
-            self._tell(trial, record)
-        return self.records
+    def run(self) -> list[TrialRecord]:
+        """Evaluate trials until the budget is spent; return all records."""
+        clean = False
+        try:
+            self._run()
+            clean = True
+        except KeyboardInterrupt:
+            self.interrupted = True
+        finally:
+            self._abandon_pending()
+            self._runner.close(kill=not clean)
+        return sorted(self.records, key=lambda record: record.number)
+
+    def _run(self) -> None:
+        while True:
+            while len(self._pending) < self._runner.n_workers and not self._is_over():
+                self._ask()
+            if not self._pending:
+                return
+            for future in self._wait():
+                self._collect(future)
 
     def _is_over(self) -> bool:
-        n_trials, timeout = self.budget.n_trials, self.budget.timeout
-        if self.study.stop_requested:
-            return True
-        if n_trials is not None and self._n_asked >= n_trials:
-            return True
-        # The first trial always runs: without it there would be no result at all.
-        spent = time.monotonic() - self._started
-        return timeout is not None and self._n_asked > 0 and spent >= timeout
+        budget = self._budget
+        return (
+            self._study.stop_requested
+            or (budget.n_trials is not None and self._n_asked >= budget.n_trials)
+            or (budget.target_score is not None and self._best >= budget.target_score)
+            or (budget.patience is not None and self._stale >= budget.patience)
+            # The first trial always starts, and its evaluation keeps the deadline.
+            or (self._deadline is not None and self._n_asked > 0 and time.time() >= self._deadline)
+        )
+
+    def _ask(self) -> None:
+        started = time.perf_counter()
+        if self._waiting:
+            index = self._waiting.popleft()
+            self._study.enqueue_trial(self._enqueued[index].fixed, user_attrs={ENQUEUED: index})
+        trial = self._study.ask()
+        self._n_asked += 1
+        try:
+            params = self._draw(trial)
+            self.ask_seconds += time.perf_counter() - started
+            job = TrialJob(trial.number, params, self._begin_task(trial.number))
+            future = self._submit(job, trial)
+        except BaseException:
+            self._study.tell(trial, state=TrialState.FAIL)
+            raise
+        self._pending[future] = trial, job
+
+    def _submit(self, job: TrialJob, trial: optuna.Trial) -> "Future[TrialResult]":
+        try:
+            return self._runner.submit(job, trial)
+        except BrokenProcessPool as error:  # found out a moment before the running trials did
+            future: Future[TrialResult] = Future()
+            future.set_exception(error)
+            return future
 
     def _draw(self, trial: optuna.Trial) -> dict[str, Any]:
-        params = self.space.suggest(trial)
-        if self._n_asked <= len(self._enqueued):
-            index = trial.user_attrs.get(_ENQUEUED)
+        params = self._space.suggest(trial)
+        if self._enqueued:
+            index = trial.user_attrs.get(ENQUEUED)
             if index is not None:
                 # The user's own objects, not what decoding makes of them.
                 params.update(self._enqueued[index].params)
         return params
 
-    def _tell(self, trial: optuna.Trial, record: TrialRecord) -> None:
+    def _wait(self) -> list["Future[TrialResult]"]:
+        if self._ordered:
+            oldest = next(iter(self._pending))
+            wait([oldest])
+            return [oldest]
+        done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
+        return [future for future in self._pending if future in done]
+
+    def _collect(self, future: "Future[TrialResult]") -> None:
+        if future not in self._pending:
+            return
+        if isinstance(future.exception(), BrokenProcessPool):
+            self._rerun_alone()
+            return
+        trial, job = self._pending[future]
+        self._tell(trial, job, future.result())
+        del self._pending[future]
+
+    def _rerun_alone(self) -> None:
+        """Run what was in flight when a worker died, one by one, to find the culprit."""
+        suspects = list(self._pending.values())
+        self._pending.clear()
+        for position, (trial, job) in enumerate(suspects):
+            self._runner.restart()
+            future = self._submit(job, trial)
+            self._pending = {future: (trial, job)}
+            self._pending.update({Future(): suspect for suspect in suspects[position + 1 :]})
+            wait([future])
+            del self._pending[future]
+            if isinstance(future.exception(), BrokenProcessPool):
+                reason = "The worker process died twice while it evaluated this candidate."
+                result = TrialResult(failed_record(job.number, job.params, reason), {}, 0.0)
+            else:
+                result = future.result()
+            self._tell(trial, job, result)
+            self._pending.clear()
+
+    def _tell(self, trial: optuna.Trial, job: TrialJob, result: TrialResult) -> None:
+        record = result.record
+        self.trial_seconds += result.seconds
+        self._end_task(job.callback_ctx)
+        self._listener(record)
+        self._copy_curve(trial, result)
+        if self._persist is not None:
+            self._persist(trial, record)
         state = _STATES.get(record.state, TrialState.FAIL)
-        value = record.mean_score(self.metric) if state == TrialState.COMPLETE else None
-        frozen = self.study.tell(trial, value, state=state)
+        value = record.mean_score(self._metric) if state == TrialState.COMPLETE else None
+        frozen = self._study.tell(trial, value, state=state)
         self.records.append(record)
+        self._rate(record)
+        self._runner.tell(frozen)
         for callback in self._callbacks:
-            callback(self.study, frozen)
-        if self._listener is not None:
-            self._listener(record)
+            callback(self._study, frozen)
+
+    def _copy_curve(self, trial: optuna.Trial, result: TrialResult) -> None:
+        """Bring home what was reported elsewhere; here it is in the study already."""
+        if self._runner.reports_live:
+            return
+        for step, value in result.record.curve:
+            trial.report(value, step)
+        for key, value in result.pruner_attrs.items():
+            self._study.note(trial, key, value)
+
+    def _rate(self, record: TrialRecord) -> None:
+        score = record.mean_score(self._metric) if record.state == COMPLETE else -np.inf
+        self._stale = 0 if score > self._best else self._stale + 1
+        self._best = max(self._best, score)
+
+    def _abandon_pending(self) -> None:
+        for future, (trial, _) in self._pending.items():
+            future.cancel()
+            self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        self._pending.clear()
+
+
+def _list_untried(study: SearchStudy, n_enqueued: int) -> list[int]:
+    """Return which enqueued candidates no session has asked for yet."""
+    asked = {trial.user_attrs.get(ENQUEUED) for trial in study.get_trials(deepcopy=False)}
+    return [index for index in range(n_enqueued) if index not in asked]

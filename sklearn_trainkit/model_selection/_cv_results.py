@@ -15,7 +15,7 @@ from sklearn_trainkit.utils._sklearn_private import (
     yield_masked_arrays,
 )
 
-__all__ = ["format_results", "settle_failures"]
+__all__ = ["break_ties", "format_results", "settle_failures"]
 
 
 def settle_failures(records: Sequence[TrialRecord], error_score: Any) -> list[TrialRecord]:
@@ -76,11 +76,18 @@ def format_results(
             _store_scores(results, f"train_{metric}", train[metric], pruned)
     if extended:
         results["state"] = np.array([record.state for record in records], dtype=object)
+        results["reason"] = np.array([record.reason for record in records], dtype=object)
         results["n_folds"] = np.array([len(record.folds) for record in records])
         results["n_epochs"] = np.ma.masked_equal(
             [-1 if record.n_epochs is None else record.n_epochs for record in records], -1
         )
     return results
+
+
+def break_ties(ranks: np.ndarray, records: Sequence[TrialRecord]) -> int:
+    """Return the row to prefer among those ranked first: fewest epochs, then the earliest."""
+    first = np.flatnonzero(ranks == ranks.min()).tolist()
+    return min(first, key=lambda row: (records[row].n_epochs or 0, row))
 
 
 def _store_scores(

@@ -19,7 +19,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-__all__ = ["Dimension", "label_choices", "make_dimension", "suggest"]
+__all__ = ["Dimension", "describe", "label_choices", "make_dimension", "suggest"]
 
 _MAX_LABEL = 80
 # An unbounded distribution is cut where a quantile would be infinite.
@@ -138,7 +138,9 @@ def make_dimension(name: str, values: Any) -> Dimension:
     return _from_sequence(name, values)
 
 
-def suggest(trial: "optuna.Trial", name: str, distribution: BaseDistribution) -> Any:
+def suggest(
+    trial: "optuna.Trial | optuna.trial.FrozenTrial", name: str, distribution: BaseDistribution
+) -> Any:
     """Draw ``name`` from ``distribution`` through optuna's public interface."""
     if isinstance(distribution, FloatDistribution):
         return trial.suggest_float(
@@ -176,10 +178,20 @@ def label_choices(objects: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(plain)
     labels: list[str] = []
     for item in plain:
-        text = _describe(item)
+        text = describe(item)
         earlier = sum(label == text or label.startswith(f"{text} #") for label in labels)
         labels.append(f"{text} #{earlier + 1}" if earlier else text)
     return tuple(labels)
+
+
+def describe(item: Any) -> str:
+    """Return a short text for ``item``, the same in every session."""
+    named = item if isinstance(item, str) else getattr(item, "__qualname__", None)
+    text = named if isinstance(named, str) else " ".join(str(repr(item)).split())
+    # An address in memory would differ in the next session.
+    if " at 0x" in text:
+        text = type(item).__name__
+    return text if len(text) <= _MAX_LABEL else text[: _MAX_LABEL - 3] + "..."
 
 
 def _choices(objects: Sequence[Any]) -> ChoiceDimension:
@@ -238,15 +250,6 @@ def _is_storable(item: Any) -> bool:
     if isinstance(item, float):
         return math.isfinite(item)
     return item is None or isinstance(item, str | int | bool)
-
-
-def _describe(item: Any) -> str:
-    named = item if isinstance(item, str) else getattr(item, "__qualname__", None)
-    text = named if isinstance(named, str) else " ".join(str(repr(item)).split())
-    # An address in memory would differ in the next session.
-    if " at 0x" in text:
-        text = type(item).__name__
-    return text if len(text) <= _MAX_LABEL else text[: _MAX_LABEL - 3] + "..."
 
 
 _is_identical: Callable[[Any, Any], bool] = lambda left, right: left is right  # noqa: E731

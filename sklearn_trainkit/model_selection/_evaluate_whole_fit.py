@@ -8,7 +8,6 @@ from sklearn.base import clone
 
 from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
-    Reporter,
     TrialJob,
     build_candidate,
 )
@@ -19,39 +18,40 @@ from sklearn_trainkit.model_selection._trial_record import (
     TrialRecord,
     mean_test_score,
 )
+from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 from sklearn_trainkit.model_selection._verbose import print_fold
 from sklearn_trainkit.utils._sklearn_private import MultimetricScorer, fit_and_score
 
-__all__ = ["evaluate_whole_fit", "failed_outcome"]
+__all__ = ["evaluate_whole_fit", "failed_outcome", "make_record", "record_bad_params"]
 
 
-def evaluate_whole_fit(setup: EvaluationSetup, job: TrialJob, reporter: Reporter) -> TrialRecord:
+def evaluate_whole_fit(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch) -> TrialRecord:
     """Fit and score a candidate on one fold after the other.
 
-    The value reported after fold ``k`` (counted from 1) is the mean test score so far.
+    The value reported after fold ``k`` (counted from 1) is the mean test score so far, or that
+    fold's own score for pruners that compare folds pairwise.
     """
     try:
         candidate = build_candidate(setup, job.params)
     except Exception:
         if setup.error_score == "raise":
             raise
-        return _record_bad_params(setup, job, format_exc())
+        return record_bad_params(setup, job, format_exc())
     folds: list[FoldOutcome] = []
-    curve: list[tuple[int, float]] = []
     for index in range(len(setup.folds)):
         folds.append(_fit_fold(setup, job, candidate, index))
-        curve.append((index + 1, mean_test_score(folds, setup.metric)))
-        stop = reporter.report(*curve[-1])
-        if stop and index + 1 < len(setup.folds):
+        shown = folds[-1:] if setup.report_folds else folds
+        reason = watch.report(index + 1, mean_test_score(shown, setup.metric))
+        if reason is not None and index + 1 < len(setup.folds):
             return TrialRecord(
                 job.number,
                 job.params,
                 tuple(folds),
                 state=PRUNED,
-                curve=tuple(curve),
-                reason=f"pruned after {index + 1} of {len(setup.folds)} folds",
+                curve=tuple(watch.curve),
+                reason=f"{reason} after {index + 1} of {len(setup.folds)} folds",
             )
-    return make_record(setup, job, folds, curve)
+    return make_record(setup, job, folds, watch.curve)
 
 
 def make_record(
@@ -84,9 +84,10 @@ def _fit_fold(setup: EvaluationSetup, job: TrialJob, candidate: Any, index: int)
     context = None
     if job.callback_ctx is not None:
         context = job.callback_ctx.subcontext(task_name="candidate-split-evaluation", task_id=index)
+    is_last = index + 1 == len(setup.folds)
     # Times, warnings, callbacks and the array API are scikit-learn's own from here on.
     result = fit_and_score(
-        clone(candidate),
+        candidate if is_last else clone(candidate),
         setup.folds.X,
         setup.folds.y,
         scorer=setup.scorer,
@@ -114,6 +115,6 @@ def _fit_fold(setup: EvaluationSetup, job: TrialJob, candidate: Any, index: int)
     return outcome
 
 
-def _record_bad_params(setup: EvaluationSetup, job: TrialJob, error: str) -> TrialRecord:
+def record_bad_params(setup: EvaluationSetup, job: TrialJob, error: str) -> TrialRecord:
     folds = [failed_outcome(setup, error) for _ in range(len(setup.folds))]
     return make_record(setup, job, folds, [])

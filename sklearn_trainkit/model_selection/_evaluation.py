@@ -1,24 +1,23 @@
 """The contract of an evaluator: parameters and frozen folds in, one record out.
 
-An evaluator is a function ``evaluate(setup, job, reporter) -> TrialRecord``. It owns the loop over
+An evaluator is a function ``evaluate(setup, job, watch) -> TrialRecord``. It owns the loop over
 folds, because only then can a trial be stopped between two folds or two epochs.
 """
 
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from sklearn.base import clone
 
 from sklearn_trainkit.model_selection._folds import FrozenFolds
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
+from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 
 __all__ = [
     "EvaluationSetup",
     "Evaluator",
-    "Reporter",
-    "SilentReporter",
     "TrialJob",
     "build_candidate",
 ]
@@ -48,6 +47,8 @@ class EvaluationSetup:
         Seed of every ``random_state`` that the user left at None.
     caller : OptunaSearchCV or None
         The searcher, for scikit-learn's callbacks.
+    report_folds : bool
+        Report each fold's own score, not the mean so far.
     """
 
     estimator: Any
@@ -59,6 +60,7 @@ class EvaluationSetup:
     verbose: int = 0
     seed: int | None = None
     caller: Any = None
+    report_folds: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,22 +82,7 @@ class TrialJob:
     callback_ctx: Any = None
 
 
-class Reporter(Protocol):
-    """Where an evaluator says how far it is, and learns whether to go on."""
-
-    def report(self, step: int, value: float) -> bool:
-        """Record ``value`` at ``step``; return True when the trial should stop."""
-
-
-class SilentReporter:
-    """A reporter for searches without a pruner: it never stops a trial."""
-
-    def report(self, step: int, value: float) -> bool:
-        """Return False."""
-        return False
-
-
-Evaluator = Callable[[EvaluationSetup, TrialJob, Reporter], TrialRecord]
+Evaluator = Callable[[EvaluationSetup, TrialJob, TrialWatch], TrialRecord]
 
 
 def build_candidate(setup: EvaluationSetup, params: dict[str, Any]) -> Any:

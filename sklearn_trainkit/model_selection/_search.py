@@ -2,40 +2,59 @@
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import replace
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, InMemoryStorage
 from sklearn.base import clone, is_classifier
-from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils import get_tags, indexable
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget, SearchLoop
-from sklearn_trainkit.model_selection._cv_results import format_results, settle_failures
-from sklearn_trainkit.model_selection._evaluate_whole_fit import evaluate_whole_fit
+from sklearn_trainkit.model_selection._cv_results import (
+    break_ties,
+    format_results,
+    settle_failures,
+)
+from sklearn_trainkit.model_selection._epoch_steppers import stepper_kind
+from sklearn_trainkit.model_selection._evaluate_per_epoch import fit_by_stepping, last_step
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, build_candidate
-from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
-from sklearn_trainkit.model_selection._search_space import (
-    EnqueuedTrial,
-    SearchSpace,
-    check_names,
-    make_search_space,
+from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
+from sklearn_trainkit.model_selection._folds import FrozenFolds, freeze_folds, make_splitter
+from sklearn_trainkit.model_selection._search_plan import (
+    EVALUATORS,
+    SearchPlan,
+    check_pruner,
+    check_target,
+    choose_evaluator,
+    count_candidate_epochs,
+    draw_seeds,
+    plan_trials,
+)
+from sklearn_trainkit.model_selection._storage import (
+    copy_to_memory,
+    load_records,
+    make_fingerprint,
+    open_study,
+    store_record,
 )
 from sklearn_trainkit.model_selection._study import (
+    PRUNER_NAMES,
     SAMPLER_NAMES,
-    SearchStudy,
-    create_study,
     make_pruner,
     make_sampler,
     quiet_optuna,
+    reseed_sampler,
     summarize,
 )
-from sklearn_trainkit.model_selection._trial_record import PRUNED, TrialRecord
+from sklearn_trainkit.model_selection._trial_record import COMPLETE, PRUNED, TrialRecord
 from sklearn_trainkit.model_selection._verbose import print_start, print_trial
 from sklearn_trainkit.utils._sklearn_private import (
     BaseSearchCV,
@@ -47,21 +66,6 @@ from sklearn_trainkit.utils._sklearn_private import (
 )
 
 __all__ = ["OptunaSearchCV"]
-
-
-@dataclass(frozen=True)
-class SearchPlan:
-    """Everything that ``fit`` settles before the first fit."""
-
-    setup: EvaluationSetup
-    space: SearchSpace
-    enqueued: tuple[EnqueuedTrial, ...]
-    budget: SearchBudget
-    refit_metric: str
-    metadata: dict[str, Any] | None
-    fit_params: dict[str, Any]
-    context: Any
-    sampler_seed: int | None
 
 
 class OptunaSearchCV(BaseSearchCV):
@@ -80,23 +84,43 @@ class OptunaSearchCV(BaseSearchCV):
         Number of trials, enqueued ones included. None: until ``timeout``, or until every point
         of the grid was tried.
     timeout : float or None, default=None
-        Seconds after which no further trial starts. One trial always runs.
-    sampler : {"tpe", "gp", "cmaes", "random", "grid", "qmc", "nsga2"} or optuna sampler, \
-            default="tpe"
-        What proposes candidates. "grid" tries every point of a finite space in the order of
-        ``ParameterGrid`` (a random subset when ``n_trials`` is smaller).
-    pruner : optuna pruner or None, default=None
-        What stops hopeless trials.
+        Seconds for all trials. It ends the search after the running epoch (per-epoch evaluation)
+        or fold (whole fits); a trial that it cuts short counts as pruned.
+    trial_timeout : float or None, default=None
+        Seconds for one trial, kept in the same way.
+    target_score : float or None, default=None
+        Ends the search once a complete trial reaches this mean test score.
+    patience : int or None, default=None
+        Ends the search after this many trials without a better score.
+    sampler : {"auto", "tpe", "gp", "cmaes", "random", "grid", "qmc", "nsga2"} or optuna \
+            sampler, default="auto"
+        What proposes candidates; "auto" is "tpe". "grid" tries every point of a finite space in
+        the order of ``ParameterGrid`` (a random subset when ``n_trials`` is smaller).
+    pruner : {"auto", "median", "successive_halving", "hyperband", "wilcoxon"}, optuna pruner \
+            or None, default=None
+        What stops hopeless trials: between epochs where the estimator trains in epochs, between
+        folds otherwise. "auto" is "successive_halving" between epochs for 31 to 199 trials and
+        "median" otherwise. "wilcoxon" compares folds and needs five of them.
+    evaluator : {"auto", "whole-fit", "per-epoch"}, default="auto"
+        How a trial is evaluated. "whole-fit" fits fold by fold. "per-epoch" trains all folds in
+        step, for an estimator, or a Pipeline whose last step, is a net of this package or of
+        skorch, or has ``partial_fit`` and ``max_iter``. "auto" is "per-epoch" where that is
+        possible and there is a pruner. With ``partial_fit``, all ``max_iter`` epochs are
+        trained (``tol`` is not looked at), in the refit too.
     enqueue : list of dict, "estimator" or None, default=None
         Candidates to try first, in this order. Values have to be in the space; parameters left
         out are drawn. "estimator" tries the estimator's own parameters, where the space holds
         them. With a callable space, a dict names the draws, not the parameters.
-    storage : None, default=None
-        Where trials are kept; only memory for now.
+    storage : str, path, optuna storage or None, default=None
+        Where trials are kept: the path of a journal file, a database URL
+        (``"sqlite:///study.db"``, ``"postgresql://..."``), an optuna storage; None is memory.
     study_name : str or None, default=None
-        Name of the study in ``storage``.
+        Name of the study. None derives one from data, splits, space, estimator and scoring, so
+        that the folds of a nested cross-validation get a study each.
     resume : bool, default=False
-        Whether to go on with a stored study.
+        Go on with the study if ``storage`` has it: finished trials count towards ``n_trials``
+        and are not run again, a trial that was cut off is. Refused when the study belongs to
+        another search.
     scoring : str, callable, list, tuple, dict or None, default=None
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     refit : bool, str or callable, default=True
@@ -106,14 +130,19 @@ class OptunaSearchCV(BaseSearchCV):
         As in :class:`~sklearn.model_selection.GridSearchCV`. Splits are drawn once, so all
         trials see the same ones.
     n_jobs : int or None, default=None
-        Number of processes; only 1 for now.
+        Number of trials evaluated at a time, in loky's worker processes (in threads under
+        ``joblib.parallel_config("threading")``). -1 uses all processors.
+    ordered : bool or "auto", default="auto"
+        With several workers, tell results in the order of the trials, so that a seeded search
+        repeats itself. "auto" does so when ``random_state`` is given.
     error_score : "raise" or float, default=np.nan
         Score of a fold whose fit fails. A candidate with a NaN never wins.
     return_train_score : bool, default=False
         Whether ``cv_results_`` holds training scores too.
     callbacks : list of callable or None, default=None
         Called as ``callback(study, frozen_trial)`` after each trial, as in optuna;
-        ``study.stop()`` ends the search. scikit-learn's callbacks go to ``set_callbacks``.
+        ``study.stop()`` ends the search after the running trials. scikit-learn's callbacks go to
+        ``set_callbacks``.
     verbose : int, default=0
         1: one line per trial; 2: one per fold; 3: with scores; 10: optuna's log too.
     random_state : int, RandomState instance or None, default=None
@@ -123,9 +152,10 @@ class OptunaSearchCV(BaseSearchCV):
     Attributes
     ----------
     cv_results_ : dict of ndarrays
-        One row per trial, with the columns of ``GridSearchCV``. With a pruner also ``state``
-        ("complete", "pruned" or "failed"), ``n_folds``, ``n_epochs`` and the standard error
-        ``sem_test_<metric>``; pruned rows rank below all others.
+        One row per trial, with the columns of ``GridSearchCV``. With a pruner or a time limit
+        also ``state`` ("complete", "pruned" or "failed"), ``n_folds``, ``n_epochs``, ``reason``
+        and the standard error ``sem_test_<metric>``; pruned rows rank below all others, and
+        show the scores of the epoch, or the folds, that they reached.
     best_estimator_ : estimator
         Fitted on all rows with the best parameters; only with ``refit``.
     best_score_ : float
@@ -143,7 +173,9 @@ class OptunaSearchCV(BaseSearchCV):
     multimetric_ : bool
         Whether there are several metrics.
     evaluator_ : str
-        How trials were evaluated: "whole-fit".
+        How trials were evaluated: "whole-fit" or "per-epoch".
+    interrupted_ : bool
+        Whether Ctrl-C ended the search; what had finished by then is all here.
     study_ : optuna.Study
         The study behind the search, with choices as labels.
     trials_ : list of optuna.trial.FrozenTrial
@@ -196,13 +228,18 @@ class OptunaSearchCV(BaseSearchCV):
         "param_distributions": [dict, list, tuple, callable],
         "n_trials": [Interval(Integral, 1, None, closed="left"), None],
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
+        "trial_timeout": [Interval(Real, 0, None, closed="neither"), None],
+        "target_score": [Real, None],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
         "sampler": [StrOptions(set(SAMPLER_NAMES)), BaseSampler],
-        "pruner": [BasePruner, None],
+        "pruner": [StrOptions(set(PRUNER_NAMES)), BasePruner, None],
+        "evaluator": [StrOptions({"auto", *EVALUATORS})],
         "enqueue": [list, tuple, StrOptions({"estimator"}), None],
-        "storage": [None],
-        "study_name": [None],
+        "storage": [str, Path, BaseStorage, None],
+        "study_name": [str, None],
         "resume": ["boolean"],
         "n_jobs": [Integral, None],
+        "ordered": ["boolean", StrOptions({"auto"})],
         "callbacks": [list, tuple, None],
         "random_state": ["random_state"],
     }
@@ -214,8 +251,12 @@ class OptunaSearchCV(BaseSearchCV):
         *,
         n_trials: int | None = 20,
         timeout: float | None = None,
-        sampler: "str | BaseSampler" = "tpe",
-        pruner: "BasePruner | None" = None,
+        trial_timeout: float | None = None,
+        target_score: float | None = None,
+        patience: int | None = None,
+        sampler: "str | BaseSampler" = "auto",
+        pruner: "str | BasePruner | None" = None,
+        evaluator: str = "auto",
         enqueue: Any = None,
         storage: Any = None,
         study_name: str | None = None,
@@ -224,6 +265,7 @@ class OptunaSearchCV(BaseSearchCV):
         refit: "bool | str | Callable[..., int]" = True,
         cv: Any = None,
         n_jobs: int | None = None,
+        ordered: "bool | str" = "auto",
         error_score: "float | str" = np.nan,
         return_train_score: bool = False,
         callbacks: "list[Callable[..., Any]] | None" = None,
@@ -234,8 +276,12 @@ class OptunaSearchCV(BaseSearchCV):
         self.param_distributions = param_distributions
         self.n_trials = n_trials
         self.timeout = timeout
+        self.trial_timeout = trial_timeout
+        self.target_score = target_score
+        self.patience = patience
         self.sampler = sampler
         self.pruner = pruner
+        self.evaluator = evaluator
         self.enqueue = enqueue
         self.storage = storage
         self.study_name = study_name
@@ -244,6 +290,7 @@ class OptunaSearchCV(BaseSearchCV):
         self.refit = refit
         self.cv = cv
         self.n_jobs = n_jobs
+        self.ordered = ordered
         self.error_score = error_score
         self.return_train_score = return_train_score
         self.callbacks = callbacks
@@ -277,10 +324,11 @@ class OptunaSearchCV(BaseSearchCV):
         """
         plan = self._make_plan(X, y, params)
         with quiet_optuna(self.verbose):
-            self.study_ = self._open_study(plan)
-            records = self._run_trials(plan)
-        self._store_results(plan, settle_failures(records, self.error_score))
-        self._select_best(plan)
+            earlier = self._open_study(plan)
+            records = self._run_trials(plan, earlier)
+        records = settle_failures(records, self.error_score)
+        self._store_results(plan, records)
+        self._select_best(plan, records)
         if self.refit:
             self._refit_best(plan)
         plan.context.call_on_fit_task_end(
@@ -293,6 +341,14 @@ class OptunaSearchCV(BaseSearchCV):
         # scikit-learn's searches forget that a search takes the targets its estimator takes.
         tags.target_tags = deepcopy(get_tags(self.estimator).target_tags)
         return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        study = state.get("study_")
+        if study is not None and not isinstance(study._storage, InMemoryStorage):
+            # A pickled search predicts and shows its results where there is no database.
+            state = {**state, "study_": copy_to_memory(study)}
+        return state
 
     @property
     def trials_(self) -> list[optuna.trial.FrozenTrial]:
@@ -318,22 +374,28 @@ class OptunaSearchCV(BaseSearchCV):
         """Check every setting and draw the splits; nothing is fitted here."""
         scorer, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
-        if y is None and get_tags(self.estimator).target_tags.required:
-            raise ValueError(
-                f"{type(self.estimator).__name__} requires y to be passed, but the target y is "
-                "None."
-            )
+        check_target(self.estimator, y)
         params = check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
-        sampler_seed, cv_seed, estimator_seed = self._draw_seeds()
-        space, enqueued, budget = self._plan_trials(sampler_seed)
-        metadata = {"sample_weight": params["sample_weight"]} if _has_weights(params) else None
+        sampler_seed, cv_seed, estimator_seed = draw_seeds(self.random_state)
+        budget = SearchBudget(
+            self.n_trials, self.timeout, self.trial_timeout, self.target_score, self.patience
+        )
+        trials = plan_trials(
+            self.estimator,
+            self.param_distributions,
+            self.enqueue,
+            self.sampler,
+            budget,
+            sampler_seed,
+        )
+        weights = params.get("sample_weight")
+        metadata = None if weights is None else {"sample_weight": weights}
         context = self._init_callback_context(
             max_subtasks=1 + (self.refit is not False)
         ).call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
-        splitter = make_splitter(self.cv, y, classifier=is_classifier(self.estimator), seed=cv_seed)
         folds = freeze_folds(
-            splitter,
+            make_splitter(self.cv, y, classifier=is_classifier(self.estimator), seed=cv_seed),
             X,
             y,
             split_params=routed.splitter.split,
@@ -341,7 +403,6 @@ class OptunaSearchCV(BaseSearchCV):
             score_params=routed.scorer.score,
         )
         self.n_splits_ = len(folds)
-        self._check_parallel()
         setup = EvaluationSetup(
             clone(self.estimator),
             folds,
@@ -353,134 +414,90 @@ class OptunaSearchCV(BaseSearchCV):
             estimator_seed,
             caller=self,
         )
-        return SearchPlan(
-            setup, space, enqueued, budget, refit_metric, metadata, params, context, sampler_seed
+        evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
+        pruner = make_pruner(
+            self.pruner,
+            n_trials=trials.budget.n_trials,
+            n_splits=len(folds),
+            n_epochs=count_candidate_epochs(evaluator, setup.estimator),
         )
+        if pruner is not None:
+            check_pruner(pruner, evaluator, len(folds), trials.budget.n_trials)
+            pairwise = isinstance(pruner, optuna.pruners.WilcoxonPruner)
+            setup = replace(setup, report_folds=pairwise)
+        return SearchPlan(trials, setup, evaluator, pruner, refit_metric, context, metadata)
 
-    def _check_parallel(self) -> None:
-        if self.n_jobs not in (None, 1):
-            raise NotImplementedError(f"n_jobs={self.n_jobs} is not supported yet; pass None or 1.")
-        if self.resume:
-            raise NotImplementedError("resume=True needs a storage, which is not supported yet.")
-
-    def _draw_seeds(self) -> tuple[int, int | None, int | None]:
-        """Return the seeds of sampler, splits and estimators; None leaves theirs alone."""
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
-        if self.random_state is None:
-            return seeds[0], None, None
-        return seeds[0], seeds[1], seeds[2]
-
-    def _plan_trials(
-        self, seed: int
-    ) -> tuple[SearchSpace, tuple[EnqueuedTrial, ...], SearchBudget]:
-        space = make_search_space(self.param_distributions)
-        check_names(space, self.estimator)
-        enqueued = self._list_enqueued(space)
-        n_trials = self.n_trials
-        if n_trials is not None and n_trials < len(enqueued):
-            raise ValueError(
-                f"n_trials={n_trials} is less than the {len(enqueued)} candidates in enqueue; "
-                "raise n_trials or shorten enqueue."
+    def _open_study(self, plan: SearchPlan) -> list[TrialRecord]:
+        """Open the study and return what earlier sessions finished in it."""
+        if self.resume and self.storage is None:
+            raise ValueError("resume=True needs a storage to resume from, but storage=None.")
+        trials, fingerprint = plan.trials, None
+        if self.storage is not None:
+            fingerprint = make_fingerprint(
+                plan.setup.folds, trials.space, self.estimator, self.scoring
             )
-        if isinstance(self.sampler, str) and self.sampler == "grid":
-            enqueued, n_trials = self._enqueue_grid(space, enqueued, seed)
-        elif n_trials is None and self.timeout is None:
-            raise ValueError(
-                "n_trials=None and timeout=None: the search would never end. Set one of them."
-            )
-        if space.is_empty() and n_trials != len(enqueued):
-            raise ValueError(
-                f"param_distributions={self.param_distributions!r} is empty: there is nothing "
-                "to search. It needs to hold at least one parameter."
-            )
-        return space, tuple(enqueued), SearchBudget(n_trials, self.timeout)
+        self.study_ = open_study(
+            self.storage,
+            self.study_name,
+            resume=self.resume,
+            fingerprint=fingerprint,
+            sampler=make_sampler(self.sampler, trials.sampler_seed),
+            pruner=plan.pruner,
+        )
+        earlier = load_records(self.study_, trials.space, trials.enqueued)
+        n_existing = len(self.study_.get_trials(deepcopy=False))
+        if n_existing:
+            # The same seed again would draw the same candidates again.
+            seed = [trials.sampler_seed, n_existing]
+            self.study_.sampler = reseed_sampler(self.sampler, self.study_.sampler, seed)
+        return earlier
 
-    def _list_enqueued(self, space: Any) -> list[EnqueuedTrial]:
-        if self.enqueue is None:
-            return []
-        if isinstance(self.enqueue, str):
-            own = space.match_subset(self.estimator.get_params(deep=True))
-            if own is None:
-                raise ValueError(
-                    "enqueue='estimator': none of the estimator's own parameters is in "
-                    "param_distributions. Pass a list of dicts instead."
-                )
-            return [own]
-        for index, candidate in enumerate(self.enqueue):
-            if not isinstance(candidate, Mapping):
-                raise TypeError(
-                    f"enqueue[{index}] needs to be a dict of parameter names to values, but got "
-                    f"{candidate!r}."
-                )
-        return [
-            space.match(candidate, f"enqueue[{index}]")
-            for index, candidate in enumerate(self.enqueue)
-        ]
-
-    def _enqueue_grid(
-        self, space: Any, first: list[EnqueuedTrial], seed: int
-    ) -> tuple[list[EnqueuedTrial], int]:
-        try:
-            points = space.list_points()
-        except ValueError as error:
-            raise ValueError(
-                f"sampler='grid' needs a finite space, but {error}; use lists, ranges of "
-                "integers, or distributions with a step."
-            ) from None
-        grid = [space.match(point, "the grid") for point in points]
-        room = len(grid) if self.n_trials is None else self.n_trials - len(first)
-        if room < len(grid):
-            warnings.warn(
-                f"n_trials={self.n_trials} leaves room for {room} of the {len(grid)} points of "
-                "the grid; they are picked at random. n_trials=None tries them all.",
-                UserWarning,
-                stacklevel=4,
-            )
-            picked = np.random.RandomState(seed).permutation(len(grid))[:room]
-            grid = [grid[index] for index in sorted(picked)]
-        candidates = [*first, *grid]
-        return candidates, len(candidates)
-
-    def _open_study(self, plan: SearchPlan) -> SearchStudy:
-        return create_study(make_sampler(self.sampler, plan.sampler_seed), make_pruner(self.pruner))
-
-    def _run_trials(self, plan: SearchPlan) -> list[TrialRecord]:
-        setup, budget = plan.setup, plan.budget
+    def _run_trials(self, plan: SearchPlan, earlier: list[TrialRecord]) -> list[TrialRecord]:
+        setup, budget = plan.setup, plan.trials.budget
         if self.verbose > 0:
-            name = self.sampler if isinstance(self.sampler, str) else type(self.sampler).__name__
-            print_start(self.n_splits_, budget.n_trials, f"sampler {name}")
-        context = plan.context.subcontext(
+            print_start(self.n_splits_, budget.n_trials, self.sampler, plan.evaluator)
+        task = plan.context.subcontext(
             task_name="search", max_subtasks=budget.n_trials, sequential_subtasks=False
         ).call_on_fit_task_begin(estimator=self)
-
-        def evaluate(job: Any, reporter: Any) -> TrialRecord:
-            job.callback_ctx.call_on_fit_task_begin(estimator=self)
-            record = evaluate_whole_fit(setup, job, reporter)
-            job.callback_ctx.call_on_fit_task_end(estimator=self)
-            return record
-
+        deadline = None if budget.timeout is None else time.time() + budget.timeout
+        runner = make_runner(
+            EVALUATORS[plan.evaluator],
+            setup,
+            Deadlines(deadline, budget.trial_timeout),
+            plan.pruner,
+            self.n_jobs,
+        )
+        seeded = self.random_state is not None
         loop = SearchLoop(
             self.study_,
-            plan.space,
-            enqueued=plan.enqueued,
+            plan.trials.space,
+            runner,
+            enqueued=plan.trials.enqueued,
             budget=budget,
             metric=setup.metric,
-            prunes=self.pruner is not None,
+            ordered=seeded if self.ordered == "auto" else bool(self.ordered),
+            records=earlier,
             callbacks=self.callbacks or (),
+            begin_task=lambda number: self._begin_trial(task, number),
+            end_task=lambda context: context.call_on_fit_task_end(estimator=self),
             listener=self._listen,
+            persist=None if self.storage is None else store_record,
         )
-        self.evaluator_ = "whole-fit"
-        records = loop.run(
-            evaluate,
-            lambda number: context.subcontext(
-                task_name="trial",
-                task_id=number,
-                max_subtasks=self.n_splits_,
-                sequential_subtasks=False,
-            ),
-        )
-        context.call_on_fit_task_end(estimator=self)
+        records = loop.run()
+        task.call_on_fit_task_end(estimator=self)
+        self.evaluator_ = plan.evaluator
+        self.interrupted_ = loop.interrupted
+        self._tell_what_was_odd(loop, records)
         return records
+
+    def _begin_trial(self, task: Any, number: int) -> Any:
+        context = task.subcontext(
+            task_name="trial",
+            task_id=number,
+            max_subtasks=self.n_splits_,
+            sequential_subtasks=False,
+        )
+        return context.call_on_fit_task_begin(estimator=self)
 
     def _listen(self, record: TrialRecord) -> None:
         """Stop at once when a scorer turns out not to know the refit metric; say what happened."""
@@ -492,19 +509,36 @@ class OptunaSearchCV(BaseSearchCV):
             best, n_pruned = summarize(self.study_)
             print_trial(record, record.mean_score(metric), best, n_pruned)
 
+    def _tell_what_was_odd(self, loop: SearchLoop, records: list[TrialRecord]) -> None:
+        if loop.interrupted:
+            if not any(record.state == COMPLETE for record in records):
+                raise KeyboardInterrupt
+            _warn(f"Interrupted after {len(records)} trials; the results are those of these.")
+        elif records and all(record.state == PRUNED for record in records):
+            raise ValueError(
+                f"No trial was complete: {records[0].reason}. Raise timeout={self.timeout} or "
+                f"trial_timeout={self.trial_timeout}."
+            )
+        if loop.ask_seconds > max(1.0, loop.trial_seconds):
+            _warn(
+                f"The sampler took {loop.ask_seconds:.1f} s to propose candidates that took "
+                f"{loop.trial_seconds:.1f} s to evaluate; sampler='tpe' proposes faster."
+            )
+
     def _store_results(self, plan: SearchPlan, records: list[TrialRecord]) -> None:
-        self.multimetric_ = isinstance(records[0].folds[0].test_scores, dict)
+        self.multimetric_ = any(isinstance(row.folds[0].test_scores, dict) for row in records)
         scorer = plan.setup.scorer
         self.scorer_ = scorer._scorers if isinstance(scorer, MultimetricScorer) else scorer
         self._trial_numbers = [record.number for record in records]
+        limits = (self.pruner, self.timeout, self.trial_timeout)
         self.cv_results_ = format_results(
             records,
             self.n_splits_,
             return_train_score=self.return_train_score,
-            extended=self.pruner is not None,
+            extended=any(limit is not None for limit in limits),
         )
 
-    def _select_best(self, plan: SearchPlan) -> None:
+    def _select_best(self, plan: SearchPlan, records: list[TrialRecord]) -> None:
         """Set ``best_index_``, ``best_params_`` and, unless refit is a callable, the score."""
         if self.multimetric_ and not self.refit:
             return
@@ -512,18 +546,20 @@ class OptunaSearchCV(BaseSearchCV):
         if self.multimetric_ and callable(self.scoring) and isinstance(self.refit, str):
             metric = self.refit
         self.best_index_ = self._select_best_index(self.refit, metric, self.cv_results_)
-        states = self.cv_results_.get("state")
-        if states is not None and states[self.best_index_] == PRUNED:
+        if not callable(self.refit):
+            ranks = self.cv_results_[f"rank_test_{metric}"]
+            self.best_index_ = break_ties(ranks, records)
+            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
+        if records[self.best_index_].state == PRUNED:
             raise ValueError(
                 f"refit returned row {self.best_index_}, whose trial was pruned; choose among "
                 'the rows whose cv_results_["state"] is "complete".'
             )
-        if not callable(self.refit):
-            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
         self.best_params_ = self.cv_results_["params"][self.best_index_]
+        self._best_n_epochs = records[self.best_index_].n_epochs
 
     def _refit_best(self, plan: SearchPlan) -> None:
-        """Fit the best candidate on all rows, with the seeds it was scored with."""
+        """Fit the best candidate on all rows, with the seeds and epochs it was scored with."""
         folds = plan.setup.folds
         self.best_estimator_ = build_candidate(plan.setup, self.best_params_)
         context = plan.context.subcontext(task_name="refit-with-best-params")
@@ -532,15 +568,21 @@ class OptunaSearchCV(BaseSearchCV):
                 estimator=self, X=folds.X, y=folds.y, metadata=plan.metadata
             )
             started = time.time()
-            if folds.y is None:
-                self.best_estimator_.fit(folds.X, **folds.fit_params)
-            else:
-                self.best_estimator_.fit(folds.X, folds.y, **folds.fit_params)
+            self._fit_best(folds)
             self.refit_time_ = time.time() - started
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
         context.call_on_fit_task_end(estimator=self, X=folds.X, y=folds.y, metadata=plan.metadata)
 
+    def _fit_best(self, folds: FrozenFolds) -> None:
+        best = self.best_estimator_
+        if self._best_n_epochs is not None and stepper_kind(last_step(best)) == "partial_fit":
+            fit_by_stepping(best, folds.X, folds.y, folds.fit_params, self._best_n_epochs)
+        elif folds.y is None:
+            best.fit(folds.X, **folds.fit_params)
+        else:
+            best.fit(folds.X, folds.y, **folds.fit_params)
 
-def _has_weights(params: dict[str, Any]) -> bool:
-    return params.get("sample_weight") is not None
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=4)

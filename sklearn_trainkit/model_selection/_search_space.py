@@ -17,6 +17,9 @@ from sklearn_trainkit.model_selection._distributions import (
 
 __all__ = ["EnqueuedTrial", "SearchSpace", "check_names", "make_search_space"]
 
+# A frozen trial answers with what it drew.
+AnyTrial = optuna.Trial | optuna.trial.FrozenTrial
+
 # Never the name of a parameter, so it cannot collide with one.
 _BRANCH = "param_distributions[i]"
 
@@ -40,7 +43,7 @@ class EnqueuedTrial:
 class SearchSpace(Protocol):
     """What the search needs from a space, whichever way it was written."""
 
-    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+    def suggest(self, trial: AnyTrial) -> dict[str, Any]:
         """Return the estimator's parameters for ``trial``."""
 
     def match(self, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
@@ -69,7 +72,7 @@ class BranchedSpace:
             for index, branch in enumerate(self._branches)
         ]
 
-    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+    def suggest(self, trial: AnyTrial) -> dict[str, Any]:
         index = 0
         if len(self._branches) > 1:
             index = trial.suggest_categorical(_BRANCH, range(len(self._branches)))
@@ -151,7 +154,7 @@ class CallableSpace:
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function = function
 
-    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+    def suggest(self, trial: AnyTrial) -> dict[str, Any]:
         params: Any = self._function(SpaceTrial(trial))
         if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
             raise TypeError(
@@ -183,7 +186,7 @@ class CallableSpace:
 class SpaceTrial:
     """The trial that a function space receives: optuna's, with any object as a choice."""
 
-    def __init__(self, trial: optuna.Trial) -> None:
+    def __init__(self, trial: AnyTrial) -> None:
         self._trial = trial
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:

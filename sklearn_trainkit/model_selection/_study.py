@@ -5,7 +5,9 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
@@ -14,15 +16,20 @@ from optuna.trial import TrialState
 __all__ = [
     "PRUNER_NAMES",
     "SAMPLER_NAMES",
+    "STUDY_NAME",
     "SearchStudy",
-    "create_study",
     "make_pruner",
     "make_sampler",
     "quiet_optuna",
+    "reseed_sampler",
     "summarize",
 ]
 
+# One name for every search in memory: Hyperband's brackets depend on it.
+STUDY_NAME = "OptunaSearchCV"
+
 _SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
+    "auto": lambda seed: optuna.samplers.TPESampler(seed=seed),
     "cmaes": lambda seed: optuna.samplers.CmaEsSampler(seed=seed),
     "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
     # The grid is enqueued point by point; nothing is left to sample.
@@ -33,7 +40,7 @@ _SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
 }
 SAMPLER_NAMES = sorted(_SAMPLERS)
-PRUNER_NAMES: list[str] = []
+PRUNER_NAMES = ["auto", "hyperband", "median", "successive_halving", "wilcoxon"]
 
 
 class SearchStudy(optuna.Study):
@@ -43,6 +50,10 @@ class SearchStudy(optuna.Study):
     """
 
     stop_requested = False
+
+    def note(self, trial: optuna.Trial, key: str, value: Any) -> None:
+        """Keep what a pruner noted on a trial in another process."""
+        self._storage.set_trial_system_attr(trial._trial_id, key, value)
 
     def stop(self) -> None:
         """Ask the search to end after the running trials."""
@@ -61,18 +72,55 @@ def make_sampler(sampler: "str | BaseSampler", seed: int | None) -> BaseSampler:
         return _SAMPLERS[sampler](seed)
 
 
-def make_pruner(pruner: "str | BasePruner | None") -> BasePruner:
-    """Return a pruner of its own for one search; None never prunes."""
+def reseed_sampler(
+    sampler: "str | BaseSampler", made: BaseSampler, entropy: list[int]
+) -> BaseSampler:
+    """Return a sampler that does not repeat what ``sampler`` drew in an earlier session."""
+    if isinstance(sampler, BaseSampler):
+        made.reseed_rng()
+        return made
+    return make_sampler(sampler, int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1))
+
+
+def make_pruner(
+    pruner: "str | BasePruner | None", *, n_trials: int | None, n_splits: int, n_epochs: int | None
+) -> "BasePruner | None":
+    """Return a pruner of its own for one search, or None.
+
+    Parameters
+    ----------
+    pruner : str, optuna pruner or None
+        As in :class:`OptunaSearchCV`.
+    n_trials : int or None
+        Budget, on which "auto" depends.
+    n_splits : int
+        Reports of a whole-fit trial.
+    n_epochs : int or None
+        Reports of a per-epoch trial; None for whole-fit evaluation.
+    """
     if pruner is None:
-        return optuna.pruners.NopPruner()
-    assert isinstance(pruner, BasePruner)
-    return copy.deepcopy(pruner)
+        return None
+    if isinstance(pruner, BasePruner):
+        return copy.deepcopy(pruner)
+    if pruner == "auto":
+        pruner = _choose_pruner(n_trials, n_epochs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if pruner == "median":
+            return optuna.pruners.MedianPruner(n_startup_trials=5)
+        if pruner == "successive_halving":
+            return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+        if pruner == "wilcoxon":
+            return optuna.pruners.WilcoxonPruner(p_threshold=0.1)
+        return optuna.pruners.HyperbandPruner(
+            min_resource=1, max_resource=n_epochs or n_splits, reduction_factor=3
+        )
 
 
-def create_study(sampler: BaseSampler, pruner: BasePruner) -> SearchStudy:
-    """Return an empty study in memory that maximizes."""
-    plain = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-    return SearchStudy(plain.study_name, plain._storage, sampler=sampler, pruner=pruner)
+def _choose_pruner(n_trials: int | None, n_epochs: int | None) -> str:
+    """Return what did best in our measurements; docs/search.md has them."""
+    few_or_many = n_trials is not None and (n_trials <= 30 or n_trials >= 200)
+    return "median" if n_epochs is None or few_or_many else "successive_halving"
 
 
 def summarize(study: optuna.Study) -> tuple[float, int]:

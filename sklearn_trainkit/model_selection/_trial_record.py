@@ -71,6 +71,12 @@ class TrialRecord:
         return mean_test_score(self.folds, metric)
 
 
+def failed_record(number: int, params: dict[str, Any], reason: str) -> TrialRecord:
+    """Return the record of a trial that left nothing but a reason."""
+    nothing = FoldOutcome(np.nan, np.nan, 0.0, 0.0, reason)
+    return TrialRecord(number, params, (nothing,), FAILED, reason=reason)
+
+
 def mean_test_score(folds: Sequence[FoldOutcome], metric: str | None) -> float:
     """Return the mean of the folds' test scores; NaN when there is none or one is NaN."""
     values = [select_score(fold.test_scores, metric) for fold in folds]

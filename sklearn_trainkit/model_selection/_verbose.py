@@ -13,14 +13,16 @@ from sklearn_trainkit.model_selection._trial_record import (
 __all__ = ["print_fold", "print_start", "print_trial"]
 
 
-def print_start(n_splits: int, n_trials: int | None, sampler: str) -> None:
+def print_start(n_splits: int, n_trials: int | None, sampler: Any, evaluator: str) -> None:
     """Print the size of the search."""
+    name = sampler if isinstance(sampler, str) else type(sampler).__name__
+    how = f"sampler {name}, {evaluator} evaluation"
     if n_trials is None:
-        _say(f"Fitting {n_splits} folds for each candidate until the time is up ({sampler})")
+        _say(f"Fitting {n_splits} folds for each candidate until the time is up ({how})")
         return
     _say(
         f"Fitting {n_splits} folds for each of {n_trials} candidates, totalling "
-        f"{n_splits * n_trials} fits ({sampler})"
+        f"{n_splits * n_trials} fits ({how})"
     )
 
 

@@ -1,6 +1,7 @@
 """What every network estimator shares: skorch's interface over our own training loop."""
 
 import copy
+import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -16,6 +17,7 @@ from skorch.callbacks import PrintLog
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
 
+from sklearn_trainkit.neural_network._checkpoint import CheckpointFile, fit_fingerprint
 from sklearn_trainkit.neural_network._input_checks import (
     FLOAT_TYPES,
     checked_device,
@@ -24,14 +26,17 @@ from sklearn_trainkit.neural_network._input_checks import (
 )
 from sklearn_trainkit.neural_network._lr_schedules import LR_SCHEDULES, LRSchedule
 from sklearn_trainkit.neural_network._optimizers import OPTIMIZERS, make_optimizer
+from sklearn_trainkit.neural_network._precision import PRECISIONS
 from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorLoader, TensorRows
 from sklearn_trainkit.neural_network._training_loop import LoopSettings, TrainingRun, switch_mode
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
+from sklearn_trainkit.neural_network._validation_split import validation_split
 from sklearn_trainkit.utils._random_streams import StreamSeeds, seeded_global_torch, stream_seeds
 from sklearn_trainkit.utils._sklearn_private import Interval, Options, StrOptions, fit_context
 from sklearn_trainkit.utils._threads import torch_threads
 
 _PREDICT_ROWS = 8192
+_NOT_IN_FINGERPRINT = ("callbacks", "checkpoint_dir", "device", "n_threads", "verbose")
 
 
 class BaseNet(CallbackSupportMixin, NeuralNet):
@@ -60,7 +65,6 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     iterator_train: Any = TensorLoader
     iterator_valid: Any = TensorLoader
     dataset: Any = RowsDataset
-    compile = False
     use_caching = "auto"
     torch_load_kwargs: Any = None
     initialized_ = False
@@ -99,9 +103,12 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         "patience": [Interval(Integral, 1, None, closed="left")],
         "on_divergence": [StrOptions({"raise", "warn"})],
         "warm_start": ["boolean"],
+        "checkpoint_dir": [str, os.PathLike, None],
         "callbacks": [list, None],
         "device": [str, torch.device],
         "dtype": [StrOptions({"auto", *FLOAT_TYPES})],
+        "precision": [StrOptions(set(PRECISIONS))],
+        "compile": ["boolean"],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -124,9 +131,12 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     patience: int
     on_divergence: str
     warm_start: bool
+    checkpoint_dir: Any
     callbacks: list | None
     device: Any
     dtype: str
+    precision: str
+    compile: bool
     n_threads: int | None
     verbose: Any
     random_state: Any
@@ -155,9 +165,9 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the checked data as arrays."""
 
-    @abstractmethod
-    def _split_index(self, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the row numbers of the training and of the validation part."""
+    def _stratify_by(self, codes: np.ndarray) -> np.ndarray | None:
+        """Return what a validation split keeps the shares of; None for nothing."""
+        return None
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -168,6 +178,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         *,
         X_val: Any = None,
         y_val: Any = None,
+        groups: Any = None,
     ) -> "BaseNet":
         """Train the network.
 
@@ -183,6 +194,8 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         X_val, y_val : array-like or None, default=None
             Rows for early stopping; without them ``validation_fraction`` of X is set aside. In a
             Pipeline, ``transform_input=["X_val"]`` sends them through the same steps.
+        groups : array-like of shape (n_samples,) or None, default=None
+            Rows of one group are set aside together.
 
         Returns
         -------
@@ -195,8 +208,22 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         DivergenceError
             If the loss or a weight becomes NaN or infinite and ``on_divergence="raise"``.
         """
-        self.start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val).train()
+        run = self.start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val, groups=groups)
+        run.train(self._checkpoint_file(X, y, sample_weight, X_val, y_val, groups))
         return self
+
+    def _checkpoint_file(self, *data: Any) -> CheckpointFile | None:
+        if self.checkpoint_dir is None:
+            return None
+        if not isinstance(self.random_state, Integral):
+            raise ValueError(
+                f"checkpoint_dir={self.checkpoint_dir!r} needs an int random_state, so that a "
+                f"fit can be told from another. Got random_state={self.random_state!r}."
+            )
+        params = {k: v for k, v in self.get_params().items() if k not in _NOT_IN_FINGERPRINT}
+        return CheckpointFile(
+            self.checkpoint_dir, fit_fingerprint(type(self).__name__, params, *data)
+        )
 
     def start_fit(
         self,
@@ -206,6 +233,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         *,
         X_val: Any = None,
         y_val: Any = None,
+        groups: Any = None,
     ) -> TrainingRun:
         """Prepare a fit and return it, to be advanced epoch by epoch.
 
@@ -214,7 +242,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
 
         Parameters
         ----------
-        X, y, sample_weight, X_val, y_val
+        X, y, sample_weight, X_val, y_val, groups
             As for :meth:`fit`.
 
         Returns
@@ -228,7 +256,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         if fresh:
             self._learn_targets(y, weight)
         seeds = stream_seeds(self.random_state)
-        train, valid = self._split(X, y, weight, X_val, y_val, seeds)
+        train, valid = self._split(X, y, weight, X_val, y_val, groups, seeds)
         if fresh:
             self._initialize_all(seeds, train)
         return self._training_run(train, valid, self.max_epochs, (X, y))
@@ -259,6 +287,8 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
             patience=self.patience,
             on_divergence=self.on_divergence,
             n_threads=self.n_threads,
+            precision=self.precision,
+            compile=self.compile,
         )
         n_batches = len(TensorLoader(train, batch_size))
         return TrainingRun(
@@ -312,6 +342,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         weight: np.ndarray | None,
         X_val: Any,
         y_val: Any,
+        groups: Any,
         seeds: StreamSeeds,
     ) -> tuple[TensorRows, TensorRows | None]:
         """Return the training rows and, for early stopping, the validation rows."""
@@ -326,7 +357,9 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
             return self._rows(X, codes, weight), None
         train, held_out = (
             self._rows(X[index], codes[index], None if weight is None else weight[index])
-            for index in self._split_index(codes, seeds.split)
+            for index in validation_split(
+                len(X), self.validation_fraction, seeds.split, self._stratify_by(codes), groups
+            )
         )
         return train, held_out
 

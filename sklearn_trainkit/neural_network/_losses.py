@@ -42,6 +42,32 @@ class CrossEntropy(nn.Module):
         return (losses * weight).mean()
 
 
+class BinaryCrossEntropy(nn.Module):
+    """Binary cross-entropy between logits and indicators, both (N, n_labels).
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        Indicators are moved from 0 and 1 towards one half by this share.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
+    def forward(
+        self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the mean loss of the batch."""
+        target = target.to(logits.dtype)
+        if self.label_smoothing:
+            target = target + self.label_smoothing * (0.5 - target)
+        if weight is None:
+            return functional.binary_cross_entropy_with_logits(logits, target)
+        losses = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        return (losses.mean(dim=1) * weight).mean()
+
+
 REGRESSION_LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "absolute_error": functional.l1_loss,
     "huber": functional.huber_loss,

@@ -129,6 +129,15 @@ class LRSchedule:
             return one_cycle_factor(step, self._n_steps, **settings)
         return self._plateau.value if self._plateau is not None else 1.0
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the schedule has learnt on the way; only "plateau" learns."""
+        return {} if self._plateau is None else vars(self._plateau).copy()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`."""
+        if self._plateau is not None:
+            vars(self._plateau).update(state)
+
     def end_epoch(self, loss: float) -> None:
         """Tell the loss of a finished epoch, which "plateau" acts on."""
         if self._plateau is not None:

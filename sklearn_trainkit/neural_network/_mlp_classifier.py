@@ -79,12 +79,21 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
         the last sound epoch.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the weights of the fit before.
+    checkpoint_dir : str, path or None, default=None
+        Folder for checkpoints. A fit that was cut short and is started again, with the same
+        parameters and data, goes on where it was, bit for bit; one that had ended returns at
+        once. Fits of other parameters or folds have files of their own.
     callbacks : list or None, default=None
         skorch callbacks. scikit-learn's are set with ``set_callbacks``.
     device : str or torch.device, default="cpu"
     dtype : {"auto", "float32", "float64"}, default="auto"
         Type of weights, inputs and outputs. "auto" keeps float64 data float64, as scikit-learn
         does, and takes float32 for all else; "float32" trains 1.1 to 1.7 times as fast.
+    precision : {"full", "bf16", "fp16"}, default="full"
+        Numbers of the forward pass while training. The 16-bit kinds pay off on a GPU; weights and
+        predictions stay in ``dtype``. Gradients are unscaled before they are clipped.
+    compile : bool, default=False
+        Whether training runs through :func:`torch.compile`, which takes a while to start.
     n_threads : int or None, default=1
         Torch threads while training and predicting; None leaves torch's setting alone.
     verbose : int, default=0
@@ -160,9 +169,12 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
         patience: int = 10,
         on_divergence: str = "raise",
         warm_start: bool = False,
+        checkpoint_dir: Any = None,
         callbacks: list | None = None,
         device: str | torch.device = "cpu",
         dtype: str = "auto",
+        precision: str = "full",
+        compile: bool = False,  # noqa: A002
         n_threads: int | None = 1,
         verbose: int = 0,
         random_state: Any = None,
@@ -192,9 +204,12 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
         self.patience = patience
         self.on_divergence = on_divergence
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.callbacks = callbacks
         self.device = device
         self.dtype = dtype
+        self.precision = precision
+        self.compile = compile
         self.n_threads = n_threads
         self.verbose = verbose
         self.random_state = random_state

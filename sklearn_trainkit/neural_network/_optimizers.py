@@ -36,7 +36,7 @@ def make_optimizer(
     ----------
     optimizer : str, Optimizer class or callable
         A class or callable is called as ``optimizer(parameters, lr=..., weight_decay=...,
-        **params)``; ``weight_decay`` is left out when it is zero.
+        **params)``; one that has no ``weight_decay`` is called without it if that is zero.
     parameters : iterable of Parameter
     lr : float
         Learning rate.
@@ -55,7 +55,8 @@ def make_optimizer(
     """
     factory = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
     kwargs: dict[str, Any] = {"lr": lr, **(params or {})}
-    if weight_decay:
+    # Passed even when zero: AdamW's own default is not.
+    if weight_decay or "weight_decay" in inspect.signature(factory).parameters:
         kwargs["weight_decay"] = weight_decay
     if factory in _FUSED and "foreach" not in kwargs:
         kwargs.setdefault("fused", True)

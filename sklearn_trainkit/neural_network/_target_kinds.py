@@ -5,18 +5,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 
 from sklearn_trainkit.neural_network._base_net import BaseNet
 from sklearn_trainkit.neural_network._input_checks import mean_one_weights
+from sklearn_trainkit.neural_network._label_coding import learn_label_coding
 from sklearn_trainkit.neural_network._losses import (
     REGRESSION_LOSSES,
-    CrossEntropy,
     RegressionLoss,
 )
 from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorRows
@@ -24,7 +23,7 @@ from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions, fit_co
 
 
 class ClassifierNet(BaseNet, NeuralNetClassifier):
-    """Base of the classifiers: labels of any kind, one output per class, cross-entropy."""
+    """Base of the classifiers: labels of any kind, one class or several labels a sample."""
 
     _batch_score_name = "valid_acc"
     _parameter_constraints: ClassVar[dict] = {
@@ -39,46 +38,48 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
     @property
     def classes_(self) -> np.ndarray:
         """Class labels in the order of the columns of ``predict_proba``."""
-        if "_classes" not in self.__dict__:
+        if "_coding" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__} has no classes_ before fit.")
-        return self._classes
+        return self._coding.classes
 
     @property
     def _n_outputs(self) -> int:
-        return len(self.classes_)
+        return self._coding.n_outputs
 
     def _make_criterion(self) -> torch.nn.Module:
-        return CrossEntropy(self.label_smoothing)
+        return self._coding.criterion(self.label_smoothing)
 
     def _batch_score(self, output: torch.Tensor, batch: TensorRows) -> float:
-        return (output.argmax(dim=1) == batch.y).double().mean().item()
+        return (self._coding.codes(output) == batch.y).double().mean().item()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         dtype = self._input_dtypes(reset)
         X, y = validate_data(
-            self, X, y, reset=reset, dtype=dtype, order="C", allow_nd=self._allow_nd
+            self,
+            X,
+            y,
+            reset=reset,
+            dtype=dtype,
+            order="C",
+            allow_nd=self._allow_nd,
+            multi_output=True,
         )
         self._learn_input(X, reset)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         return X, y
 
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
-        classes = np.unique(y)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes in y. Got 1 class: {classes[0]!r}."
-            )
-        self._classes = classes
+        self._coding = learn_label_coding(y, type(self).__name__)
 
     def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
-        codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        unseen = np.unique(y[self.classes_[codes] != y])
-        if len(unseen):
-            raise ValueError(
-                f"{name} has labels that are not among the classes {self.classes_.tolist()}: "
-                f"{unseen.tolist()}."
-            )
-        return codes.astype(np.int64)
+        return self._coding.encode(y, name)
 
     def _training_weights(
         self, sample_weight: Any, X: np.ndarray, y: np.ndarray
@@ -90,20 +91,8 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         factors = factors if weight is None else factors * weight
         return mean_one_weights(factors, X)
 
-    def _split_index(self, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            train, valid = train_test_split(
-                np.arange(len(codes)),
-                test_size=self.validation_fraction,
-                random_state=seed,
-                stratify=codes,
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"early_stopping=True cannot set aside validation_fraction="
-                f"{self.validation_fraction!r} of {len(codes)} rows, stratified by class: {error}"
-            ) from error
-        return train, valid
+    def _stratify_by(self, codes: np.ndarray) -> np.ndarray | None:
+        return codes if codes.ndim == 1 else None
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -147,7 +136,8 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         probabilities : ndarray of shape (n_samples, n_classes), of ``dtype``
             Columns in the order of ``classes_``.
         """
-        return torch.softmax(self._output(X), dim=1).numpy()
+        output = self._output(X)
+        return self._coding.probabilities(output).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row.
@@ -158,10 +148,11 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
 
         Returns
         -------
-        labels : ndarray of shape (n_samples,)
+        labels : ndarray of shape (n_samples,), or (n_samples, n_labels) for multilabel targets
         """
-        codes = self._output(X).argmax(dim=1).numpy()
-        return codes if isinstance(X, RowsDataset) else self.classes_[codes]
+        output = self._output(X)
+        codes = self._coding.codes(output).numpy()
+        return codes if isinstance(X, RowsDataset) else self._coding.labels(codes)
 
 
 def _never(self: Any) -> bool:
@@ -228,18 +219,6 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
                 f"{self._n_outputs}."
             )
         return ((columns - self.y_mean_) / self.y_scale_).astype(self.dtype_)
-
-    def _split_index(self, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            train, valid = train_test_split(
-                np.arange(len(codes)), test_size=self.validation_fraction, random_state=seed
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"early_stopping=True cannot set aside validation_fraction="
-                f"{self.validation_fraction!r} of {len(codes)} rows: {error}"
-            ) from error
-        return train, valid
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "RegressorNet":

@@ -18,8 +18,14 @@ from skorch.callbacks import Callback
 
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
+from sklearn_trainkit.neural_network._checkpoint import (
+    CheckpointFile,
+    history_from_text,
+    history_to_text,
+)
 from sklearn_trainkit.neural_network._dropout import set_dropout_generator
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
+from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorLoader, TensorRows
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.utils._sklearn_private import callback_management_context
@@ -40,6 +46,8 @@ class LoopSettings(NamedTuple):
     patience: int
     on_divergence: str
     n_threads: int | None
+    precision: str
+    compile: bool
 
     @property
     def clips(self) -> bool:
@@ -134,6 +142,10 @@ class TrainingRun:
             self._kept = KeptWeights(net.module_, settings.patience)
         elif settings.on_divergence == "warn":
             self._kept = KeptWeights(net.module_, None)
+        self._precision = MixedPrecision(settings.precision, train.X.device.type)
+        # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
+        self._forward = torch.compile(net.module_) if settings.compile else net.module_
+        self._named = list(net.module_.named_parameters())
         self._parameters = [p for p in net.module_.parameters() if p.requires_grad]
         self._parameters += [p for p in net.criterion_.parameters() if p.requires_grad]
         self._base_lrs = [group["lr"] for group in net.optimizer_.param_groups]
@@ -144,11 +156,17 @@ class TrainingRun:
         self._sklearn_callbacks = ExitStack()
         self._begin()
 
-    def train(self) -> None:
-        """Train to the end and finish."""
+    def train(self, checkpoint: CheckpointFile | None = None) -> None:
+        """Train to the end and finish, going on from ``checkpoint`` if it has been written."""
+        if checkpoint is not None:
+            state = checkpoint.read(self._loader.rows.X.device)
+            if state is not None:
+                self.load_state_dict(state)
         try:
             while not self.done:
-                self.advance()
+                wanted = self.advance()
+                if checkpoint is not None and (checkpoint.due() or not wanted):
+                    checkpoint.write(self.state_dict())
         finally:
             self.finish()
 
@@ -160,7 +178,8 @@ class TrainingRun:
             if self._streams.global_torch is not None:
                 stack.enter_context(self._streams.global_torch.entered())
             self._one_epoch()
-        self.done = self.done or self.epoch >= self.settings.n_epochs
+        if self.epoch >= self.settings.n_epochs:
+            self.done = True
         return not self.done
 
     def finish(self) -> None:
@@ -177,6 +196,34 @@ class TrainingRun:
             X, y = self._callback_data
             self._context.call_on_fit_task_end(estimator=self.net, X=X, y=y)
         self._sklearn_callbacks.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that training goes on from: tensors, numbers and text."""
+        net = self.net
+        return {
+            "epoch": self.epoch,
+            "done": self.done,
+            "n_steps": net.n_steps_,
+            "module": net.module_.state_dict(),
+            "optimizer": net.optimizer_.state_dict(),
+            "streams": self._streams.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "kept": None if self._kept is None else vars(self._kept),
+            "history": history_to_text(net.history_.to_list()),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned, in another process if need be."""
+        net = self.net
+        self.epoch, self.done = state["epoch"], state["done"]
+        net.n_steps_ = state["n_steps"]
+        net.module_.load_state_dict(state["module"])
+        net.optimizer_.load_state_dict(state["optimizer"])
+        self._streams.load_state_dict(state["streams"])
+        self._schedule.load_state_dict(state["schedule"])
+        if self._kept is not None:
+            vars(self._kept).update(state["kept"])
+        net.history_[:] = history_from_text(state["history"])
 
     def _begin(self) -> None:
         set_dropout_generator(self.net.module_, self._streams.dropout)
@@ -237,7 +284,7 @@ class TrainingRun:
             if needs_closure:
                 optimizer.step(lambda batch=batch: self._backward(batch)[0])
             else:
-                optimizer.step()
+                self._precision.step(optimizer)
             net.n_steps_ += 1
             size = len(batch.y)
             total += value * size
@@ -248,15 +295,16 @@ class TrainingRun:
 
     def _backward(self, batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
         """Leave the clipped gradients of a batch in the parameters; return loss and output."""
-        settings, module = self.settings, self.net.module_
+        settings = self.settings
         for parameter in self._parameters:
             parameter.grad = None
-        output = module(batch.X)
-        loss = self.net.criterion_(output, batch.y, batch.weight)
-        loss.backward()
+        output = self._precision.run(self._forward, batch.X)
+        loss = self._precision.run(self.net.criterion_, output, batch.y, batch.weight)
+        self._precision.backward(loss, self.net.optimizer_)
         if self._hooks["on_grad_computed"]:
-            named = list(module.named_parameters())
-            self._notify("on_grad_computed", named_parameters=named, batch=batch[:2], training=True)
+            self._notify(
+                "on_grad_computed", named_parameters=self._named, batch=batch[:2], training=True
+            )
         if settings.clips:
             clip_gradients_(
                 self._parameters, settings.clip_norm, settings.clip_value, settings.clip_adaptive

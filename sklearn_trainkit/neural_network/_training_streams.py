@@ -29,20 +29,38 @@ class TrainingStreams:
         self.dropout = torch_generator(seeds.dropout, device)
         self.global_torch = GlobalTorchStream(seeds.dropout, device) if private_global else None
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the streams are, as tensors."""
+        state: dict[str, Any] = {
+            "order": self.order.get_state(),
+            "dropout": self.dropout.get_state(),
+        }
+        if self.global_torch is not None:
+            state["global_torch"] = self.global_torch.states
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`.
+
+        A dropout stream of another kind of device cannot be continued and stays as it is.
+        """
+        self.order.set_state(state["order"].cpu())
+        if self.dropout.get_state().shape == state["dropout"].shape:
+            self.dropout.set_state(state["dropout"].cpu())
+        if self.global_torch is not None:
+            self.global_torch.states = [each.cpu() for each in state["global_torch"]]
+
     def __getstate__(self) -> dict[str, Any]:
         return {
-            "order": self.order.get_state(),
-            "dropout": (str(self.dropout.device), self.dropout.get_state()),
+            "device": str(self.dropout.device),
             "global_torch": self.global_torch,
+            "streams": self.state_dict(),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.order = torch.Generator()
-        self.order.set_state(state["order"])
-        device, dropout_state = state["dropout"]
-        self.dropout = torch.Generator("cpu")
-        if torch.device(device).type == "cuda" and torch.cuda.is_available():
-            self.dropout = torch.Generator(device)
-        if self.dropout.get_state().shape == dropout_state.shape:
-            self.dropout.set_state(dropout_state)
+        device = torch.device(state["device"])
+        if device.type == "cuda" and not torch.cuda.is_available():
+            device = torch.device("cpu")
+        self.order, self.dropout = torch.Generator(), torch.Generator(device)
         self.global_torch = state["global_torch"]
+        self.load_state_dict(state["streams"])

@@ -1,20 +1,461 @@
-"""A `StandardScaler` that is scikit-learn's in every respect."""
+"""A `StandardScaler` that reads memory once, takes any shape, and is scikit-learn's elsewhere."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
 from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_trainkit.preprocessing._block_scaling import Step, divide_step
+from sklearn_trainkit.preprocessing._column_statistics import (
+    ColumnMoments,
+    InfiniteValueError,
+    column_min_max,
+)
+from sklearn_trainkit.preprocessing._dense_scaler import (
+    SHARED_CONSTRAINTS,
+    DenseScalerMixin,
+    raise_infinite,
+)
+from sklearn_trainkit.preprocessing._input_checks import (
+    DenseInput,
+    needs_inherited_path,
+    take_input,
+)
+from sklearn_trainkit.utils._sklearn_private import Interval, fit_context
 
 __all__ = ["StandardScaler"]
 
+Array = np.ndarray[Any, np.dtype[Any]]
 
-class StandardScaler(SklearnStandardScaler):
+_SMOOTH_LIMIT = 3.0
+# Means beyond these magnitudes can push x - mean out of the range of the dtype.
+_LARGE_SQUARES = {np.dtype(np.float32): 1e38, np.dtype(np.float64): 1e300}
+
+
+class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     """Bring every feature to mean 0 and standard deviation 1, learnt from the training rows.
 
-    A subclass of :class:`sklearn.preprocessing.StandardScaler`: parameters, attributes and
-    behaviour are the same, and ``isinstance`` checks hold.
+    A subclass of :class:`sklearn.preprocessing.StandardScaler` with all its parameters,
+    attributes and behaviour. Dense input is read once, in cache-sized blocks, with float64 sums
+    around the running mean; sparse and array API input, `sample_weight` and scikit-learn
+    callbacks take scikit-learn's own way.
+
+    Parameters
+    ----------
+    copy : bool, default=True
+        False scales a float array in place where the output has its dtype.
+    with_mean : bool, default=True
+        Whether to subtract the mean.
+    with_std : bool, default=True
+        Whether to divide by the standard deviation.
+    clip : bool or "smooth", default=False
+        True cuts transformed values at the range of the training data, or at `clip_limit`.
+        "smooth" leaves ``[-L, L]`` unchanged, with ``L = clip_limit`` (3 by default), and puts a
+        value that exceeds it by `e` at ``L + m * e / (m + e)`` with ``m = L / 2``: in order,
+        without a kink, and never beyond ``1.5 * L``. `inverse_transform` does not undo either.
+    clip_limit : float, default=None
+        Bound in standard deviations for `clip`.
+    channel_axis : int or tuple of int, default=None
+        The axes that keep statistics of their own in input of any number of dimensions: 1 for
+        images (N, C, H, W) by channel, -1 for sequences (N, T, C) by feature, (1, 2, 3) by
+        pixel. None keeps scikit-learn's two dimensions.
+    dtype : {"float32", "float64"} or dtype, default=None
+        Precision of the output. None keeps float32 and turns everything else into float64.
+    drift_threshold : float, default=None
+        Share of values outside the fitted range above which `transform` warns. Setting it makes
+        `fit` record the range and `transform` store `out_of_range_share_`.
+    n_jobs : int, default=None
+        Threads for large arrays; None means one.
+
+    Attributes
+    ----------
+    mean_, var_, scale_ : ndarray of shape (n_features,) or None
+        As in scikit-learn; features of several axes lie in C order.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of features, if `X` had names.
+    n_samples_seen_ : int or ndarray of shape (n_features,)
+        Values seen per feature; an int where all features have as many.
+    feature_shape_ : tuple of int
+        Sizes of the `channel_axis`; only if that is set.
+    data_min_, data_max_ : ndarray of shape (n_features,)
+        Fitted range; only if `clip` or `drift_threshold` needs it.
+    out_of_range_share_ : ndarray of shape (n_features,)
+        Share of values outside the fitted range in the latest `transform`; only if
+        `drift_threshold` is set.
+
+    See Also
+    --------
+    MinMaxScaler : Scale to a range.
+
+    Notes
+    -----
+    NaN are left out in `fit` and kept by `transform`. A constant column becomes exactly 0. A
+    batch in which a feature is NaN throughout leaves that feature's statistics as they were.
+    One row has variance 0 and is treated as constant. For float32 whose mean is much larger
+    than its deviation, the mean is subtracted in two parts, so that nothing is lost.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn_trainkit.preprocessing import StandardScaler
     >>> StandardScaler().fit([[1.0], [3.0]]).transform([[2.0], [3.0]])
     array([[0.],
            [1.]])
+    >>> images = np.arange(24.0).reshape(2, 3, 2, 2)
+    >>> StandardScaler(channel_axis=1).fit(images).mean_
+    array([ 7.5, 11.5, 15.5])
     """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **SklearnStandardScaler._parameter_constraints,
+        **SHARED_CONSTRAINTS,
+        "clip_limit": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(
+        self,
+        *,
+        copy: bool = True,
+        with_mean: bool = True,
+        with_std: bool = True,
+        clip: bool | str = False,
+        clip_limit: float | None = None,
+        channel_axis: int | tuple[int, ...] | None = None,
+        dtype: Any = None,
+        drift_threshold: float | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        super().__init__(copy=copy, with_mean=with_mean, with_std=with_std)
+        self.clip = clip
+        self.clip_limit = clip_limit
+        self.channel_axis = channel_axis
+        self.dtype = dtype
+        self.drift_threshold = drift_threshold
+        self.n_jobs = n_jobs
+
+    mean_: Any
+    scale_: Any
+    data_min_: Array
+    data_max_: Array
+
+    # -- fit -----------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "StandardScaler":
+        """Learn mean and standard deviation from the training rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
+            Training data.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : StandardScaler
+            Fitted scaler.
+        """
+        self._reset()
+        return self.partial_fit(X, y, sample_weight)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "StandardScaler":
+        """Add a batch of training rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
+            Training data.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : StandardScaler
+            The scaler itself.
+        """
+        if needs_inherited_path(self, X):
+            self._refuse_own_options("sparse and array API input")
+            return self._inherited_partial_fit(X, y, sample_weight)
+        inherited = sample_weight is not None or self._has_to_inherit()
+        if inherited and self.channel_axis is None and not self._needs_range():
+            return self._inherited_partial_fit(X, y, sample_weight)
+        dense = take_input(self, X, reset=not hasattr(self, "n_samples_seen_"))
+        if inherited:
+            table, sample_weight = _as_table(dense, sample_weight)
+            shape = {k: v for k, v in self.__dict__.items() if k.startswith("feature_")}
+            self._inherited_partial_fit(table, y, sample_weight)
+            self.__dict__.update(shape)
+        else:
+            self._publish(self._updated_moments(dense))
+        if self._needs_range():
+            self._update_range(dense)
+        return self
+
+    def _reset(self) -> None:
+        super()._reset()
+        for name in ("_moments", "data_min_", "data_max_", "feature_shape_", "out_of_range_share_"):
+            self.__dict__.pop(name, None)
+
+    def _has_to_inherit(self) -> bool:
+        if not (self.with_mean or self.with_std):
+            return True
+        if self.__dict__.get("_skl_callbacks"):  # those of a Pipeline or search among them
+            return True
+        # Weights seen so far are sums of floats, which only scikit-learn's update carries on.
+        return np.asarray(getattr(self, "n_samples_seen_", 0)).dtype.kind == "f"
+
+    def _inherited_partial_fit(self, X: Any, y: Any, sample_weight: Any) -> "StandardScaler":
+        self.__dict__.pop("_moments", None)
+        super().partial_fit(X, y, sample_weight)
+        return self
+
+    def _updated_moments(self, dense: DenseInput) -> ColumnMoments:
+        moments = self._resumed_moments()
+        check_finite = not get_config()["assume_finite"]
+        n_threads = self._n_threads(dense.values)
+        try:
+            if n_threads == 1:
+                moments.update(dense.values, dense.feature_axes, check_finite)
+            else:
+                _update_in_threads(moments, dense, check_finite, n_threads)
+        except InfiniteValueError:
+            raise_infinite(dense.values)
+        return moments
+
+    def _resumed_moments(self) -> ColumnMoments:
+        if not hasattr(self, "n_samples_seen_"):
+            return ColumnMoments(self.n_features_in_)
+        moments = self.__dict__.get("_moments")
+        if moments is not None and np.array_equal(moments.mean(), self.mean_, equal_nan=True):
+            return deepcopy(moments)
+        return ColumnMoments.from_values(self.n_samples_seen_, self.mean_, self.var_)
+
+    def _publish(self, moments: ColumnMoments) -> None:
+        count = moments.count
+        self.n_samples_seen_ = count[0] if count.min() == count.max() else count.copy()
+        self.mean_ = moments.mean()
+        self.var_ = self.scale_ = None
+        if self.with_std:
+            self.var_ = moments.variance()
+            self.scale_ = moments.standard_deviation()
+            self.scale_[moments.is_constant()] = 1.0
+        self._moments = moments
+
+    def _needs_range(self) -> bool:
+        return self.drift_threshold is not None or (self.clip is True and self.clip_limit is None)
+
+    def _update_range(self, dense: DenseInput) -> None:
+        low, high = column_min_max(dense.values, dense.feature_axes, check_finite=False)
+        if "data_min_" in self.__dict__:
+            low, high = np.fmin(low, self.data_min_), np.fmax(high, self.data_max_)
+        self.data_min_, self.data_max_ = low, high
+
+    # -- transform -----------------------------------------------------------------------
+
+    def transform(self, X: Any, copy: bool | None = None) -> Any:
+        """Standardize `X` by what was learnt.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
+            Data to scale.
+        copy : bool, default=None
+            Overrides the parameter of that name.
+
+        Returns
+        -------
+        X_scaled : {ndarray, sparse matrix} of the shape of `X`
+            Scaled data.
+        """
+        if "n_samples_seen_" not in self.__dict__:
+            check_is_fitted(self)
+        dense = self._take_for_transform(X)
+        if dense is None:
+            self._refuse_clip()
+            return super().transform(X, copy=copy)
+        self._report_drift(dense)
+        finish = None
+        if self.clip == "smooth":
+            limit = _SMOOTH_LIMIT if self.clip_limit is None else self.clip_limit
+            finish = self._smooth_finish(-limit, limit)
+        copy = self.copy if copy is None else copy
+        return self._run_steps(
+            dense, self._forward_steps, copy=copy, dtype=self.dtype, finish=finish
+        )
+
+    def inverse_transform(self, X: Any, copy: bool | None = None) -> Any:
+        """Bring standardized values back to the original scale.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or (n_samples, ...)
+            Standardized data.
+        copy : bool, default=None
+            Overrides the parameter of that name.
+
+        Returns
+        -------
+        X_original : {ndarray, sparse matrix} of the shape of `X`
+            Data in the original scale.
+        """
+        if "n_samples_seen_" not in self.__dict__:
+            check_is_fitted(self)
+        dense = self._take_for_transform(X, check_features=False)
+        if dense is None or (self.channel_axis is None and self._differs(dense)):
+            return super().inverse_transform(X, copy=copy)
+        copy = self.copy if copy is None else copy
+        return self._run_steps(dense, self._backward_steps, copy=copy, dtype=None)
+
+    def _differs(self, dense: DenseInput) -> bool:
+        return bool(dense.values.shape[1] != self.n_features_in_)
+
+    def _refuse_clip(self) -> None:
+        if self.clip is not False:
+            raise ValueError(
+                f"clip={self.clip!r} does not support sparse and array API input: pass a dense "
+                "array."
+            )
+
+    def _forward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
+        steps = self._affine_steps(dtype)
+        if self.clip is True:
+            for bound, operation in zip(
+                self._hard_bounds(dtype), (np.maximum, np.minimum), strict=True
+            ):
+                steps.append(Step(operation, bound))
+        return steps
+
+    def _affine_steps(self, dtype: np.dtype[Any]) -> list[Step]:
+        scale = self.scale_.astype(dtype, copy=False) if self.with_std else None
+        if not self.with_mean:
+            return [] if scale is None else [divide_step(scale)]
+        mean = self.mean_.astype(dtype, copy=False)
+        if np.dot(mean, mean) > _LARGE_SQUARES[dtype]:
+            # x - mean may overflow although the result is an ordinary number.
+            steps = [Step(np.multiply, 0.5), Step(np.subtract, mean * 0.5)]
+            return [
+                *steps,
+                divide_step(scale * 0.5) if scale is not None else Step(np.multiply, 2.0),
+            ]
+        steps = [Step(np.subtract, mean)]
+        low = self._low_mean(mean)
+        if low is not None:
+            steps.append(Step(np.subtract, low))
+        return steps if scale is None else [*steps, divide_step(scale)]
+
+    def _low_mean(self, mean: Array) -> Array | None:
+        """Return what rounding took from the mean, where it shows in the result."""
+        if mean.dtype == np.float64:
+            return None
+        low = self.mean_ - mean
+        shows = np.abs(low) > 1e-6 * (1.0 if self.scale_ is None else self.scale_)
+        return low.astype(mean.dtype) if shows.any() else None
+
+    def _hard_bounds(self, dtype: np.dtype[Any]) -> tuple[Array | float, Array | float]:
+        if self.clip_limit is not None:
+            return -self.clip_limit, self.clip_limit
+        bounds = []
+        for edge in (self.data_min_, self.data_max_):
+            value = edge.astype(dtype)
+            for operation, operand in self._affine_steps(dtype):
+                value = operation(value, operand)
+            bounds.append(value)
+        return bounds[0], bounds[1]
+
+    def _backward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
+        steps = []
+        if self.with_std:
+            steps.append(Step(np.multiply, self.scale_.astype(dtype, copy=False)))
+        if self.with_mean:
+            mean = self.mean_.astype(dtype, copy=False)
+            low = self._low_mean(mean)
+            if low is not None:
+                steps.append(Step(np.add, low))
+            steps.append(Step(np.add, mean))
+        return steps
+
+    # -- around --------------------------------------------------------------------------
+
+    def to_sklearn(self) -> SklearnStandardScaler:
+        """Return a scikit-learn `StandardScaler` with the same parameters and statistics.
+
+        For converters and other tools that look up the exact class.
+
+        Returns
+        -------
+        scaler : sklearn.preprocessing.StandardScaler
+            Fitted if this scaler is.
+
+        Raises
+        ------
+        ValueError
+            If `clip` or `channel_axis` is set, which scikit-learn's scaler does not have.
+        """
+        for name, neutral in (("clip", False), ("channel_axis", None)):
+            if getattr(self, name) is not neutral:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} has no counterpart in scikit-learn's "
+                    f"StandardScaler: only {name}={neutral!r} can be converted."
+                )
+        plain = SklearnStandardScaler(
+            copy=self.copy, with_mean=self.with_mean, with_std=self.with_std
+        )
+        for name in _PUBLISHED:
+            if name in self.__dict__:
+                setattr(plain, name, deepcopy(self.__dict__[name]))
+        return plain
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        if self.clip is not False or self.channel_axis is not None:
+            tags.input_tags.sparse = False
+        if self.dtype is not None:
+            tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.three_d_array = self.channel_axis is not None
+        return tags
+
+
+_PUBLISHED = ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_", "feature_names_in_")
+
+
+def _as_table(dense: DenseInput, sample_weight: Any) -> tuple[Array, Any]:
+    """Lay the features of an n-d array side by side, and repeat the weights to match."""
+    values = dense.values
+    others = [axis for axis in range(values.ndim) if axis not in dense.feature_axes]
+    ordered = values.transpose([*others, *dense.feature_axes])
+    n_features = int(np.prod([values.shape[axis] for axis in dense.feature_axes]))
+    table = ordered.reshape(-1, n_features)
+    if sample_weight is None or np.ndim(sample_weight) != 1 or len(sample_weight) != len(values):
+        return table, sample_weight
+    return table, np.repeat(np.asarray(sample_weight), len(table) // len(values))
+
+
+def _update_in_threads(
+    moments: ColumnMoments, dense: DenseInput, check_finite: bool, n_threads: int
+) -> None:
+    values = dense.values
+    bounds = np.linspace(0, len(values), n_threads + 1).astype(int)
+    parts = [ColumnMoments(len(moments.count)) for _ in range(n_threads)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        tasks = [
+            pool.submit(part.update, values[start:stop], dense.feature_axes, check_finite)
+            for part, start, stop in zip(parts, bounds[:-1], bounds[1:], strict=True)
+        ]
+        for task in tasks:
+            task.result()
+    for part in parts:
+        moments.merge(part)

@@ -73,6 +73,11 @@ class GlobalTorchStream:
     seed : int
     device : torch.device
         A CUDA device's generator is handled beside the CPU's.
+
+    Attributes
+    ----------
+    states : list of Tensor
+        Where the stream is, one entry a generator.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
@@ -82,7 +87,7 @@ class GlobalTorchStream:
             if device.type == "cuda":
                 with torch.cuda.device(device):
                     torch.cuda.manual_seed(seed)
-            self._state = self._read()
+            self.states = self._read()
 
     def _read(self) -> list[torch.Tensor]:
         states = [torch.get_rng_state()]
@@ -107,8 +112,8 @@ class GlobalTorchStream:
     def entered(self) -> Iterator[None]:
         """Draw from this stream inside the block."""
         with self._outer_state_kept():
-            self._write(self._state)
+            self._write(self.states)
             try:
                 yield
             finally:
-                self._state = self._read()
+                self.states = self._read()

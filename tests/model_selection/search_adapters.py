@@ -12,6 +12,11 @@ from sklearn_trainkit.model_selection import OptunaSearchCV
 
 class _Dictated(OptunaSearchCV):
     timeout = None
+    trial_timeout = None
+    target_score = None
+    patience = None
+    evaluator = "auto"
+    ordered = "auto"
     sampler = "random"
     pruner = None
     storage = None

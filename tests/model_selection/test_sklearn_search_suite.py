@@ -31,8 +31,6 @@ globals().update(
             "test_search_callbacks_no_propagation",
             "test_search_callbacks_propagation",
             "test_search_callbacks_with_partial_fit_failures",
-            # Not yet: n_jobs.
-            "test_search_with_2d_array",
         ],
     )
 )

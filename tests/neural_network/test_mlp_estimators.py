@@ -246,3 +246,31 @@ def test_a_wrong_number_of_features_is_told():
     net = MLPNetClassifier(**FAST).fit(X, y)
     with pytest.raises(ValueError, match="X has 5 features, but MLPNetClassifier is expecting 6"):
         net.predict(X[:, :5])
+
+
+def test_multilabel_targets_are_learnt_label_by_label():
+    from sklearn.datasets import make_multilabel_classification
+
+    A, indicator = make_multilabel_classification(200, 8, n_classes=4, random_state=0)
+    net = MLPNetClassifier(max_epochs=100, random_state=0).fit(A, indicator)
+    assert (net.predict(A) == indicator).mean() > 0.9
+    assert net.predict(A).shape == net.predict_proba(A).shape == (200, 4)
+    loss = torch.nn.functional.binary_cross_entropy(
+        torch.from_numpy(net.predict_proba(A)), torch.from_numpy(indicator).double()
+    )
+    assert net.history[-1]["train_loss"] == pytest.approx(loss.item(), rel=0.1)
+    with pytest.raises(ValueError, match="indicator matrix with 4 columns"):
+        net.partial_fit(A, indicator[:, :3])
+
+
+def test_groups_stay_together_in_the_validation_part():
+    groups = np.repeat(np.arange(30), 4)
+    net = MLPNetClassifier(early_stopping=True, validation_fraction=0.2, random_state=0)
+    run = net.start_fit(X32, y, groups=groups)
+    held_out = run._valid.rows.X.numpy()
+    inside = np.array([(held_out == row).all(1).any() for row in X32])
+    for group in range(30):
+        assert inside[groups == group].all() or not inside[groups == group].any()
+    assert 0.1 < inside.mean() < 0.3
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        net.fit(X, y, groups=groups[:-1])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_trainkit.neural_network._dropout import SeededDropout
+from sklearn_trainkit.neural_network._dropout import SeededDropout, scaled_mask
 from sklearn_trainkit.neural_network._initialization import INITS, initialize_
 from sklearn_trainkit.neural_network._mlp_module import DenseLayer, MLPModule
 from sklearn_trainkit.neural_network._skip_connections import ResidualLayer
@@ -102,9 +102,25 @@ def test_dropout_keeps_the_mean_and_repeats_with_its_generator():
         dropout.generator = torch.Generator().manual_seed(3)
         draws.append(dropout(ones))
     assert torch.equal(draws[0], draws[1])
-    assert draws[0].unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert draws[0].unique().tolist() == pytest.approx([0.0, 4 / 3], rel=1e-4)
     assert draws[0].mean().item() == pytest.approx(1.0, abs=0.02)
     assert dropout.eval()(ones) is ones
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_dropped_entries_are_independent_and_as_many_as_asked_for(p):
+    n = 1_000_000
+    dropped = scaled_mask(torch.empty(n), p, torch.Generator().manual_seed(0)) == 0
+    share = dropped.double().mean().item()
+    assert share == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / n))
+    for lag in (1, 2, 3, 4, 5):  # neighbours within and across the words of random bits
+        both = (dropped[lag:] & dropped[:-lag]).double().mean().item()
+        assert both == pytest.approx(p * p, abs=5 * math.sqrt(p * p * (1 - p * p) / n))
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 5), (2, 3, 4)])
+def test_masks_have_any_shape(shape):
+    assert scaled_mask(torch.ones(shape, dtype=torch.float64), 0.5).shape == shape
 
 
 STD = {

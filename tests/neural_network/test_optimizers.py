@@ -37,3 +37,9 @@ def test_class_and_callable():
 def test_unknown_arguments_are_named():
     with pytest.raises(ValueError, match=r"optimizer='adam' does not take \['momentum'\]"):
         make_optimizer("adam", parameters(), lr=0.1, params={"momentum": 0.9})
+
+
+def test_no_weight_decay_means_none_for_every_optimizer():
+    for name in sorted(set(OPTIMIZERS) - {"lbfgs"}):
+        group = make_optimizer(name, parameters(), lr=0.1).param_groups[0]
+        assert group["weight_decay"] == 0.0, name

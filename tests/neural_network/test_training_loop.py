@@ -5,11 +5,15 @@ import pytest
 import torch
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import make_classification, make_regression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch.nn import functional
 
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
+from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor
+from sklearn_trainkit.preprocessing import StandardScaler
 from sklearn_trainkit.utils._random_streams import stream_seeds
 
 X, y = make_classification(
@@ -207,3 +211,53 @@ def test_lbfgs_fits_a_linear_model_to_the_least_squares_solution():
     design = np.column_stack([A, np.ones(80)])
     expected = design @ np.linalg.lstsq(design, b, rcond=None)[0]
     np.testing.assert_allclose(net.predict(A), expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_comes_close_to_full(precision):
+    params = {"hidden_units": (16,), "max_epochs": 10, "random_state": 0}
+    full = MLPNetClassifier(**params).fit(X, y)
+    mixed = MLPNetClassifier(precision=precision, **params).fit(X, y)
+    assert mixed.predict_proba(X).dtype == np.float32
+    np.testing.assert_allclose(mixed.predict_proba(X), full.predict_proba(X), atol=0.05)
+    assert not np.array_equal(mixed.predict_proba(X), full.predict_proba(X))
+
+
+def test_fp16_gradients_are_unscaled_before_they_are_clipped():
+    norms = []
+
+    class Norms(Callback):
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            grads = [p.grad.flatten() for _, p in named_parameters]
+            norms.append(torch.cat(grads).norm().item())
+
+    params = {"hidden_units": (16,), "max_epochs": 1, "random_state": 0, "callbacks": [Norms()]}
+    MLPNetClassifier(**params).fit(X, y)
+    n_steps = len(norms)
+    MLPNetClassifier(precision="fp16", clip_norm=1.0, **params).fit(X, y)
+    assert norms[n_steps] == pytest.approx(norms[0], rel=0.01)
+
+
+def epoch_scores(monitor):
+    log = monitor.get_logs().data_as_pandas
+    return log[(log["task_name"] == "epoch") & log["accuracy"].notna()]
+
+
+def test_scikit_learn_callbacks_reach_a_net_inside_a_pipeline_and_inside_searches():
+    def pipeline(monitor):
+        net = MLPNetClassifier((8,), max_epochs=3, random_state=0).set_callbacks(monitor)
+        return make_pipeline(StandardScaler(), net)
+
+    monitor = ScoringMonitor(scoring="accuracy")
+    pipeline(monitor).set_callbacks(ProgressBar()).fit(X, y)
+    assert len(epoch_scores(monitor)) == 3
+
+    lrs = {"mlpnetclassifier__lr": [0.01, 0.001]}
+    searches = [
+        lambda estimator: GridSearchCV(estimator, lrs, cv=2),
+        lambda estimator: OptunaSearchCV(estimator, lrs, n_trials=2, cv=2, random_state=0),
+    ]
+    for search in searches:
+        monitor = ScoringMonitor(scoring="accuracy")
+        search(pipeline(monitor)).set_callbacks(ProgressBar()).fit(X, y)
+        assert len(epoch_scores(monitor)) == 3 * (2 * 2 + 1)

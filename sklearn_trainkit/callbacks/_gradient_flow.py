@@ -1,0 +1,211 @@
+"""How gradients flow through the layers: norms, zeros, non-finite values and update sizes.
+
+One step of every epoch is looked at, which keeps the cost to a few per cent of an epoch.
+"""
+
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from skorch.callbacks import Callback
+
+from sklearn_trainkit.exceptions import GradientFlowWarning
+
+# A first layer with a ten-thousandth of the last layer's gradient learns ten thousand times
+# more slowly under plain gradient descent.
+VANISHING_RATIO = 1e-4
+EXPLODING_RATIO = 1e4
+EXPLODING_NORM = 1e4
+DEAD_SHARE = 0.9
+
+
+class LayerFlow(NamedTuple):
+    """What one step did to one weight tensor.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the weight in the module, such as ``"hidden.0.0.weight"``.
+    grad_norm : float
+        2-norm of the gradient divided by the square root of its size: the root mean square of
+        its entries, comparable between layers of different widths.
+    zero_share : float
+        Share of the gradient's entries that are exactly zero.
+    nonfinite_share : float
+        Share of its entries that are NaN or infinite.
+    update_ratio : float
+        2-norm of the step divided by the 2-norm of the weight before it; about 1e-3 is healthy.
+        NaN until the step is taken.
+    """
+
+    layer: str
+    grad_norm: float
+    zero_share: float
+    nonfinite_share: float
+    update_ratio: float = math.nan
+
+
+def gradient_flow(named_parameters: Iterable[tuple[str, torch.nn.Parameter]]) -> list[LayerFlow]:
+    """Measure the gradients that the parameters hold now.
+
+    Parameters
+    ----------
+    named_parameters : iterable of (str, Parameter)
+        Vectors (biases, gains) and parameters without a gradient are left out.
+
+    Returns
+    -------
+    flow : list of LayerFlow
+        From the input to the output.
+    """
+    flow = []
+    for name, parameter in named_parameters:
+        gradient = parameter.grad
+        if gradient is None or gradient.ndim < 2:
+            continue
+        size = gradient.numel()
+        nonzero = int(torch.count_nonzero(gradient))
+        norm = float(torch.linalg.vector_norm(gradient))
+        nonfinite = 0 if math.isfinite(norm) else size - int(torch.isfinite(gradient).sum())
+        flow.append(LayerFlow(name, norm / math.sqrt(size), 1 - nonzero / size, nonfinite / size))
+    return flow
+
+
+def diagnose_flow(epochs: Sequence[Sequence[LayerFlow]]) -> str | None:
+    """Say in plain words what is wrong with the gradients of some epochs, or return None.
+
+    Parameters
+    ----------
+    epochs : sequence of sequence of LayerFlow
+        One entry an epoch, each from the input to the output.
+
+    Examples
+    --------
+    >>> flow = [LayerFlow("first", 1e-9, 0.0, 0.0), LayerFlow("last", 0.1, 0.0, 0.0)]
+    >>> print(diagnose_flow([flow]))
+    The gradient vanishes on its way back: first has 1e-08 of the gradient of last...
+    """
+    epochs = [flow for flow in epochs if flow]
+    if not epochs:
+        return None
+    last = epochs[-1]
+    broken = [layer.layer for layer in last if layer.nonfinite_share > 0]
+    if broken:
+        return (
+            f"The gradient of {', '.join(broken)} has NaN or infinite entries. Scale the inputs, "
+            "lower lr or set clip_norm."
+        )
+    peak = max((layer for flow in epochs for layer in flow), key=lambda layer: layer.grad_norm)
+    if peak.grad_norm > EXPLODING_NORM:
+        return (
+            f"The gradient explodes: its root mean square reached {peak.grad_norm:.0e} in "
+            f"{peak.layer}. "
+            "Set clip_norm, lower lr or scale inputs and targets."
+        )
+    first, end = last[0], last[-1]
+    ratio = _median([f[0].grad_norm / f[-1].grad_norm for f in epochs if f[-1].grad_norm > 0])
+    if len(last) > 1 and ratio < VANISHING_RATIO:
+        return (
+            f"The gradient vanishes on its way back: {first.layer} has {ratio:.0e} of the "
+            f"gradient of {end.layer}. Use skip='add', a normalization, an activation that does "
+            "not saturate, or fewer layers."
+        )
+    if len(last) > 1 and ratio > EXPLODING_RATIO:
+        return (
+            f"The gradient explodes on its way back: {first.layer} has {ratio:.0e} times the "
+            f"gradient of {end.layer}. Use a normalization, a smaller initialization or clip_norm."
+        )
+    dead = [layer.layer for layer in last[:-1] if layer.zero_share > DEAD_SHARE]
+    if dead:
+        return (
+            f"More than {DEAD_SHARE:.0%} of the gradient of {', '.join(dead)} is exactly zero: "
+            "most of the units are dead. Lower lr, or use leaky_relu, gelu or a normalization."
+        )
+    return None
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2] if values else 1.0
+
+
+class GradientFlow(Callback):
+    """Record the flow of gradients once an epoch and name what is wrong with it.
+
+    Works in any skorch net and in the networks of this package. Each epoch's record is in the
+    net's history under ``"gradient_flow"``.
+
+    Parameters
+    ----------
+    warn : bool, default=True
+        Whether to warn (:class:`~sklearn_trainkit.exceptions.GradientFlowWarning`) at the end of
+        training if gradients vanish, explode, or are mostly zero.
+
+    Attributes
+    ----------
+    diagnosis_ : str or None
+        The finding in plain words, after training.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_trainkit.callbacks import GradientFlow
+    >>> from sklearn_trainkit.neural_network import MLPNetClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPNetClassifier((8,), max_epochs=2, callbacks=[GradientFlow()]).fit(X, y)
+    >>> [layer.layer for layer in net.history[-1]["gradient_flow"]]
+    ['hidden.0.0.weight', 'output.weight']
+    """
+
+    def __init__(self, warn: bool = True) -> None:
+        self.warn = warn
+
+    def initialize(self) -> "GradientFlow":
+        """Forget earlier trainings."""
+        self.diagnosis_: str | None = None
+        self._epochs: list[list[LayerFlow]] = []
+        self._start: list[torch.Tensor] | None = None
+        self._watched: list[torch.nn.Parameter] = []
+        self._seen = False
+        return self
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Look at the first step of the epoch."""
+        self._seen = False
+
+    def on_grad_computed(self, net: Any, named_parameters: Iterable, **kwargs: Any) -> None:
+        """Measure the gradients; a step later, what the step did to the weights."""
+        if self._seen:
+            self._measure_update()
+            return
+        self._seen = True
+        named = [(n, p) for n, p in named_parameters if p.grad is not None and p.grad.ndim >= 2]
+        self._epochs.append(gradient_flow(named))
+        self._watched = [parameter for _, parameter in named]
+        self._start = [parameter.detach().clone() for parameter in self._watched]
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Put the epoch's record into the history."""
+        self._measure_update()
+        if self._epochs:
+            net.history.record("gradient_flow", self._epochs[-1])
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Name what is wrong."""
+        self._start, self._watched = None, []
+        self.diagnosis_ = diagnose_flow(self._epochs)
+        if self.warn and self.diagnosis_ is not None:
+            warnings.warn(self.diagnosis_, GradientFlowWarning, stacklevel=2)
+
+    def _measure_update(self) -> None:
+        if self._start is None:
+            return
+        with torch.no_grad():
+            ratios = [
+                float((now - before).norm()) / max(float(before.norm()), 1e-12)
+                for now, before in zip(self._watched, self._start, strict=True)
+            ]
+        self._start = None
+        flow = zip(self._epochs[-1], ratios, strict=True)
+        self._epochs[-1] = [layer._replace(update_ratio=ratio) for layer, ratio in flow]

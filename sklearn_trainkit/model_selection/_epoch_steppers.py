@@ -1,0 +1,168 @@
+"""Training one estimator epoch by epoch, whichever of three interfaces it offers for that.
+
+A stepper is begun once on the training rows and then advanced one epoch at a time; in between the
+estimator can predict.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from sklearn_trainkit.utils._sklearn_private import validate_parameters
+
+__all__ = ["EpochStepper", "count_epochs", "make_stepper", "stepper_kind"]
+
+
+class EpochStepper(ABC):
+    """Trains one estimator on one set of rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted; trained in place.
+    n_epochs : int
+        How many epochs it wants.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs trained so far.
+    done : bool
+        Whether the estimator wants no further epoch.
+    """
+
+    def __init__(self, estimator: Any, n_epochs: int) -> None:
+        self.estimator = estimator
+        self.n_epochs = n_epochs
+        self.epoch = 0
+        self.done = False
+
+    @abstractmethod
+    def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
+        """Take the training rows; nothing is trained yet."""
+
+    @abstractmethod
+    def train_epoch(self) -> None:
+        """Train one epoch; set ``done`` when the estimator stops by itself."""
+
+    def advance(self) -> None:
+        """Train one epoch and count it."""
+        self.train_epoch()
+        self.epoch += 1
+        self.done = self.done or self.epoch >= self.n_epochs
+
+    def finish(self) -> None:
+        """Say goodbye: callbacks, best weights."""
+        self.done = True
+
+
+class StartFitStepper(EpochStepper):
+    """For our nets: ``start_fit`` returns a run that is ``fit``, taken apart. Exact."""
+
+    def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
+        validate_parameters(self.estimator)
+        self._run = self.estimator.start_fit(X, y, **fit_params)
+
+    def train_epoch(self) -> None:
+        self._run.advance()
+        self.done = self._run.done
+
+    def finish(self) -> None:
+        super().finish()
+        self._run.finish()
+
+
+class SkorchStepper(EpochStepper):
+    """For any skorch net: the steps of skorch's own ``fit_loop``. Exact."""
+
+    def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
+        net = self.estimator
+        net.initialize()
+        net.notify("on_train_begin", X=X, y=y)
+        net.check_data(X, y)
+        net.check_training_readiness()
+        self._data = net.get_split_datasets(X, y, **fit_params)
+        train, valid = self._data
+        self._train = net.get_iterator(train, training=True)
+        self._valid = None if valid is None else net.get_iterator(valid, training=False)
+        self._X, self._y, self._fit_params = X, y, fit_params
+
+    def train_epoch(self) -> None:
+        net = self.estimator
+        data = dict(zip(("dataset_train", "dataset_valid"), self._data, strict=True))
+        net.notify("on_epoch_begin", **data)
+        for iterator, training, prefix, step in (
+            (self._train, True, "train", net.train_step),
+            (self._valid, False, "valid", net.validation_step),
+        ):
+            net.run_single_epoch(
+                iterator, training=training, prefix=prefix, step_fn=step, **self._fit_params
+            )
+        try:
+            net.notify("on_epoch_end", **data)
+        except KeyboardInterrupt:  # how skorch's EarlyStopping asks to stop
+            self.done = True
+
+    def finish(self) -> None:
+        super().finish()
+        self.estimator.notify("on_train_end", X=self._X, y=self._y)
+
+
+class PartialFitStepper(EpochStepper):
+    """For scikit-learn's incremental estimators: one ``partial_fit`` over all rows an epoch.
+
+    Not the same as ``fit`` where that stops by itself (``tol``): here all epochs are trained.
+    """
+
+    def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
+        self._arguments = (X,) if y is None else (X, y)
+        self._fit_params = dict(fit_params)
+        self._first: dict[str, Any] = {}
+        if is_classifier(self.estimator):
+            self._first["classes"] = np.unique(y)
+
+    def train_epoch(self) -> None:
+        self.estimator.partial_fit(*self._arguments, **self._first, **self._fit_params)
+        self._first = {}
+
+
+_STEPPERS: dict[str, type[EpochStepper]] = {
+    "start_fit": StartFitStepper,
+    "skorch": SkorchStepper,
+    "partial_fit": PartialFitStepper,
+}
+_SKORCH_METHODS = ("initialize", "notify", "get_split_datasets", "get_iterator", "run_single_epoch")
+
+
+def stepper_kind(estimator: Any) -> str | None:
+    """Return how ``estimator`` can be trained in epochs, or None if it cannot.
+
+    >>> from sklearn.linear_model import Ridge, SGDClassifier
+    >>> stepper_kind(SGDClassifier()), stepper_kind(Ridge())
+    ('partial_fit', None)
+    """
+    if hasattr(estimator, "max_epochs"):
+        if hasattr(estimator, "start_fit"):
+            return "start_fit"
+        if all(hasattr(estimator, method) for method in _SKORCH_METHODS):
+            return "skorch"
+    # Without a number of epochs (naive Bayes) a second pass over the rows has no meaning; early
+    # stopping and balanced weights are refused by scikit-learn's partial_fit.
+    incremental = hasattr(estimator, "partial_fit") and hasattr(estimator, "max_iter")
+    stops_itself = getattr(estimator, "early_stopping", False)
+    balanced = getattr(estimator, "class_weight", None) == "balanced"
+    return "partial_fit" if incremental and not stops_itself and not balanced else None
+
+
+def count_epochs(estimator: Any) -> int:
+    """Return how many epochs ``estimator`` wants."""
+    return int(estimator.max_epochs if hasattr(estimator, "max_epochs") else estimator.max_iter)
+
+
+def make_stepper(estimator: Any, n_epochs: int | None = None) -> EpochStepper:
+    """Return the stepper for ``estimator``, for as many epochs as it wants unless told."""
+    kind = stepper_kind(estimator)
+    assert kind is not None
+    return _STEPPERS[kind](estimator, count_epochs(estimator) if n_epochs is None else n_epochs)

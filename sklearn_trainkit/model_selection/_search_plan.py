@@ -1,0 +1,253 @@
+"""Everything a search settles before its first fit: candidates, budget, evaluator, pruner."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state, get_tags
+
+from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget
+from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
+from sklearn_trainkit.model_selection._evaluate_per_epoch import (
+    can_train_in_epochs,
+    evaluate_per_epoch,
+    last_step,
+)
+from sklearn_trainkit.model_selection._evaluate_whole_fit import evaluate_whole_fit
+from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, Evaluator
+from sklearn_trainkit.model_selection._search_space import (
+    EnqueuedTrial,
+    SearchSpace,
+    check_names,
+    make_search_space,
+)
+from sklearn_trainkit.utils._sklearn_private import routing_enabled
+
+__all__ = [
+    "EVALUATORS",
+    "SearchPlan",
+    "TrialPlan",
+    "check_pruner",
+    "check_target",
+    "choose_evaluator",
+    "count_candidate_epochs",
+    "draw_seeds",
+    "plan_trials",
+]
+
+EVALUATORS: dict[str, Evaluator] = {
+    "whole-fit": evaluate_whole_fit,
+    "per-epoch": evaluate_per_epoch,
+}
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """What is tried, and how long.
+
+    Attributes
+    ----------
+    space : SearchSpace
+    enqueued : tuple of EnqueuedTrial
+        Tried first.
+    budget : SearchBudget
+    sampler_seed : int
+    """
+
+    space: SearchSpace
+    enqueued: tuple[EnqueuedTrial, ...]
+    budget: SearchBudget
+    sampler_seed: int
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """Everything that ``fit`` settles before the first fit.
+
+    Attributes
+    ----------
+    trials : TrialPlan
+    setup : EvaluationSetup
+    evaluator : str
+        A key of ``EVALUATORS``.
+    pruner : optuna pruner or None
+    refit_metric : str
+        Name of the metric that picks the winner, as in ``cv_results_``.
+    context : CallbackContext
+        Root of scikit-learn's task tree.
+    metadata : dict or None
+        What scikit-learn's callbacks are shown along with X and y.
+    """
+
+    trials: TrialPlan
+    setup: EvaluationSetup
+    evaluator: str
+    pruner: BasePruner | None
+    refit_metric: str
+    context: Any
+    metadata: dict[str, Any] | None
+
+
+def draw_seeds(random_state: Any) -> tuple[int, int | None, int | None]:
+    """Return the seeds of sampler, splits and estimators; without a seed theirs are left alone."""
+    seeds = check_random_state(random_state).randint(2**31 - 1, size=3).tolist()
+    if random_state is None:
+        return seeds[0], None, None
+    return seeds[0], seeds[1], seeds[2]
+
+
+def check_target(estimator: Any, y: Any) -> None:
+    """Raise ValueError when ``estimator`` needs a target and there is none."""
+    if y is None and get_tags(estimator).target_tags.required:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+
+
+def plan_trials(
+    estimator: Any,
+    param_distributions: Any,
+    enqueue: Any,
+    sampler: Any,
+    budget: SearchBudget,
+    seed: int,
+) -> TrialPlan:
+    """Check the space, the candidates to try first, and whether the search has an end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When a setting is wrong or two contradict each other; the message names them.
+    """
+    space = make_search_space(param_distributions)
+    check_names(space, estimator)
+    enqueued = _list_enqueued(space, enqueue, estimator)
+    n_trials = budget.n_trials
+    if n_trials is not None and n_trials < len(enqueued):
+        raise ValueError(
+            f"n_trials={n_trials} is less than the {len(enqueued)} candidates in enqueue; raise "
+            "n_trials or shorten enqueue."
+        )
+    if isinstance(sampler, str) and sampler == "grid":
+        enqueued = enqueued + _list_grid(space, len(enqueued), n_trials, seed)
+        n_trials = len(enqueued)
+    elif n_trials is None and budget.timeout is None:
+        raise ValueError(
+            "n_trials=None and timeout=None: the search would never end. Set one of them."
+        )
+    if space.is_empty() and n_trials != len(enqueued):
+        raise ValueError(
+            f"param_distributions={param_distributions!r} is empty: there is nothing to search. "
+            "It needs to hold at least one parameter."
+        )
+    settled = SearchBudget(
+        n_trials, budget.timeout, budget.trial_timeout, budget.target_score, budget.patience
+    )
+    return TrialPlan(space, tuple(enqueued), settled, seed)
+
+
+def choose_evaluator(evaluator: str, pruner: Any, setup: EvaluationSetup) -> str:
+    """Return the evaluator for these settings.
+
+    "auto" trains epoch by epoch when there is a pruner to report to and the estimator can;
+    Wilcoxon's pruner compares folds, so it is given folds.
+
+    Raises
+    ------
+    ValueError
+        When "per-epoch" is asked of an estimator that does not train in epochs.
+    """
+    steppable = can_train_in_epochs(setup.estimator)
+    # Arguments of fit would have to be routed to single steps of the Pipeline.
+    routed = routing_enabled() and isinstance(setup.estimator, Pipeline) and setup.folds.fit_params
+    if evaluator == "per-epoch" and (not steppable or routed):
+        raise ValueError(
+            "evaluator='per-epoch' needs an estimator, or a Pipeline whose last step, has "
+            "max_epochs or max_iter and trains on with partial_fit (no early_stopping, no "
+            f"balanced class_weight), and no routed fit arguments; got {setup.estimator!r}. Use "
+            "evaluator='whole-fit': a pruner then works between folds."
+        )
+    if evaluator != "auto":
+        return evaluator
+    pairwise = pruner == "wilcoxon" or isinstance(pruner, optuna.pruners.WilcoxonPruner)
+    wanted = pruner is not None and not pairwise
+    return "per-epoch" if wanted and steppable and not routed else "whole-fit"
+
+
+def check_pruner(pruner: BasePruner, evaluator: str, n_splits: int, n_trials: int | None) -> None:
+    """Raise when there is nothing between two reports, warn when pruning can never happen."""
+    if evaluator == "whole-fit" and n_splits == 1:
+        raise ValueError(
+            "pruner: there is nothing to stop early with one split and an estimator that does not "
+            "train in epochs. Use more splits, an estimator with partial_fit, or pruner=None."
+        )
+    if isinstance(pruner, optuna.pruners.WilcoxonPruner):
+        threshold = pruner._p_threshold
+        smallest = 0.5 ** (n_splits - 1)
+        if smallest > threshold:
+            needed = int(np.ceil(-np.log2(threshold))) + 1 if threshold > 0 else "more"
+            _warn(
+                f"pruner: Wilcoxon's test can never prune here: before the last of {n_splits} "
+                f"folds its smallest p is {smallest:.3g}, above p_threshold={threshold}. Use "
+                f"{needed} folds or another pruner."
+            )
+    startup = getattr(pruner, "_n_startup_trials", None)
+    if startup is not None and n_trials is not None and n_trials <= startup:
+        _warn(
+            f"pruner: it waits for {startup} complete trials, and n_trials={n_trials}: it can "
+            "never prune."
+        )
+
+
+def count_candidate_epochs(evaluator: str, estimator: Any) -> int | None:
+    """Return the epochs of the estimator as it is, or None for whole fits."""
+    return count_epochs(last_step(estimator)) if evaluator == "per-epoch" else None
+
+
+def _list_enqueued(space: Any, enqueue: Any, estimator: Any) -> list[EnqueuedTrial]:
+    if enqueue is None:
+        return []
+    if isinstance(enqueue, str):
+        own = space.match_subset(estimator.get_params(deep=True))
+        if own is None:
+            raise ValueError(
+                "enqueue='estimator': none of the estimator's own parameters is in "
+                "param_distributions. Pass a list of dicts instead."
+            )
+        return [own]
+    for index, candidate in enumerate(enqueue):
+        if not isinstance(candidate, Mapping):
+            raise TypeError(
+                f"enqueue[{index}] needs to be a dict of parameter names to values, but got "
+                f"{candidate!r}."
+            )
+    return [space.match(candidate, f"enqueue[{index}]") for index, candidate in enumerate(enqueue)]
+
+
+def _list_grid(space: Any, n_before: int, n_trials: int | None, seed: int) -> list[EnqueuedTrial]:
+    try:
+        points = space.list_points()
+    except ValueError as error:
+        raise ValueError(
+            f"sampler='grid' needs a finite space, but {error}; use lists, ranges of integers, or "
+            "distributions with a step."
+        ) from None
+    grid = [space.match(point, "the grid") for point in points]
+    room = len(grid) if n_trials is None else n_trials - n_before
+    if room >= len(grid):
+        return grid
+    _warn(
+        f"n_trials={n_trials} leaves room for {room} of the {len(grid)} points of the grid; they "
+        "are picked at random. n_trials=None tries them all."
+    )
+    picked = np.random.RandomState(seed).permutation(len(grid))[:room]
+    return [grid[index] for index in sorted(picked)]
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=5)

@@ -1,0 +1,54 @@
+"""Watching one trial: its learning curve, and whether it should stop before its end."""
+
+import time
+from collections.abc import Callable
+
+__all__ = ["PRUNED_BY_PRUNER", "TrialWatch"]
+
+PRUNED_BY_PRUNER = "pruned"
+
+
+class TrialWatch:
+    """Collects what an evaluator reports and answers with a reason to stop, if there is one.
+
+    Parameters
+    ----------
+    prune : callable ``(step, value) -> bool`` or None, default=None
+        What the pruner says.
+    deadline : float or None, default=None
+        ``time.time()`` at which the search is over.
+    trial_deadline : float or None, default=None
+        ``time.time()`` at which this trial has had its share.
+    """
+
+    def __init__(
+        self,
+        prune: Callable[[int, float], bool] | None = None,
+        deadline: float | None = None,
+        trial_deadline: float | None = None,
+    ) -> None:
+        self.curve: list[tuple[int, float]] = []
+        self._prune = prune
+        self._deadline = deadline
+        self._trial_deadline = trial_deadline
+
+    @property
+    def prunes(self) -> bool:
+        """Whether anybody listens to the values."""
+        return self._prune is not None
+
+    def report(self, step: int, value: float) -> str | None:
+        """Record ``value`` at ``step``; return why the trial should stop, or None."""
+        self.curve.append((step, value))
+        if self._prune is not None and self._prune(step, value):
+            return PRUNED_BY_PRUNER
+        return self.check_time()
+
+    def check_time(self) -> str | None:
+        """Return whose time is up, if it is."""
+        now = time.time()
+        if self._deadline is not None and now >= self._deadline:
+            return "stopped by timeout"
+        if self._trial_deadline is not None and now >= self._trial_deadline:
+            return "stopped by trial_timeout"
+        return None

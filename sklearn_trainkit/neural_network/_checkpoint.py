@@ -1,0 +1,88 @@
+"""Checkpoints: a fit that was cut short goes on where it was, bit for bit."""
+
+import json
+import os
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import joblib
+import torch
+
+# At most this many seconds of training are lost, and writing stays far below a hundredth.
+_SECONDS_BETWEEN_WRITES = 1.0
+
+
+def fit_fingerprint(owner: str, params: dict[str, Any], *data: Any) -> str:
+    """Return a hash of an estimator's name and parameters and of its training data.
+
+    Parameters
+    ----------
+    owner : str
+    params : dict
+        Parameters that matter for the result.
+    *data : array or None
+
+    Returns
+    -------
+    fingerprint : str of 40 hexadecimal digits
+
+    Raises
+    ------
+    ValueError
+        If a parameter cannot be pickled.
+    """
+    try:
+        return joblib.hash([owner, sorted(params.items()), *data], hash_name="sha1")
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"checkpoint_dir needs parameters that can be pickled, to tell fits apart: {error}. "
+            "Use a named function in place of a lambda."
+        ) from error
+
+
+class CheckpointFile:
+    """One fit's checkpoint, replaced in one stroke so that it is never half written.
+
+    Holds tensors and plain numbers only and is read with ``weights_only=True``: opening one runs
+    no code.
+
+    Parameters
+    ----------
+    directory : str or path
+    fingerprint : str
+        Names the file; another estimator, parameter or data set has another one.
+    """
+
+    def __init__(self, directory: str | os.PathLike, fingerprint: str) -> None:
+        self.path = Path(directory) / f"{fingerprint}.pt"
+        self._written = time.monotonic()
+
+    def due(self) -> bool:
+        """Tell whether the last write is long enough ago."""
+        return time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Store the state of a training run."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(f".{os.getpid()}.partial")
+        torch.save(state, partial)
+        partial.replace(self.path)
+        self._written = time.monotonic()
+
+    def read(self, device: torch.device) -> dict[str, Any] | None:
+        """Return the stored state, or None if there is none."""
+        if not self.path.exists():
+            return None
+        return torch.load(self.path, map_location=device, weights_only=True)
+
+
+def history_to_text(history: list) -> str:
+    """Return a skorch history as JSON, floats to the last digit."""
+    return json.dumps(history)
+
+
+def history_from_text(text: str) -> list:
+    """Return the rows of :func:`history_to_text`."""
+    return json.loads(text)

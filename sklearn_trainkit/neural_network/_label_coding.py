@@ -1,0 +1,113 @@
+"""How labels become targets of a loss, and outputs become labels again."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_trainkit.neural_network._losses import BinaryCrossEntropy, CrossEntropy
+
+
+class SingleLabel:
+    """One class a sample: codes 0 to k - 1, k logits, cross-entropy, softmax.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+
+    Examples
+    --------
+    >>> coding = SingleLabel(np.array(["cat", "dog"]))
+    >>> coding.encode(np.array(["dog", "cat"]), "y")
+    array([1, 0])
+    """
+
+    def __init__(self, classes: np.ndarray) -> None:
+        self.classes = classes
+        self.n_outputs = len(classes)
+
+    def encode(self, y: np.ndarray, name: str) -> np.ndarray:
+        """Return the code of each label, or raise naming those that are unknown."""
+        codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
+        unseen = np.unique(y[self.classes[codes] != y])
+        if len(unseen):
+            raise ValueError(
+                f"{name} has labels that are not among the classes {self.classes.tolist()}: "
+                f"{unseen.tolist()}."
+            )
+        return codes.astype(np.int64)
+
+    def criterion(self, label_smoothing: float) -> nn.Module:
+        """Return the loss."""
+        return CrossEntropy(label_smoothing)
+
+    def probabilities(self, output: torch.Tensor) -> torch.Tensor:
+        """Return the probability of each class."""
+        return torch.softmax(output, dim=1)
+
+    def codes(self, output: torch.Tensor) -> torch.Tensor:
+        """Return the most probable code."""
+        return output.argmax(dim=1)
+
+    def labels(self, codes: np.ndarray) -> np.ndarray:
+        """Return the labels of codes."""
+        return self.classes[codes]
+
+
+class MultiLabel:
+    """Any number of labels a sample: an indicator matrix, a logit for each column, sigmoid.
+
+    Parameters
+    ----------
+    n_labels : int
+        Columns of the indicator matrix.
+    """
+
+    def __init__(self, n_labels: int) -> None:
+        self.classes = np.arange(n_labels)
+        self.n_outputs = n_labels
+
+    def encode(self, y: np.ndarray, name: str) -> np.ndarray:
+        """Return the indicator matrix as floats, or raise if it has other columns."""
+        if y.ndim != 2 or y.shape[1] != self.n_outputs:
+            raise ValueError(
+                f"{name} must be an indicator matrix with {self.n_outputs} columns. Got an array "
+                f"of shape {y.shape} instead."
+            )
+        return (y != 0).astype(np.float32)
+
+    def criterion(self, label_smoothing: float) -> nn.Module:
+        """Return the loss."""
+        return BinaryCrossEntropy(label_smoothing)
+
+    def probabilities(self, output: torch.Tensor) -> torch.Tensor:
+        """Return the probability of each label."""
+        return torch.sigmoid(output)
+
+    def codes(self, output: torch.Tensor) -> torch.Tensor:
+        """Return 1 for labels of probability above one half."""
+        return (output > 0).long()
+
+    def labels(self, codes: np.ndarray) -> np.ndarray:
+        """Return the indicator matrix."""
+        return codes
+
+
+def learn_label_coding(y: np.ndarray, owner: str) -> Any:
+    """Return the coding for training labels.
+
+    Raises
+    ------
+    ValueError
+        If there is a single class.
+    """
+    if y.ndim == 2:
+        return MultiLabel(y.shape[1])
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{owner} needs at least 2 classes in y. Got 1 class: {classes.tolist()[0]!r}."
+        )
+    return SingleLabel(classes)

@@ -1,0 +1,368 @@
+"""Count, mean, variance, minimum and maximum per feature, in one pass over the data.
+
+A block of rows is brought into cache as float64 around the running mean, its sums are taken
+there, and blocks are merged by the formula of Chan, Golub and LeVeque (1983). The mean is held
+as a high and a low part, so that a standard deviation of 1e-2 around 1e6 keeps its digits; a
+binary exponent per feature keeps squares of subnormal and huge values inside float64.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_trainkit.preprocessing._feature_blocks import FeatureBlocks, feature_chunks
+
+__all__ = ["ColumnMoments", "InfiniteValueError", "column_min_max"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# Outside of these magnitudes a square may leave the range of float64.
+_SMALL, _LARGE = 1e-130, 1e130
+_SUSPICIOUS_SQUARES = 1e-255
+_BLOCKS_PER_MERGE = 8
+
+
+class InfiniteValueError(ValueError):
+    """A block holds an infinite value."""
+
+
+class ColumnMoments:
+    """Running count, mean and sum of squared deviations of every feature.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
+    >>> moments = ColumnMoments(1)
+    >>> moments.update(np.array([[1.0], [np.nan]]), (1,))
+    >>> moments.update(np.array([[3.0], [5.0]]), (1,))
+    >>> moments.count, moments.mean(), moments.variance().round(3)
+    (array([3]), array([3.]), array([2.667]))
+    """
+
+    def __init__(self, n_features: int) -> None:
+        self.count = np.zeros(n_features, dtype=np.int64)
+        # The mean is (high + low) * 2**exponent, the squares are in units of 2**(2 exponent).
+        self.high = np.zeros(n_features)
+        self.low = np.zeros(n_features)
+        self.squares = np.zeros(n_features)
+        self.exponent: Array | None = None
+
+    @classmethod
+    def from_values(cls, count: Array, mean: Array, variance: Array | None) -> "ColumnMoments":
+        """Resume from published values (NaN where the count is zero)."""
+        moments = cls(len(mean))
+        moments.count = np.array(np.broadcast_to(count, mean.shape)).astype(np.int64)
+        seen = moments.count > 0
+        moments.high = np.where(seen, mean, 0.0).astype(np.float64)
+        if variance is not None:
+            moments.squares = np.where(seen, variance * moments.count, 0.0)
+        return moments
+
+    # -- results -------------------------------------------------------------------------
+
+    def mean(self) -> Array:
+        """Mean per feature, NaN where nothing was seen."""
+        return np.where(self.count > 0, self._unscaled(self.high + self.low, 1), np.nan)
+
+    def variance(self) -> Array:
+        """Biased variance per feature, NaN where nothing was seen."""
+        return self._unscaled(self._scaled_variance(), 2)
+
+    def standard_deviation(self) -> Array:
+        """Root of the variance; right even where the variance leaves the range of float64."""
+        return self._unscaled(np.sqrt(self._scaled_variance()), 1)
+
+    def is_constant(self) -> Array:
+        """Tell features that are constant up to rounding, by scikit-learn's rule."""
+        eps = np.finfo(np.float64).eps
+        variance = self._scaled_variance()
+        bound = self.count * eps * variance + (self.count * self.high * eps) ** 2
+        return variance <= bound
+
+    def _scaled_variance(self) -> Array:
+        return np.where(self.count > 0, self.squares / np.maximum(self.count, 1), np.nan)
+
+    def _unscaled(self, values: Array, power: int) -> Array:
+        if self.exponent is None:
+            return values
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(values, power * self.exponent)
+
+    # -- updates -------------------------------------------------------------------------
+
+    def update(self, X: Array, feature_axes: tuple[int, ...], check_finite: bool = True) -> None:
+        """Add the rows of `X`; NaN are left out.
+
+        Raises
+        ------
+        InfiniteValueError
+            If `check_finite` and a value is infinite.
+        """
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for features in feature_chunks(X, feature_axes):
+                part = self._view(features)
+                part._update_chunk(FeatureBlocks(X[:, features], feature_axes), check_finite)
+                self._assign(features, part)
+
+    def _update_chunk(self, blocks: FeatureBlocks, check_finite: bool) -> None:
+        indices = list(blocks.slices())
+        careful = False
+        if indices and not self.count.all():
+            careful = self._place_shift(blocks, blocks.view[indices[0]], check_finite)
+        # A few blocks share one shift, so that the merge is paid once for all of them.
+        for start in range(0, len(indices), _BLOCKS_PER_MERGE):
+            group = [blocks.view[index] for index in indices[start : start + _BLOCKS_PER_MERGE]]
+            careful = self._add_group(blocks, group, careful, check_finite)
+
+    def _view(self, features: slice) -> "ColumnMoments":
+        if features == slice(None):
+            return self
+        part = ColumnMoments(len(self.count[features]))
+        for name in ("count", "high", "low", "squares"):
+            setattr(part, name, getattr(self, name)[features])
+        part.exponent = None if self.exponent is None else self.exponent[features]
+        return part
+
+    def _assign(self, features: slice, part: "ColumnMoments") -> None:
+        if part is self:
+            return
+        for name in ("count", "high", "low", "squares"):
+            getattr(self, name)[features] = getattr(part, name)
+        if self.exponent is not None or part.exponent is not None:
+            exponent = self._exponents().copy()
+            exponent[features] = part._exponents()
+            self.exponent = exponent
+
+    def merge(self, other: "ColumnMoments") -> None:
+        """Add what `other` has seen (Chan, Golub and LeVeque)."""
+        if self.exponent is not None or other.exponent is not None:
+            zeros = np.zeros(len(self.count), dtype=np.int64)
+            mine = zeros if self.exponent is None else self.exponent
+            theirs = zeros if other.exponent is None else other.exponent
+            mine = np.where(self._is_blank(), theirs, mine)
+            theirs = np.where(other._is_blank(), mine, theirs)
+            common = np.maximum(mine, theirs)
+            self._rescale(common)
+            other._rescale(common)
+        self._merge_sums(other.count, other.high - self.high + other.low, other.squares)
+
+    def _merge_sums(self, count: Array, offset: Array, squares: Array) -> None:
+        """Add `count` values whose mean lies at ``high + offset``."""
+        total = self.count + count
+        share = count / np.maximum(total, 1)
+        delta = np.where(count > 0, offset - self.low, 0.0)
+        self.squares = self.squares + (squares + delta * delta * (self.count * share))
+        low = self.low + delta * share
+        self.count = total
+        high = self.high + low
+        self.low = low - (high - self.high)
+        self.high = high
+
+    def _add_group(
+        self, blocks: FeatureBlocks, group: list[Array], careful: bool, check_finite: bool
+    ) -> bool:
+        """Add blocks that share a shift; return whether NaN make the careful way the shorter."""
+        sums = self._group_sums(blocks, group, careful, check_finite)
+        if not careful and not np.isfinite(sums[1]).all():
+            careful = True
+            sums = self._group_sums(blocks, group, careful, check_finite)
+        if self._adapt_exponent(blocks, group, *sums[1:]):
+            sums = self._group_sums(blocks, group, True, check_finite)
+        self._merge_group(*sums)
+        return careful
+
+    def _merge_group(self, count: Array, sums: Array, squares: Array) -> None:
+        offset = sums / np.maximum(count, 1)
+        self._merge_sums(count, offset, np.maximum(squares - sums * offset, 0.0))
+
+    def _place_shift(self, blocks: FeatureBlocks, block: Array, check_finite: bool) -> bool:
+        """Start features not yet seen near their mean: at a value, then at this block's mean.
+
+        Starting at a value keeps a constant column exact; the mean of the first block replaces
+        it because that value may be an outlier.
+        """
+        fresh = self.count == 0
+        block = block[
+            tuple(slice(None) if a in blocks.kept else slice(64) for a in range(block.ndim))
+        ]
+        lowest = blocks.reduce(np.fmin, np.ascontiguousarray(block)).astype(np.float64)
+        probe = ColumnMoments(len(fresh))
+        probe.high = np.where(np.isfinite(lowest), lowest, 0.0)
+        probe._rescale_high(self.exponent)
+        careful = probe._add_group(blocks, [block], False, check_finite)
+        if probe.exponent is not None:
+            self._rescale(np.where(fresh, probe.exponent, self._exponents()))
+            probe._rescale(self._exponents())
+        self.high = np.where(fresh, probe.high, self.high)
+        self.low = np.where(fresh, 0.0, self.low)
+        return careful
+
+    def _group_sums(
+        self, blocks: FeatureBlocks, group: list[Array], careful: bool, check_finite: bool
+    ) -> tuple[Array, Array, Array]:
+        """Return count, sum and sum of squares of the deviations from the high mean."""
+        buffer = np.empty(max(block.size for block in group))
+        n_values = sum(block.size for block in group) // blocks.n_features
+        count = np.full(blocks.n_features, n_values, dtype=np.int64)
+        shift = self._shift(blocks)
+        total = blocks.start_sums()
+        for block in group:
+            deviations = self._deviations(
+                blocks, block, shift, buffer[: block.size].reshape(block.shape)
+            )
+            if careful:
+                deviations, n_missing = _without_missing(blocks, block, deviations, check_finite)
+                count -= n_missing
+            blocks.add_sums(deviations, total)
+        sums, squares = blocks.finish_sums(total)
+        return count, sums, squares
+
+    def _shift(self, blocks: FeatureBlocks) -> Array:
+        return blocks.pattern(self.high) if blocks.folded else blocks.spread(self.high)
+
+    def _deviations(
+        self, blocks: FeatureBlocks, block: Array, shift: Array, buffer: Array
+    ) -> Array:
+        source = block
+        if self.exponent is not None:
+            source = np.ldexp(block, -blocks.spread(self.exponent), out=buffer)
+        if not blocks.folded:
+            return np.subtract(source, shift, out=buffer)
+        if source.dtype != np.float64 or not source.flags.c_contiguous:
+            np.copyto(buffer, source)
+            source = buffer
+        for rows, target in zip(blocks.fold(source), blocks.fold(buffer), strict=True):
+            np.subtract(rows, shift[: rows.shape[1]], out=target)
+        return buffer
+
+    # -- range of float64 ----------------------------------------------------------------
+
+    def _exponents(self) -> Array:
+        if self.exponent is None:
+            return np.zeros(len(self.count), dtype=np.int64)
+        return self.exponent
+
+    def _is_blank(self) -> Array:
+        return (self.squares == 0) & (self.high == 0) & (self.low == 0)
+
+    def _rescale_high(self, exponent: Array | None) -> None:
+        if exponent is not None:
+            self.exponent = exponent
+            self.high = np.ldexp(self.high, -exponent)
+
+    def _rescale(self, exponent: Array) -> None:
+        step = self._exponents() - exponent
+        self.high = np.ldexp(self.high, step)
+        self.low = np.ldexp(self.low, step)
+        self.squares = np.ldexp(self.squares, 2 * step)
+        self.exponent = exponent if exponent.any() else None
+
+    def _adapt_exponent(
+        self, blocks: FeatureBlocks, group: list[Array], sums: Array, squares: Array
+    ) -> bool:
+        """Change the unit of features whose squares left the range of float64."""
+        suspects = ~np.isfinite(squares) | ~np.isfinite(sums)
+        if group[0].dtype == np.float64:
+            suspects |= (squares < _SUSPICIOUS_SQUARES) & (np.abs(self.high) < _SMALL)
+        if not suspects.any():
+            return False
+        magnitude = np.fmax.reduce(
+            [
+                blocks.reduce(np.fmax, np.abs(np.asarray(block, dtype=np.float64, order="C")))
+                for block in group
+            ]
+        )
+        present = self._exponents()
+        known = np.isfinite(magnitude) & (magnitude > 0)
+        extreme = known & ((magnitude > _LARGE) | (magnitude < _SMALL))
+        wanted = np.where(extreme, np.frexp(magnitude)[1], np.where(known, 0, present))
+        blank = self._is_blank() | (np.abs(np.ldexp(self.high, present)) <= magnitude)
+        wanted = np.where(blank & (self.squares == 0), wanted, np.maximum(wanted, present))
+        wanted = np.where(suspects, wanted, present).astype(np.int64)
+        if np.array_equal(wanted, present):
+            return False
+        self._rescale(wanted)
+        return True
+
+
+def _without_missing(
+    blocks: FeatureBlocks, block: Array, deviations: Array, check_finite: bool
+) -> tuple[Array, Array | int]:
+    """Set NaN to zero in the deviations, and count them per feature."""
+    if np.isfinite(np.add.reduce(deviations, axis=None)):
+        return deviations, 0
+    if check_finite and block.dtype.kind == "f" and np.isinf(block).any():
+        raise InfiniteValueError
+    missing = np.isnan(deviations)
+    np.copyto(deviations, 0.0, where=missing)
+    return deviations, _count_true(blocks, missing)
+
+
+def _count_true(blocks: FeatureBlocks, mask: Array) -> Array:
+    if blocks.folded and mask.size <= 255 * blocks.period * blocks.n_fold:
+        # Sums of at most 255 bytes cannot overflow a byte, and add sixteen times as fast.
+        main, rest = blocks.fold(mask.view(np.uint8))
+        wide = np.add.reduce(main, axis=0, dtype=np.uint8).reshape(blocks.n_fold, blocks.period)
+        total = np.add.reduce(wide, axis=0, dtype=np.int64)
+        total += np.add.reduce(rest, axis=0, dtype=np.int64)
+        return blocks._gather_period(np.add, total)
+    return blocks.reduce(np.add, mask, dtype=np.int64)
+
+
+def column_min_max(
+    X: Array, feature_axes: tuple[int, ...], check_finite: bool = True
+) -> tuple[Array, Array]:
+    """Return minimum and maximum per feature in one pass; NaN are left out.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        The data, of a real dtype.
+    feature_axes : tuple of int
+        The axes that keep values of their own.
+    check_finite : bool, default=True
+        Whether an infinite value raises.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_features,)
+        In the dtype of `X`; NaN for a feature that is NaN throughout.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_trainkit.preprocessing._column_statistics import column_min_max
+    >>> column_min_max(np.array([[1.0, np.nan], [5.0, 2.0]]), (1,))
+    (array([1., 2.]), array([5., 2.]))
+    """
+    parts = [
+        _chunk_min_max(FeatureBlocks(X[:, features], feature_axes, block_elements=131_072))
+        for features in feature_chunks(X, feature_axes)
+    ]
+    low = np.concatenate([part[0] for part in parts])
+    high = np.concatenate([part[1] for part in parts])
+    if check_finite and X.dtype.kind == "f" and (np.isinf(low).any() or np.isinf(high).any()):
+        raise InfiniteValueError
+    return low, high
+
+
+def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
+    parts = []
+    careful = False
+    for index in blocks.slices():
+        block = blocks.view[index]
+        if blocks.folded:
+            block = np.ascontiguousarray(block)
+        least, most = (np.fmin, np.fmax) if careful else (np.minimum, np.maximum)
+        low, high = blocks.reduce(least, block), blocks.reduce(most, block)
+        if not careful and block.dtype.kind == "f" and np.isnan(low).any():
+            careful = True
+            low, high = blocks.reduce(np.fmin, block), blocks.reduce(np.fmax, block)
+        parts.append((low, high))
+    return np.fmin.reduce([part[0] for part in parts]), np.fmax.reduce([part[1] for part in parts])

@@ -1,0 +1,171 @@
+"""What both scalers share: options, the way through the blocks, drift, and the way back."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn import get_config
+from sklearn.utils import assert_all_finite
+
+from sklearn_trainkit.exceptions import DriftWarning
+from sklearn_trainkit.preprocessing._block_scaling import Step, apply_steps, check_no_infinity
+from sklearn_trainkit.preprocessing._clipping import smooth_clipper
+from sklearn_trainkit.preprocessing._feature_blocks import BLOCK_ELEMENTS, FeatureBlocks
+from sklearn_trainkit.preprocessing._input_checks import (
+    DenseInput,
+    needs_inherited_path,
+    resolve_dtype,
+    take_input,
+)
+from sklearn_trainkit.utils._sklearn_private import Interval, Options, StrOptions
+
+__all__ = ["SHARED_CONSTRAINTS", "DenseScalerMixin", "raise_infinite", "require_finite"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SHARED_CONSTRAINTS: dict[str, list[Any]] = {
+    "clip": ["boolean", StrOptions({"smooth"})],
+    "channel_axis": [Integral, tuple, list, None],
+    "dtype": [
+        StrOptions({"float32", "float64"}),
+        Options(type, {np.float32, np.float64}),
+        np.dtype,
+        None,
+    ],
+    "drift_threshold": [Interval(Real, 0, 1, closed="both"), None],
+    "n_jobs": [Integral, None],
+}
+
+
+class DenseScalerMixin:
+    """The dense way of a scaler whose sparse and array-API ways are scikit-learn's."""
+
+    channel_axis: Any
+    dtype: Any
+    clip: Any
+    drift_threshold: float | None
+    n_jobs: int | None
+    copy: bool
+
+    def out_of_range_share(self, X: Any) -> Array:
+        """Return the share of the values of `X` outside the fitted range, per feature.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Data in its original scale.
+
+        Returns
+        -------
+        share : ndarray of shape (n_features,)
+            Between 0 and 1; NaN are not counted, and a feature without values has share 0.
+        """
+        if "data_min_" not in self.__dict__:
+            raise AttributeError(
+                f"This {type(self).__name__} has not recorded the range of its training data: "
+                "fit it with drift_threshold set (1.0 records the range and never warns)."
+            )
+        dense = take_input(self, X, reset=False)
+        return self._share_outside(dense)
+
+    def _share_outside(self, dense: DenseInput) -> Array:
+        blocks = FeatureBlocks(dense.values, dense.feature_axes)
+        low, high = blocks.spread(self.data_min_), blocks.spread(self.data_max_)  # type: ignore[attr-defined]
+        outside = np.zeros(blocks.n_features)
+        known = np.zeros(blocks.n_features)
+        for index in blocks.slices():
+            block = np.ascontiguousarray(blocks.view[index])
+            outside += blocks.reduce(np.add, (block < low) | (block > high), dtype=np.int64)
+            known += blocks.reduce(np.add, block == block, dtype=np.int64)
+        return outside / np.maximum(known, 1)
+
+    def _report_drift(self, dense: DenseInput) -> None:
+        if self.drift_threshold is None or "data_min_" not in self.__dict__:
+            return
+        share = self._share_outside(dense)
+        self.out_of_range_share_ = share
+        drifted = np.flatnonzero(share > self.drift_threshold)
+        if len(drifted):
+            names = self.get_feature_names_out()  # type: ignore[attr-defined]
+            worst = drifted[np.argsort(-share[drifted], kind="stable")][:5]
+            listed = ", ".join(f"{names[i]} ({share[i]:.1%})" for i in worst)
+            warnings.warn(
+                f"{len(drifted)} of {len(share)} features have more than "
+                f"drift_threshold={self.drift_threshold} of their values outside the range seen "
+                f"in fit: {listed}{', ...' if len(drifted) > 5 else ''}.",
+                DriftWarning,
+                stacklevel=4,
+            )
+
+    # -- the dense way -------------------------------------------------------------------
+
+    def _take_for_transform(self, X: Any, *, check_features: bool = True) -> DenseInput | None:
+        """Validate `X`, or return None where scikit-learn's implementation has to go on."""
+        if needs_inherited_path(self, X):
+            self._refuse_own_options("sparse and array API input")
+            return None
+        return take_input(self, X, reset=False, check_features=check_features)
+
+    def _refuse_own_options(self, what: str) -> None:
+        for name in ("channel_axis", "drift_threshold"):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} does not support {what}: pass a dense array."
+                )
+
+    def _run_steps(
+        self,
+        dense: DenseInput,
+        steps: Callable[[np.dtype[Any]], Sequence[Step]],
+        *,
+        copy: bool,
+        dtype: Any,
+        finish: Callable[[Array], None] | None = None,
+    ) -> Array:
+        values = dense.values
+        output, compute = resolve_dtype(dtype, values)
+        in_place = not copy and dense.is_users_array and values.dtype == output
+        if in_place and not values.flags.writeable:
+            in_place = False
+        out = values if in_place else np.empty_like(values, dtype=output, subok=False)
+        return apply_steps(
+            values,
+            dense.feature_axes,
+            steps,
+            out,
+            compute_dtype=compute,
+            finish=finish,
+            check_finite=not get_config()["assume_finite"],
+            n_threads=self._n_threads(values),
+        )
+
+    def _n_threads(self, values: Array) -> int:
+        if self.n_jobs is None or values.size < 8 * BLOCK_ELEMENTS:
+            return 1
+        return min(effective_n_jobs(self.n_jobs), len(values))
+
+    def _smooth_finish(self, low: float, high: float) -> Callable[[Array], None] | None:
+        return smooth_clipper(low, high) if self.clip == "smooth" else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()
+        return {name: value for name, value in state.items() if name not in _NOT_PICKLED}
+
+
+# Short cuts that are only valid, or only useful, in the process that made them.
+_NOT_PICKLED = ("_fitted_columns", "_published")
+
+
+def raise_infinite(values: Array) -> None:
+    """Raise scikit-learn's error about infinite values."""
+    assert_all_finite(np.ascontiguousarray(values), allow_nan=True, input_name="X")
+
+
+def require_finite(values: Array) -> None:
+    """Raise if `values` holds infinity, unless the configuration assumes finite input."""
+    if values.dtype.kind == "f" and not get_config()["assume_finite"]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            check_no_infinity(values)
