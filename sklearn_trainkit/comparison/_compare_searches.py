@@ -187,8 +187,9 @@ def compare_searches(
     if missing:
         for searcher in searchers.values():
             warm_up(searcher, *named_data[missing[0].key.dataset])
-    for run in missing:
-        progress.tell(f"{_describe_key(run.key)}: begins")
+    for number, run in enumerate(missing, start=1):
+        place = f"[{number}/{len(missing)}] {_describe_key(run.key)}"
+        progress.tell(f"{place}: begins")
         record = run_strategy(
             searchers[run.key.strategy],
             *named_data[run.key.dataset],
@@ -197,7 +198,7 @@ def compare_searches(
             settings=settings,
             progress=progress,
         )
-        progress.tell(f"{_describe_key(run.key)}: {_describe_run(record)}")
+        progress.tell(f"{place}: {_describe_run(record)}")
         results.add(run.key, run_rows(run.key, record, run.fingerprint))
     return results.table([run.key for run in plan])
 
