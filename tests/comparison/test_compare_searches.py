@@ -326,7 +326,9 @@ def test_the_library_is_silent_unless_asked(data, capsys):
         ({"X": None, "y": None}, "either X and y, or datasets.*neither"),
         ({"X": None, "datasets": {}}, "datasets must be a non-empty dict"),
         ({"y": None}, r"datasets\['data'\] needs targets y"),
-        ({"y": [0, 1]}, "must have as many rows; got 80 and 2"),
+        ({"y": [0, 1]}, "X and y of data set 'data' must have as many rows; got 80 and 2"),
+        ({"groups": [0, 1]}, "X and groups of data set 'data' must have .* 80 and 2"),
+        ({"X": None, "y": None, "datasets": {"a": [0]}}, r"\['a'\] must be \(X, y\) or"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_runs(data, change, message):
