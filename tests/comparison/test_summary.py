@@ -140,6 +140,13 @@ def test_a_failed_run_ranks_last_and_is_noted_with_its_reason():
     assert rows["a"]["note"] == ""
 
 
+def test_a_long_reason_is_shortened_to_its_ends():
+    long = "ValueError: \nAll the 4 fits failed.\nSee below.\n\nRuntimeError: no memory\n"
+    failed = make_run("a", NAN, best=(), epochs=(), run_error=long, run_trials=0)
+    [row] = by_strategy(summarize_strategies(make_table(failed))).values()
+    assert row["note"].endswith("ValueError: All the 4 fits failed. ... RuntimeError: no memory")
+
+
 def test_unequal_budgets_and_missing_epochs_are_noted():
     table = make_table(make_run("a", 0.8), make_run("b", 0.8, best=(0.5, 0.6, 0.7), epochs=()))
     rows = by_strategy(summarize_strategies(table))
