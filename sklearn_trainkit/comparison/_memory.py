@@ -20,7 +20,7 @@ class PeakMemory:
 
     Parameters
     ----------
-    interval : float, default=0.05
+    interval : float, default=0.2
         Seconds between two samples.
 
     Attributes
@@ -36,7 +36,7 @@ class PeakMemory:
     True
     """
 
-    def __init__(self, interval: float = 0.05):
+    def __init__(self, interval: float = 0.2):
         self.interval = interval
         self.megabytes = float("nan")
         self._done = threading.Event()

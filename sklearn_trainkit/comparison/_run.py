@@ -3,7 +3,7 @@
 import datetime
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,8 @@ class RunRecord:
     ----------
     error : str
         Why it failed; empty when it did not.
+    note : str
+        What could not be done as asked; empty when all could.
     n_train, n_test : int
         Rows that it was given, and rows held out.
     seconds : float
@@ -62,6 +64,7 @@ class RunRecord:
     """
 
     error: str
+    note: str
     n_train: int
     n_test: int
     seconds: float
@@ -88,11 +91,14 @@ class RunSettings:
         Whether winners are scored on fresh inner folds.
     budget : Budget or None
         What each run may spend.
+    starting_candidates : sequence of dict
+        Parameters that every search tries first.
     """
 
     scoring: Any = None
     recheck_winner: bool = True
     budget: Budget | None = None
+    starting_candidates: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass
@@ -109,6 +115,7 @@ class Outcome:
     test_score: float = NAN
     fresh_score: float = NAN
     error: str = ""
+    note: str = ""
 
 
 def run_strategy(
@@ -153,8 +160,13 @@ def run_strategy(
     limit = settings.budget.limit(outcome.clock.monotonic) if settings.budget else None
     meter = TrainingMeter(limit=limit)
     try:
-        outcome.search = prepare_search(
-            searcher, fold=fold, seed=seed, scoring=settings.scoring, meter=meter
+        outcome.search, outcome.note = prepare_search(
+            searcher,
+            fold=fold,
+            seed=seed,
+            scoring=settings.scoring,
+            candidates=settings.starting_candidates,
+            meter=meter,
         )
         _fit_watched(outcome, train, meter, progress)
         outcome.trials = read_trials(outcome.search)
@@ -227,6 +239,7 @@ def _make_record(outcome: Outcome, fold: OuterFold, budget: Budget | None) -> Ru
         trials, costs = _within_budget(budget, trials, costs)
     return RunRecord(
         error=outcome.error,
+        note=outcome.note,
         n_train=len(fold.train),
         n_test=len(fold.test),
         seconds=outcome.seconds,

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from sklearn.base import clone, is_classifier
 
 from sklearn_trainkit.callbacks import TrainingMeter
 from sklearn_trainkit.comparison._splits import OuterFold, count_rows, take_rows
+from sklearn_trainkit.comparison._starting_candidates import add_starting_candidates
 from sklearn_trainkit.utils._sklearn_callbacks import add_callback, supports_callbacks
 
 __all__ = ["all_classifiers", "check_searchers", "prepare_search", "warm_up"]
@@ -61,8 +62,14 @@ def all_classifiers(searchers: Mapping[str, Any]) -> bool:
 
 
 def prepare_search(
-    searcher: Any, *, fold: OuterFold, seed: int, scoring: Any, meter: TrainingMeter
-) -> Any:
+    searcher: Any,
+    *,
+    fold: OuterFold,
+    seed: int,
+    scoring: Any,
+    candidates: Sequence[Mapping[str, Any]],
+    meter: TrainingMeter,
+) -> tuple[Any, str]:
     """Return a clone of ``searcher`` that uses the given splits and seed and is watched.
 
     Parameters
@@ -76,6 +83,8 @@ def prepare_search(
         it. A sampler object keeps the seed that it was built with.
     scoring : object
         Replaces the searcher's ``scoring`` unless None.
+    candidates : sequence of dict
+        Parameters to try first.
     meter : TrainingMeter
         Set on everything in the searcher that trains and takes scikit-learn callbacks.
 
@@ -83,9 +92,13 @@ def prepare_search(
     -------
     search : searcher
         Ready to be fitted.
+    note : str
+        What could not be done; empty when all could.
     """
-    search = clone(searcher)
+    search, note = clone(searcher), ""
     search.set_params(cv=list(fold.inner))
+    if candidates:
+        search, note = add_starting_candidates(search, clone(list(candidates), safe=False), seed)
     if scoring is not None:
         search.set_params(scoring=scoring)
     if meter.limit is not None:
@@ -94,7 +107,7 @@ def prepare_search(
     for label, estimator in _find_estimators(search):
         _set_seed(estimator, seed)
         _watch(label, estimator, meter)
-    return search
+    return search, note
 
 
 def warm_up(searcher: Any, X: Any, y: Any) -> None:

@@ -54,6 +54,7 @@ COLUMNS: dict[str, str] = {
     "steps": "Int64",
     "timed_by": "object",
     "run_error": "object",
+    "run_note": "object",
     "run_trials": "int64",
     "run_fits": "Int64",
     "run_epochs": "Int64",
@@ -111,6 +112,7 @@ def run_rows(key: RunKey, run: RunRecord, fingerprint: str) -> list[dict[str, An
 def _run_columns(run: RunRecord) -> dict[str, Any]:
     return {
         "run_error": run.error,
+        "run_note": run.note,
         "run_trials": len(run.trials),
         "run_fits": run.spent.n_fits,
         "run_epochs": run.spent.n_epochs,
