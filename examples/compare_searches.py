@@ -26,14 +26,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pandas as pd
 from scipy.stats import loguniform, uniform
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
-from sklearn_trainkit.comparison import compare_searches, summarize_runs
+from sklearn_trainkit.comparison import compare_searches, summarize_runs, write_comparison
 from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.neural_network import MLPNetClassifier
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
@@ -212,7 +211,6 @@ def main(arguments=None):
     options = parse_arguments(arguments)
     if options.trials < 2:
         raise SystemExit(f"--trials must be at least 2; got {options.trials}")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     X, y = load_data(options.data)
     began = time.perf_counter()
     batch_sizes = fitting_batch_sizes(len(y), options.folds)
@@ -236,7 +234,7 @@ def main(arguments=None):
 
 def write_results(folder, table, runs, title):
     folder.mkdir(parents=True, exist_ok=True)
-    table.to_csv(folder / "trials.csv", index=False)
+    write_comparison(table, folder / "trials.csv")
     runs.to_csv(folder / "runs.csv", index=False)
     if table["score"].notna().any():
         plot_best_so_far(table, title).savefig(folder / "best_so_far.png", dpi=150)

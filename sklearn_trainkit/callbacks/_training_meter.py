@@ -145,7 +145,7 @@ class TrainingMeter:
         with this meter.
     limit : TrainingLimit, default=None
         Once it is reached, the evaluations of a scikit-learn search or of ours raise
-        :class:`TrainingLimitReached` at their next epoch or when they begin, which the search
+        :class:`TrainingLimitReached` before their next epoch or when they begin, which the search
         takes as a failed fit. Its refit, and fits outside such a search, are never stopped.
 
     Examples
@@ -212,12 +212,21 @@ class TrainingMeter:
         """
         return sum_traces(self.traces())
 
+    def limit_reached(self) -> bool:
+        """Return whether there is a limit and it has been reached."""
+        if self.limit is None:
+            return False
+        deadline, n_epochs = self.limit
+        if deadline is not None and time.monotonic() >= deadline:
+            return True
+        return n_epochs is not None and _tallied(self.directory) >= n_epochs
+
     # scikit-learn calls `setup` and `teardown` around every fit, also around one that raises.
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Note that a fit begins."""
         path = _task_path(context)
-        refused = self._is_over(path)
+        refused = _is_evaluation(path) and self.limit_reached()
         self._append(
             context,
             kind="begin",
@@ -234,25 +243,19 @@ class TrainingMeter:
         self._append(context, kind="end", steps=_steps_so_far(estimator))
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Do nothing; scikit-learn's protocol asks for the method."""
+        """Refuse an epoch when the limit has been reached."""
+        if self.limit is None or context.task_name != EPOCH_TASK or not self.limit_reached():
+            return
+        if _is_evaluation(_task_path(context)):
+            raise TrainingLimitReached(f"stopped: the search has reached {self.limit}")
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """Note that an epoch ended."""
         if context.task_name == EPOCH_TASK:
             self._append(context, kind="epoch", steps=_steps_so_far(estimator))
-            if self._is_over(_task_path(context), n_new_epochs=1):
-                raise TrainingLimitReached(f"stopped: the search has reached {self.limit}")
-
-    def _is_over(self, path: list[TaskStep], n_new_epochs: int = 0) -> bool:
-        if self.limit is None:
-            return False
-        deadline, n_epochs = self.limit
-        is_over = deadline is not None and time.monotonic() >= deadline
-        if n_epochs is not None:
-            # A tally of one byte an epoch: its size is read faster than the events.
-            self._append_text("." * n_new_epochs, ending="tally")
-            is_over = is_over or _tallied(self.directory) >= n_epochs
-        return is_over and any(step.task_name == EVALUATION_TASK for step in path)
+            if self.limit is not None:
+                # A tally of one byte an epoch: its size is read faster than the events.
+                self._append_text(".", ending="tally")
 
     def _append(self, context: Any, **event: Any) -> None:
         event["time"] = time.monotonic()
@@ -298,6 +301,10 @@ def _remove_in_owner(directory: str, owner_pid: int) -> None:
     # A forked child inherits the finalizer; the folder is not its own.
     if os.getpid() == owner_pid:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_evaluation(path: list[TaskStep]) -> bool:
+    return any(step.task_name == EVALUATION_TASK for step in path)
 
 
 def _tallied(directory: str) -> int:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_trainkit.comparison._budget import make_budget
+from sklearn_trainkit.comparison._datasets import Dataset, check_datasets
 from sklearn_trainkit.comparison._fingerprint import (
     describe,
     fingerprint_data,
@@ -18,9 +20,9 @@ from sklearn_trainkit.comparison._splits import (
     OuterFold,
     Splits,
     check_splits,
-    count_rows,
     draw_folds,
 )
+from sklearn_trainkit.comparison._starting_candidates import check_starting_candidates
 from sklearn_trainkit.comparison._strategy import all_classifiers, check_searchers, warm_up
 from sklearn_trainkit.comparison._table import RunKey, run_rows
 from sklearn_trainkit.comparison._table_files import ResultsFile
@@ -33,12 +35,15 @@ def compare_searches(
     X: Any = None,
     y: Any = None,
     *,
-    datasets: Mapping[str, tuple[Any, Any]] | None = None,
+    groups: Any = None,
+    datasets: Mapping[str, tuple[Any, ...]] | None = None,
     cv: Any = 5,
     outer_cv: Any = None,
     test_size: float = 0.25,
     scoring: Any = None,
     seeds: int | Sequence[int] = 0,
+    starting_candidates: Sequence[Mapping[str, Any]] = (),
+    budget: Mapping[str, float] | None = None,
     recheck_winner: bool = True,
     results_file: str | os.PathLike[str] | None = None,
     verbose: int = 0,
@@ -65,11 +70,15 @@ def compare_searches(
         Rows of a single data set. Leave it out when ``datasets`` is given.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         Targets of a single data set.
-    datasets : dict of str to (X, y), default=None
+    groups : array-like of shape (n_samples,), default=None
+        Groups of a single data set. Rows of one group, such as measurements of one patient, are
+        kept together in every split.
+    datasets : dict of str to (X, y) or (X, y, groups), default=None
         Several data sets by name.
     cv : int or splitter, default=5
-        Inner cross-validation. A number means shuffled folds, stratified for classifiers, drawn
-        anew for each seed.
+        Inner cross-validation. A number means shuffled folds, drawn anew for each seed, that are
+        stratified for classifiers and keep groups together. A splitter with a ``random_state`` of
+        its own draws the same folds for every seed.
     outer_cv : int or splitter, default=None
         Outer cross-validation for nested scores. None holds ``test_size`` of the rows out once.
     test_size : float, default=0.25
@@ -78,6 +87,19 @@ def compare_searches(
         Set on every searcher. None keeps theirs, which must then be the same.
     seeds : int or sequence of int, default=0
         The whole comparison is repeated for each seed.
+    starting_candidates : list of dict, default=()
+        Parameters that every search tries first, such as a manual guess. ``GridSearchCV`` tries
+        them before its grid, ``RandomizedSearchCV`` in place of its last draws, a searcher with a
+        parameter ``enqueue``, such as ours, enqueues them. For other searchers ``run_note`` says
+        that they could not be given. Name all the parameters that the spaces hold: the rest is
+        at the estimator's value in scikit-learn's searches, but drawn in ours.
+    budget : dict of str to float, default=None
+        One of ``{"trials": n}``, ``{"epochs": n}`` and ``{"seconds": s}``: what each run may spend
+        before its winner is chosen, among the trials that had ended by then. Give the searchers
+        more trials than the budget pays for. When epochs or seconds are spent, optuna searches
+        stop, and the evaluations that remain to scikit-learn's fail at once; other searchers run
+        on, and what they find later is left out. A strategy whose epochs cannot be watched fails
+        under a budget of epochs.
     recheck_winner : bool, default=True
         Whether each winner's parameters are scored once more, on inner folds that no searcher has
         seen, to measure the winner's curse. It costs as many fits as there are inner folds, which
@@ -105,8 +127,10 @@ def compare_searches(
           score times that the searcher reports are added up; epochs are then missing;
         - ``run_...``: facts of the whole run, repeated in each of its rows: ``run_trials``,
           ``run_fits``, ``run_epochs``, ``run_steps``, ``run_seconds`` (all with the refit),
-          ``run_refit_seconds``, ``run_inner_score`` (best mean inner score), ``run_test_score``
-          (of the winner, on held-out rows), ``run_fresh_score`` (of the winner's parameters, on
+          ``run_refit_seconds``, ``run_peak_memory`` (megabytes held by this process and its
+          children, sampled during the search; missing outside Linux), ``run_inner_score`` (best
+          mean inner score), ``run_test_score`` (of the winner, on held-out rows),
+          ``run_fresh_score`` (of the winner's parameters, on
           inner folds drawn anew; missing for a splitter without randomness),
           ``run_winners_curse`` (the inner minus the fresh score: what choosing the best of many
           noisy scores added to it), ``run_n_train``, ``run_n_test``, and ``run_counted_by``:
@@ -114,7 +138,8 @@ def compare_searches(
           callbacks, the fits are derived from the number of trials, and epochs and steps are
           missing. ``run_fingerprint`` changes when the searcher, the settings or the data do.
 
-        A run that failed has its reason in ``run_error``, and one row with a missing ``trial`` if
+        ``run_note`` says what could not be done as asked. A run that failed has its reason in
+        ``run_error``, and one row with a missing ``trial`` if
         no trial could be read. :func:`summarize_runs` gives one row for each run.
 
     Raises
@@ -156,8 +181,9 @@ def compare_searches(
     check_searchers(searchers, scoring)
     splits = Splits(cv, outer_cv, test_size, stratify=all_classifiers(searchers))
     check_splits(splits)
-    named_data = _check_datasets(X, y, datasets)
-    settings = RunSettings(scoring=scoring, recheck_winner=recheck_winner)
+    named_data = check_datasets(X, y, groups, datasets)
+    check_starting_candidates(starting_candidates, searchers)
+    settings = RunSettings(scoring, recheck_winner, make_budget(budget), starting_candidates)
     results = ResultsFile(results_file)
     progress = Progress(verbose)
     plan = _plan_runs(searchers, named_data, splits, _check_seeds(seeds), settings)
@@ -165,18 +191,19 @@ def compare_searches(
     _tell_plan(progress, len(missing), len(plan))
     if missing:
         for searcher in searchers.values():
-            warm_up(searcher, *named_data[missing[0].key.dataset])
-    for run in missing:
-        progress.tell(f"{_describe_key(run.key)}: begins")
+            warm_up(searcher, *named_data[missing[0].key.dataset][:2])
+    for number, run in enumerate(missing, start=1):
+        place = f"[{number}/{len(missing)}] {_describe_key(run.key)}"
+        progress.tell(f"{place}: begins")
         record = run_strategy(
             searchers[run.key.strategy],
-            *named_data[run.key.dataset],
+            *named_data[run.key.dataset][:2],
             fold=run.fold,
             seed=run.key.seed,
             settings=settings,
             progress=progress,
         )
-        progress.tell(f"{_describe_key(run.key)}: {_describe_run(record)}")
+        progress.tell(f"{place}: {_describe_run(record)}")
         results.add(run.key, run_rows(run.key, record, run.fingerprint))
     return results.table([run.key for run in plan])
 
@@ -191,18 +218,18 @@ class PlannedRun(NamedTuple):
 
 def _plan_runs(
     searchers: Mapping[str, Any],
-    named_data: Mapping[str, tuple[Any, Any]],
+    named_data: Mapping[str, Dataset],
     splits: Splits,
     seeds: Sequence[int],
     settings: RunSettings,
 ) -> list[PlannedRun]:
     plan = []
-    for dataset, (X, y) in named_data.items():
-        shared = fingerprint_data(X, y), describe(splits), describe(settings)
+    for name, dataset in named_data.items():
+        shared = fingerprint_data(*dataset), describe(splits), describe(vars(settings))
         for seed in seeds:
-            for fold in draw_folds(splits, X, y, seed):
+            for fold in draw_folds(splits, *dataset, seed=seed):
                 for strategy, searcher in searchers.items():
-                    key = RunKey(dataset, seed, fold.number, strategy)
+                    key = RunKey(name, seed, fold.number, strategy)
                     mark = fingerprint_settings(*shared, searcher)
                     plan.append(PlannedRun(key, fold, mark))
     return plan
@@ -211,33 +238,6 @@ def _plan_runs(
 def _tell_plan(progress: Progress, n_missing: int, n_planned: int) -> None:
     if n_missing < n_planned:
         progress.tell(f"{n_planned - n_missing} of {n_planned} runs are in the results file")
-
-
-def _check_datasets(
-    X: Any, y: Any, datasets: Mapping[str, tuple[Any, Any]] | None
-) -> dict[str, tuple[Any, Any]]:
-    if (X is None) == (datasets is None):
-        raise ValueError(
-            "pass either X and y, or datasets={'name': (X, y)}; got "
-            + ("neither" if X is None else "both")
-        )
-    if datasets is None:
-        datasets = {"data": (X, y)}
-    if not hasattr(datasets, "items") or not datasets:
-        raise ValueError(f"datasets must be a non-empty dict of name to (X, y); got {datasets!r}")
-    for name, (X_one, y_one) in datasets.items():
-        if y_one is None:
-            raise ValueError(f"datasets[{name!r}] needs targets y to score held-out rows; got None")
-        _check_lengths(name, X_one, y_one)
-    return dict(datasets)
-
-
-def _check_lengths(name: str, X: Any, y: Any) -> None:
-    if count_rows(X) != count_rows(y):
-        raise ValueError(
-            f"X and y of data set {name!r} must have as many rows; got {count_rows(X)} and "
-            f"{count_rows(y)}"
-        )
 
 
 def _check_seeds(seeds: int | Sequence[int]) -> list[int]:

@@ -31,9 +31,9 @@ def fingerprint_settings(*settings: Any) -> str:
     return _digest(describe(settings).encode())
 
 
-def fingerprint_data(X: Any, y: Any) -> str:
-    """Return a fingerprint of the rows and targets of a data set."""
-    return _digest(_data_bytes(X) + _data_bytes(y))
+def fingerprint_data(X: Any, y: Any, groups: Any = None) -> str:
+    """Return a fingerprint of the rows, targets and groups of a data set."""
+    return _digest(b"".join(map(_data_bytes, (X, y, groups))))
 
 
 def describe(value: Any) -> str:

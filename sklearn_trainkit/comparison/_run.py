@@ -2,24 +2,27 @@
 
 import datetime
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from sklearn.base import clone
-from sklearn.model_selection import cross_val_score
+from sklearn.exceptions import FitFailedWarning
 
 from sklearn_trainkit.callbacks import FitTrace, TrainingMeter, TrainingSpent, sum_traces
+from sklearn_trainkit.comparison._budget import Budget, BudgetError
+from sklearn_trainkit.comparison._memory import PeakMemory
 from sklearn_trainkit.comparison._progress import Progress
 from sklearn_trainkit.comparison._splits import OuterFold, take_rows
 from sklearn_trainkit.comparison._strategy import prepare_search
-from sklearn_trainkit.comparison._trials import (
-    RunClock,
-    TrialEnds,
-    TrialRecord,
-    read_trials,
-    time_trials,
+from sklearn_trainkit.comparison._trial_costs import RunClock, TrialCosts, cost_trials
+from sklearn_trainkit.comparison._trials import TrialRecord, read_trials
+from sklearn_trainkit.comparison._winner import (
+    Winner,
+    choose_among,
+    choose_own,
+    score_on_fresh_folds,
 )
 
 __all__ = ["RunRecord", "RunSettings", "run_strategy"]
@@ -35,6 +38,8 @@ class RunRecord:
     ----------
     error : str
         Why it failed; empty when it did not.
+    note : str
+        What could not be done as asked; empty when all could.
     n_train, n_test : int
         Rows that it was given, and rows held out.
     seconds : float
@@ -50,17 +55,16 @@ class RunRecord:
     fresh_score : float
         Mean score of the winner's parameters on inner folds drawn anew; NaN when not asked for
         or not possible.
+    peak_memory : float
+        Highest resident memory in megabytes of this process and its children during ``fit``.
     trials : tuple of TrialRecord
-        Everything it tried.
-    ends : TrialEnds
-        When each trial ended.
-    epoch_ends : tuple of float
-        Seconds since the search began at which each epoch ended, in ascending order.
-    step_ends : tuple of (seconds, n_steps)
-        Gradient steps that were added at a moment, in ascending order of the moment.
+        What it tried, within the budget if there is one.
+    costs : TrialCosts
+        What had been spent when each of them ended.
     """
 
     error: str
+    note: str
     n_train: int
     n_test: int
     seconds: float
@@ -70,10 +74,9 @@ class RunRecord:
     inner_score: float
     test_score: float
     fresh_score: float
+    peak_memory: float
     trials: tuple[TrialRecord, ...]
-    ends: TrialEnds
-    epoch_ends: tuple[float, ...]
-    step_ends: tuple[tuple[float, int], ...]
+    costs: TrialCosts
 
 
 @dataclass(frozen=True)
@@ -86,23 +89,33 @@ class RunSettings:
         Replaces the searchers' own unless None.
     recheck_winner : bool
         Whether winners are scored on fresh inner folds.
+    budget : Budget or None
+        What each run may spend.
+    starting_candidates : sequence of dict
+        Parameters that every search tries first.
     """
 
-    scoring: Any
-    recheck_winner: bool
+    scoring: Any = None
+    recheck_winner: bool = True
+    budget: Budget | None = None
+    starting_candidates: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass
 class Outcome:
     """What is known of a run so far; a strategy may fail at any point."""
 
+    clock: RunClock
     search: Any = None
     seconds: float = NAN
-    trials: Sequence[TrialRecord] = ()
+    peak_memory: float = NAN
     traces: Sequence[FitTrace] = ()
+    trials: Sequence[TrialRecord] = ()
+    inner_score: float = NAN
     test_score: float = NAN
     fresh_score: float = NAN
     error: str = ""
+    note: str = ""
 
 
 def run_strategy(
@@ -141,68 +154,115 @@ def run_strategy(
     record : RunRecord
         What happened.
     """
-    outcome = Outcome()
-    meter = TrainingMeter()
-    clock = RunClock(time.monotonic(), datetime.datetime.now())
     train = take_rows(X, fold.train), take_rows(y, fold.train)
+    test = take_rows(X, fold.test), take_rows(y, fold.test)
+    outcome = Outcome(RunClock(time.monotonic(), datetime.datetime.now()))
+    limit = settings.budget.limit(outcome.clock.monotonic) if settings.budget else None
+    meter = TrainingMeter(limit=limit)
     try:
-        outcome.search = prepare_search(
-            searcher, fold=fold, seed=seed, scoring=settings.scoring, meter=meter
+        outcome.search, outcome.note = prepare_search(
+            searcher,
+            fold=fold,
+            seed=seed,
+            scoring=settings.scoring,
+            candidates=settings.starting_candidates,
+            meter=meter,
         )
-        clock = RunClock(time.monotonic(), datetime.datetime.now())
-        _fit_watched(outcome, train, clock, meter, progress)
+        _fit_watched(outcome, train, meter, progress)
         outcome.trials = read_trials(outcome.search)
-        test = take_rows(X, fold.test), take_rows(y, fold.test)
-        outcome.test_score = float(outcome.search.score(*test))
+        _check_split_count(outcome.search, len(fold.inner))
+        winner = _choose_winner(outcome, train, len(fold.inner), settings.budget)
+        outcome.inner_score = winner.inner_score
+        outcome.test_score = winner.score(*test)
         if settings.recheck_winner:
-            outcome.fresh_score = _score_on_fresh_folds(outcome.search, train, fold)
+            outcome.fresh_score = score_on_fresh_folds(winner, *train, fold)
     except Exception as exception:  # one strategy that crashes must not end the comparison
         outcome.error = f"{type(exception).__name__}: {exception}"
-    return _make_record(outcome, fold, clock)
+    return _make_record(outcome, fold, settings.budget)
 
 
 def _fit_watched(
-    outcome: Outcome, train: tuple[Any, Any], clock: RunClock, meter: TrainingMeter, progress: Any
+    outcome: Outcome, train: tuple[Any, Any], meter: TrainingMeter, progress: Progress
 ) -> None:
+    memory = PeakMemory()
     try:
-        with progress.watching(meter):
+        with memory, progress.watching(meter), _quiet_about_refusals(meter):
             outcome.search.fit(*train)
     finally:
-        outcome.seconds = time.monotonic() - clock.monotonic
+        outcome.seconds = time.monotonic() - outcome.clock.monotonic
+        outcome.peak_memory = memory.megabytes
         # Read now: fits on fresh folds later are ours, not the strategy's.
         outcome.traces = meter.traces()
 
 
-def _score_on_fresh_folds(search: Any, train: tuple[Any, Any], fold: OuterFold) -> float:
-    scorer = getattr(search, "scorer_", None)
-    if isinstance(scorer, Mapping):
-        scorer = scorer.get(search.refit)
-    if not fold.fresh or scorer is None:
-        return NAN
-    winner = clone(search.best_estimator_)
-    scores = cross_val_score(winner, *train, cv=list(fold.fresh), scoring=scorer)
-    return float(np.mean(scores))
+@contextmanager
+def _quiet_about_refusals(meter: TrainingMeter) -> Iterator[None]:
+    # Fits that a budget refuses are failed fits to the search, which warns about each of them.
+    with warnings.catch_warnings():
+        if meter.limit is not None:
+            warnings.simplefilter("ignore", FitFailedWarning)
+            warnings.filterwarnings("ignore", message="One or more of the test scores")
+        yield
 
 
-def _make_record(outcome: Outcome, fold: OuterFold, clock: RunClock) -> RunRecord:
+def _check_split_count(search: Any, n_splits: int) -> None:
+    n_used = getattr(search, "n_splits_", n_splits)
+    if n_used != n_splits:
+        raise ValueError(
+            f"the searcher used {n_used} inner folds where it was given {n_splits}, so its scores "
+            "cannot be compared"
+        )
+
+
+def _choose_winner(
+    outcome: Outcome, train: tuple[Any, Any], n_splits: int, budget: Budget | None
+) -> Winner:
+    if budget is None:
+        return choose_own(outcome.search, outcome.trials)
+    costs = _costs(outcome, n_splits)
+    within = budget.select(outcome.trials, costs)
+    order = sorted(within, key=lambda index: costs.seconds[index])
+    return choose_among(outcome.search, outcome.trials, order, *train)
+
+
+def _costs(outcome: Outcome, n_splits: int) -> TrialCosts:
+    _, counted_by = _count(outcome.traces, len(outcome.trials), n_splits)
+    traces = outcome.traces if counted_by == "watching" else ()
+    return cost_trials(outcome.trials, traces, n_splits, outcome.clock)
+
+
+def _make_record(outcome: Outcome, fold: OuterFold, budget: Budget | None) -> RunRecord:
     n_splits = len(fold.inner)
     spent, counted_by = _count(outcome.traces, len(outcome.trials), n_splits)
+    trials, costs = tuple(outcome.trials), _costs(outcome, n_splits)
+    if budget is not None:
+        trials, costs = _within_budget(budget, trials, costs)
     return RunRecord(
         error=outcome.error,
+        note=outcome.note,
         n_train=len(fold.train),
         n_test=len(fold.test),
         seconds=outcome.seconds,
         refit_seconds=float(getattr(outcome.search, "refit_time_", NAN)),
         spent=spent,
         counted_by=counted_by,
-        inner_score=_inner_score(outcome.search, outcome.trials),
+        inner_score=outcome.inner_score,
         test_score=outcome.test_score,
         fresh_score=outcome.fresh_score,
-        trials=tuple(outcome.trials),
-        ends=time_trials(outcome.trials, outcome.traces, n_splits, clock),
-        epoch_ends=_epoch_ends(outcome.traces, clock),
-        step_ends=_step_ends(outcome.traces, clock),
+        peak_memory=outcome.peak_memory,
+        trials=trials,
+        costs=costs,
     )
+
+
+def _within_budget(
+    budget: Budget, trials: tuple[TrialRecord, ...], costs: TrialCosts
+) -> tuple[tuple[TrialRecord, ...], TrialCosts]:
+    try:
+        within = budget.select(trials, costs)
+    except BudgetError:
+        within = []  # the run's error says why
+    return tuple(trials[index] for index in within), costs.take(within)
 
 
 def _count(traces: Sequence[FitTrace], n_trials: int, n_splits: int) -> tuple[TrainingSpent, str]:
@@ -215,26 +275,3 @@ def _count(traces: Sequence[FitTrace], n_trials: int, n_splits: int) -> tuple[Tr
     if n_trials:
         return TrainingSpent(n_expected, None, None), "cv_results_"
     return watched, "nothing"
-
-
-def _inner_score(search: Any, trials: Sequence[TrialRecord]) -> float:
-    if not trials:
-        return NAN
-    if hasattr(search, "best_score_"):
-        return float(search.best_score_)
-    return trials[search.best_index_].score  # a callable picked the winner
-
-
-def _epoch_ends(traces: Sequence[FitTrace], clock: RunClock) -> tuple[float, ...]:
-    return tuple(sorted(end - clock.monotonic for trace in traces for end in trace.epoch_ends))
-
-
-def _step_ends(traces: Sequence[FitTrace], clock: RunClock) -> tuple[tuple[float, int], ...]:
-    added = []
-    for trace in traces:
-        before = 0
-        for end, steps in zip(trace.epoch_ends, trace.epoch_steps, strict=True):
-            if steps is not None:
-                added.append((end - clock.monotonic, steps - before))
-                before = steps
-    return tuple(sorted(added))

@@ -7,11 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
     KFold,
     ShuffleSplit,
+    StratifiedGroupKFold,
     StratifiedKFold,
     StratifiedShuffleSplit,
 )
+from sklearn.utils.multiclass import type_of_target
 
 __all__ = ["OuterFold", "Splits", "check_splits", "count_rows", "draw_folds", "take_rows"]
 
@@ -54,7 +58,7 @@ class Splits(NamedTuple):
     test_size : float
         Fraction held out when ``outer_cv`` is None.
     stratify : bool
-        Whether numbers mean stratified folds.
+        Whether numbers mean stratified folds, where the targets are classes.
     """
 
     cv: Any
@@ -80,7 +84,7 @@ def check_splits(splits: Splits) -> None:
         )
 
 
-def draw_folds(splits: Splits, X: Any, y: Any, seed: int) -> Iterator[OuterFold]:
+def draw_folds(splits: Splits, X: Any, y: Any, groups: Any, *, seed: int) -> Iterator[OuterFold]:
     """Draw the outer folds and their inner splits.
 
     Parameters
@@ -91,6 +95,8 @@ def draw_folds(splits: Splits, X: Any, y: Any, seed: int) -> Iterator[OuterFold]
         All rows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Their targets.
+    groups : array-like of shape (n_samples,) or None
+        Rows of one group stay together.
     seed : int
         Seed of every shuffle.
 
@@ -99,17 +105,19 @@ def draw_folds(splits: Splits, X: Any, y: Any, seed: int) -> Iterator[OuterFold]
     fold : OuterFold
         One outer fold.
     """
-    outer = _outer_splitter(splits, seed)
-    inner = _splitter(splits.cv, splits.stratify, seed)
+    has_classes = splits.stratify and type_of_target(y) in ("binary", "multiclass")
+    kind = (has_classes, groups is not None)
+    outer = _outer_splitter(splits, kind, seed)
+    inner = _splitter(splits.cv, kind, seed)
     fresh = _reseeded(inner, (seed + FRESH_SEED_OFFSET) % 2**32)
-    for number, (train, test) in enumerate(outer.split(X, y)):
-        training_rows = take_rows(X, train), take_rows(y, train)
+    for number, (train, test) in enumerate(outer.split(X, y, groups)):
+        parts = [None if part is None else take_rows(part, train) for part in (X, y, groups)]
         yield OuterFold(
             number,
             train,
             test,
-            inner=tuple(inner.split(*training_rows)),
-            fresh=tuple(fresh.split(*training_rows)) if fresh else (),
+            inner=tuple(inner.split(*parts)),
+            fresh=tuple(fresh.split(*parts)) if fresh else (),
         )
 
 
@@ -138,17 +146,30 @@ def _check_cv(name: str, value: Any) -> None:
     )
 
 
-def _outer_splitter(splits: Splits, seed: int) -> Any:
+# By (stratified, grouped); scikit-learn has no stratified hold-out of whole groups.
+HOLDOUTS = {
+    (False, False): ShuffleSplit,
+    (True, False): StratifiedShuffleSplit,
+    (False, True): GroupShuffleSplit,
+    (True, True): GroupShuffleSplit,
+}
+FOLDS = {
+    (False, False): KFold,
+    (True, False): StratifiedKFold,
+    (False, True): GroupKFold,
+    (True, True): StratifiedGroupKFold,
+}
+
+
+def _outer_splitter(splits: Splits, kind: tuple[bool, bool], seed: int) -> Any:
     if splits.outer_cv is not None:
-        return _splitter(splits.outer_cv, splits.stratify, seed)
-    holdout = StratifiedShuffleSplit if splits.stratify else ShuffleSplit
-    return holdout(n_splits=1, test_size=splits.test_size, random_state=seed)
+        return _splitter(splits.outer_cv, kind, seed)
+    return HOLDOUTS[kind](n_splits=1, test_size=splits.test_size, random_state=seed)
 
 
-def _splitter(cv: Any, stratify: bool, seed: int) -> Any:
+def _splitter(cv: Any, kind: tuple[bool, bool], seed: int) -> Any:
     if isinstance(cv, int | np.integer):
-        folds = StratifiedKFold if stratify else KFold
-        return folds(n_splits=int(cv), shuffle=True, random_state=seed)
+        return FOLDS[kind](n_splits=int(cv), shuffle=True, random_state=seed)
     cv = copy.copy(cv)
     # An unseeded shuffle would differ between an interrupted comparison and its resumption.
     if getattr(cv, "shuffle", True) and getattr(cv, "random_state", 0) is None:

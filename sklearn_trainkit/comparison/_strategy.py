@@ -2,7 +2,8 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.base import clone, is_classifier
 
 from sklearn_trainkit.callbacks import TrainingMeter
 from sklearn_trainkit.comparison._splits import OuterFold, count_rows, take_rows
+from sklearn_trainkit.comparison._starting_candidates import add_starting_candidates
 from sklearn_trainkit.utils._sklearn_callbacks import add_callback, supports_callbacks
 
 __all__ = ["all_classifiers", "check_searchers", "prepare_search", "warm_up"]
@@ -60,8 +62,14 @@ def all_classifiers(searchers: Mapping[str, Any]) -> bool:
 
 
 def prepare_search(
-    searcher: Any, *, fold: OuterFold, seed: int, scoring: Any, meter: TrainingMeter
-) -> Any:
+    searcher: Any,
+    *,
+    fold: OuterFold,
+    seed: int,
+    scoring: Any,
+    candidates: Sequence[Mapping[str, Any]],
+    meter: TrainingMeter,
+) -> tuple[Any, str]:
     """Return a clone of ``searcher`` that uses the given splits and seed and is watched.
 
     Parameters
@@ -75,6 +83,8 @@ def prepare_search(
         it. A sampler object keeps the seed that it was built with.
     scoring : object
         Replaces the searcher's ``scoring`` unless None.
+    candidates : sequence of dict
+        Parameters to try first.
     meter : TrainingMeter
         Set on everything in the searcher that trains and takes scikit-learn callbacks.
 
@@ -82,16 +92,22 @@ def prepare_search(
     -------
     search : searcher
         Ready to be fitted.
+    note : str
+        What could not be done; empty when all could.
     """
-    search = clone(searcher)
+    search, note = clone(searcher), ""
     search.set_params(cv=list(fold.inner))
+    if candidates:
+        search, note = add_starting_candidates(search, clone(list(candidates), safe=False), seed)
     if scoring is not None:
         search.set_params(scoring=scoring)
+    if meter.limit is not None:
+        _obey_limit(search, meter)
     _set_seed(search, seed)
     for label, estimator in _find_estimators(search):
         _set_seed(estimator, seed)
         _watch(label, estimator, meter)
-    return search
+    return search, note
 
 
 def warm_up(searcher: Any, X: Any, y: Any) -> None:
@@ -119,6 +135,27 @@ def warm_up(searcher: Any, X: Any, y: Any) -> None:
         # Whatever is wrong with the estimator shows, and is recorded, in its own run.
         warnings.simplefilter("ignore")
         estimator.fit(take_rows(X, rows), take_rows(y, rows))
+
+
+@dataclass(frozen=True)
+class StopStudyAtLimit:
+    """Callback of an optuna search that ends it once the meter's limit is reached."""
+
+    meter: TrainingMeter
+
+    def __call__(self, study: Any, trial: Any) -> None:
+        """Stop the study if it is time."""
+        if self.meter.limit_reached():
+            study.stop()
+
+
+def _obey_limit(search: Any, meter: TrainingMeter) -> None:
+    parameters = search.get_params(deep=False)
+    if parameters.get("error_score") == "raise":
+        # Evaluations that a limit refuses are failed fits to the search, not the end of it.
+        search.set_params(error_score=np.nan)
+    if "callbacks" in parameters:  # ours and optuna-integration's
+        search.set_params(callbacks=[*(search.callbacks or []), StopStudyAtLimit(meter)])
 
 
 def _check_searcher(name: str, searcher: Any) -> None:

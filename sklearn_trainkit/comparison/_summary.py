@@ -12,7 +12,7 @@ from sklearn_trainkit.comparison._table import COLUMNS, RUN_KEYS
 
 __all__ = ["rank_strategies", "summarize_runs", "summarize_strategies"]
 
-SPENT = ["trials", "fits", "epochs", "steps", "seconds"]
+SPENT = ["trials", "fits", "epochs", "steps", "seconds", "peak_memory"]
 
 
 def summarize_runs(table: pd.DataFrame) -> pd.DataFrame:
@@ -74,15 +74,16 @@ def summarize_strategies(
           ``difference_low``, ``difference_high`` and ``p_value``. Intervals and p-values are
           those of Nadeau and Bengio for overlapping splits, and missing with fewer than two runs.
           They are not corrected for the number of strategies;
-        - ``trials``, ``fits``, ``epochs``, ``steps``, ``seconds``: means over the runs where they
-          are known, failed ones with what they had spent;
+        - ``trials``, ``fits``, ``epochs``, ``steps``, ``seconds``, ``peak_memory`` (megabytes):
+          means over the runs where they are known, failed ones with what they had spent;
         - ``reached_baseline``: number of runs whose best inner score came up to the baseline's
           final one; ``epochs_to_baseline``, ``seconds_to_baseline``: the median cost at which
           they did;
         - ``area_epochs``, ``area_seconds``: mean scaled height of the best score so far over a
           common budget, 1 the best;
         - ``note``: what is missing or unequal: failed runs with their reason, another number of
-          trials than the baseline's, epochs that could not be watched.
+          trials than the baseline's, epochs that could not be watched, starting candidates that
+          could not be given.
 
     Raises
     ------
@@ -226,14 +227,23 @@ def _note(runs: pd.DataFrame, base: pd.DataFrame) -> str:
     notes = []
     failed = runs[runs["error"] != ""]
     if len(failed):
-        reason = failed["error"].iloc[0].splitlines()[0]
+        reason = _shorten(failed["error"].iloc[0])
         notes.append(f"{len(failed)} of {len(runs)} runs failed: {reason}")
     trials, base_trials = (_mean(sound["trials"]) for sound in (_sound(runs), _sound(base)))
     if trials != base_trials and not np.isnan(trials + base_trials):
         notes.append(f"{trials:g} trials a run, the baseline {base_trials:g}")
     if len(_sound(runs)) and _sound(runs)["epochs"].isna().any():
         notes.append("epochs not watched")
+    notes.extend(note for note in runs["note"].unique() if note)
     return "; ".join(notes)
+
+
+def _shorten(error: str) -> str:
+    # scikit-learn's "All the fits failed" begins with an empty line and ends with the cause.
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    if lines[0].endswith(":") and len(lines) > 1:
+        lines = [f"{lines[0]} {lines[1]}", *lines[2:]]
+    return lines[0] if len(lines) < 3 else f"{lines[0]} ... {lines[-1]}"
 
 
 def _sound(runs: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_trainkit.comparison._incumbent import follow_incumbent
 from sklearn_trainkit.comparison._run import RunRecord
 
 __all__ = ["COLUMNS", "RUN_KEYS", "RunKey", "build_table", "run_rows"]
@@ -53,12 +54,14 @@ COLUMNS: dict[str, str] = {
     "steps": "Int64",
     "timed_by": "object",
     "run_error": "object",
+    "run_note": "object",
     "run_trials": "int64",
     "run_fits": "Int64",
     "run_epochs": "Int64",
     "run_steps": "Int64",
     "run_seconds": "float64",
     "run_refit_seconds": "float64",
+    "run_peak_memory": "float64",
     "run_counted_by": "object",
     "run_inner_score": "float64",
     "run_test_score": "float64",
@@ -98,22 +101,25 @@ def run_rows(key: RunKey, run: RunRecord, fingerprint: str) -> list[dict[str, An
     shared = {**key._asdict(), **_run_columns(run), "run_fingerprint": fingerprint}
     if not run.trials:
         return [{**shared, "trial": None, "params": "{}", "status": "", "timed_by": ""}]
-    order = np.argsort(run.ends.seconds, kind="stable")
-    best = _best_so_far(run, order)
+    order = np.argsort(run.costs.seconds, kind="stable").tolist()
+    best = follow_incumbent(run.trials, order)
     return [
-        {**shared, **_trial_columns(run, int(index)), "best_so_far": best[index]} for index in order
+        {**shared, **_trial_columns(run, index), "best_so_far": _score_of(run, incumbent)}
+        for index, incumbent in zip(order, best, strict=True)
     ]
 
 
 def _run_columns(run: RunRecord) -> dict[str, Any]:
     return {
         "run_error": run.error,
+        "run_note": run.note,
         "run_trials": len(run.trials),
         "run_fits": run.spent.n_fits,
         "run_epochs": run.spent.n_epochs,
         "run_steps": run.spent.n_steps,
         "run_seconds": run.seconds,
         "run_refit_seconds": run.refit_seconds,
+        "run_peak_memory": run.peak_memory,
         "run_counted_by": run.counted_by,
         "run_inner_score": run.inner_score,
         "run_test_score": run.test_score,
@@ -126,9 +132,6 @@ def _run_columns(run: RunRecord) -> dict[str, Any]:
 
 def _trial_columns(run: RunRecord, index: int) -> dict[str, Any]:
     trial = run.trials[index]
-    seconds = run.ends.seconds[index]
-    # Times added up from cv_results_ are not on the clock that epochs are stamped with.
-    on_clock = run.ends.timed_by != "cv_results_" and run.counted_by == "watching"
     return {
         "trial": trial.number,
         "params": _params_text(trial.params),
@@ -136,37 +139,15 @@ def _trial_columns(run: RunRecord, index: int) -> dict[str, Any]:
         "resource": trial.resource,
         "score": trial.score,
         "score_std": trial.score_std,
-        "seconds": seconds,
-        "epochs": _epochs_until(run, seconds) if on_clock else None,
-        "steps": _steps_until(run, seconds) if on_clock else None,
-        "timed_by": run.ends.timed_by,
+        "seconds": run.costs.seconds[index],
+        "epochs": run.costs.epochs[index],
+        "steps": run.costs.steps[index],
+        "timed_by": run.costs.timed_by,
     }
 
 
-def _best_so_far(run: RunRecord, order: Sequence[int] | np.ndarray) -> dict[int, float]:
-    # In a halving search only the largest resource so far counts, as for the search itself.
-    best: dict[int, float] = {}
-    top_resource, incumbent = -np.inf, float("nan")
-    for index in order:
-        trial = run.trials[index]
-        if trial.resource > top_resource:
-            top_resource, incumbent = trial.resource, float("nan")
-        if trial.status == "complete" and not trial.resource < top_resource:
-            incumbent = float(np.fmax(incumbent, trial.score))
-        best[int(index)] = incumbent
-    return best
-
-
-def _epochs_until(run: RunRecord, seconds: float) -> int | None:
-    if run.spent.n_epochs is None:
-        return None
-    return int(np.searchsorted(run.epoch_ends, seconds, side="right"))
-
-
-def _steps_until(run: RunRecord, seconds: float) -> int | None:
-    if run.spent.n_steps is None:
-        return None
-    return sum(steps for moment, steps in run.step_ends if moment <= seconds)
+def _score_of(run: RunRecord, incumbent: int | None) -> float:
+    return float("nan") if incumbent is None else run.trials[incumbent].score
 
 
 def _params_text(params: Any) -> str:

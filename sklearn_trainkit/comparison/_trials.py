@@ -1,18 +1,13 @@
-"""Read from a fitted searcher what it tried, how each trial scored, and when each trial ended."""
+"""Read from a fitted searcher what it tried, and how each trial scored."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sklearn_trainkit.callbacks import FitTrace
-
-__all__ = ["RunClock", "TrialEnds", "TrialRecord", "read_trials", "time_trials"]
-
-REFIT_TASK = "refit-with-best-params"
-EVALUATION_TASK = "candidate-split-evaluation"
+__all__ = ["TrialRecord", "read_trials"]
 
 
 @dataclass(frozen=True)
@@ -47,40 +42,6 @@ class TrialRecord:
     completed_at: datetime.datetime | None = None
 
 
-@dataclass(frozen=True)
-class RunClock:
-    """The moment a search began, on the two clocks that its events are stamped with.
-
-    Attributes
-    ----------
-    monotonic : float
-        ``time.monotonic()``, used by the training meter.
-    wall : datetime
-        ``datetime.now()``, used by optuna.
-    """
-
-    monotonic: float
-    wall: datetime.datetime
-
-
-@dataclass(frozen=True)
-class TrialEnds:
-    """When the trials of a run ended.
-
-    Attributes
-    ----------
-    seconds : tuple of float
-        Seconds since the search began, in the order of the trials.
-    timed_by : {"study", "fits", "cv_results_"}
-        Where the times come from: the stamps of an optuna study, the ends of the fits that were
-        watched, or, when neither is known, the searcher's own fit and score times added up as if
-        the trials had run one after another.
-    """
-
-    seconds: tuple[float, ...]
-    timed_by: str
-
-
 def read_trials(search: Any) -> list[TrialRecord]:
     """Read the trials of a fitted searcher.
 
@@ -109,38 +70,6 @@ def read_trials(search: Any) -> list[TrialRecord]:
         f"{type(search).__name__} has no cv_results_ with params after fit, so its trials cannot "
         "be read"
     )
-
-
-def time_trials(
-    trials: Sequence[TrialRecord], traces: Sequence[FitTrace], n_splits: int, clock: RunClock
-) -> TrialEnds:
-    """Say when each trial ended, from the best source there is.
-
-    Parameters
-    ----------
-    trials : sequence of TrialRecord
-        What was tried.
-    traces : sequence of FitTrace
-        The fits that were watched.
-    n_splits : int
-        Inner folds of a trial.
-    clock : RunClock
-        When the search began.
-
-    Returns
-    -------
-    ends : TrialEnds
-        Seconds since the search began, and where they come from.
-    """
-    stamps = [trial.completed_at for trial in trials]
-    if trials and all(stamp is not None for stamp in stamps):
-        since = [(stamp - clock.wall).total_seconds() for stamp in stamps if stamp is not None]
-        return TrialEnds(tuple(since), "study")
-    ends = _ends_of_fits(traces, len(trials), n_splits)
-    if ends is not None:
-        return TrialEnds(tuple(float(end - clock.monotonic) for end in ends), "fits")
-    worked = np.cumsum([trial.worked_seconds for trial in trials])
-    return TrialEnds(tuple(worked.tolist()), "cv_results_")
 
 
 def _study_trials(study: Any, n_trials: int) -> list[Any] | None:
@@ -206,31 +135,3 @@ def _status(score: float, study_trial: Any) -> str:
     if study_trial and study_trial.state.name == "PRUNED":
         return "pruned"
     return "failed" if np.isnan(score) else "complete"
-
-
-def _ends_of_fits(traces: Sequence[FitTrace], n_trials: int, n_splits: int) -> np.ndarray | None:
-    # The label with the most fits is the one that sees every evaluation: see `TrainingSpent`.
-    labels = [trace.label for trace in traces]
-    if not labels:
-        return None
-    busiest = max(labels, key=labels.count)
-    fits = [trace for trace in traces if trace.label == busiest]
-    fits = [trace for trace in fits if trace.task_path[-1].task_name != REFIT_TASK]
-    fits.sort(key=_evaluation_order)
-    if len(fits) == n_trials * n_splits + 1:
-        fits = fits[:-1]  # a refit that the searcher did not name
-    if len(fits) != n_trials * n_splits:
-        return None
-    ends = np.array([trace.end for trace in fits]).reshape(n_trials, n_splits)
-    return ends.max(axis=1)
-
-
-def _evaluation_order(trace: FitTrace) -> tuple[Any, ...]:
-    # scikit-learn numbers its evaluations candidate by candidate, fold by fold (in each iteration
-    # of a halving search), which holds whatever order they ran in. Other searchers are taken to
-    # evaluate one trial after another.
-    names = [step.task_name for step in trace.task_path]
-    if EVALUATION_TASK in names:
-        depth = names.index(EVALUATION_TASK) + 1
-        return tuple(step.task_id for step in trace.task_path[:depth])
-    return (trace.begin,)

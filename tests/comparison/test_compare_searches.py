@@ -26,6 +26,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_trainkit.comparison import compare_searches, summarize_runs
+from sklearn_trainkit.utils._sklearn_private import BaseSearchCV
 from tests.callbacks.iterative_classifier import IterativeClassifier
 
 LRS = [0.01, 0.1, 0.5, 1.0]
@@ -297,8 +298,10 @@ def test_the_library_is_silent_unless_asked(data, capsys):
     assert capsys.readouterr().out == ""
     compare_searches({"grid": grid()}, *data, cv=2, verbose=1)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "data, seed 0, fold 0, grid: begins"
-    assert re.match(r"data, seed 0, fold 0, grid: 4 trials, 9 fits, 27 epochs, .* s, ", lines[1])
+    assert lines[0] == "[1/1] data, seed 0, fold 0, grid: begins"
+    assert re.match(
+        r"\[1/1\] data, seed 0, fold 0, grid: 4 trials, 9 fits, 27 epochs, .* s, ", lines[1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -323,7 +326,9 @@ def test_the_library_is_silent_unless_asked(data, capsys):
         ({"X": None, "y": None}, "either X and y, or datasets.*neither"),
         ({"X": None, "datasets": {}}, "datasets must be a non-empty dict"),
         ({"y": None}, r"datasets\['data'\] needs targets y"),
-        ({"y": [0, 1]}, "must have as many rows; got 80 and 2"),
+        ({"y": [0, 1]}, "X and y of data set 'data' must have as many rows; got 80 and 2"),
+        ({"groups": [0, 1]}, "X and groups of data set 'data' must have .* 80 and 2"),
+        ({"X": None, "y": None, "datasets": {"a": [0]}}, r"\['a'\] must be \(X, y\) or"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_runs(data, change, message):
@@ -338,6 +343,29 @@ def test_classifiers_and_regressors_are_not_mixed(data):
     searchers = {"a": grid(), "b": GridSearchCV(Ridge(), {"alpha": [1.0]})}
     with pytest.raises(ValueError, match="must all tune classifiers"):
         compare_searches(searchers, *data)
+
+
+class OneByOneSearch(BaseSearchCV):
+    """Asks for one candidate at a time and passes no task on, as scikit-optimize does."""
+
+    def __init__(self, estimator, lrs, cv=None, refit=True, scoring=None, n_jobs=None):
+        super().__init__(estimator, cv=cv, refit=refit, scoring=scoring, n_jobs=n_jobs)
+        self.lrs = lrs
+
+    def _run_search(self, evaluate_candidates):
+        for lr in self.lrs:
+            evaluate_candidates([{"net__lr": lr}])
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_searcher_that_hides_its_tasks_is_timed_in_the_order_of_its_fits(data, n_jobs):
+    searcher = OneByOneSearch(pipeline(max_epochs=3), LRS, n_jobs=n_jobs)
+    with parallel_config(backend="threading"):
+        table = compare_searches({"one": searcher}, *data, cv=2)
+    assert table["timed_by"].unique().tolist() == ["fits"]
+    assert table["trial"].tolist() == [0, 1, 2, 3]
+    assert table["epochs"].tolist() == [6, 12, 18, 24]
+    assert only_run(table)["fits"] == 9
 
 
 class NotWatchable(ClassifierMixin, BaseEstimator):
@@ -369,3 +397,14 @@ def test_one_time_costs_are_paid_before_the_first_run_and_not_counted(data):
     run = only_run(table)
     assert fitted == [(60, 1), (30, 3), (30, 3), (60, 3)]  # a warm-up of 60 rows first
     assert (run["fits"], run["epochs"]) == (3, 9)
+
+
+def test_another_number_of_inner_folds_is_recorded_as_a_failure(data):
+    class OwnSplits(MemorizingSearch):
+        def fit(self, X, y):
+            super().fit(X, y)
+            self.n_splits_ = 7
+            return self
+
+    run = only_run(compare_searches({"own": OwnSplits(pipeline())}, *data, cv=2))
+    assert "used 7 inner folds where it was given 2" in run["error"]

@@ -72,3 +72,4 @@ def test_other_data_have_other_fingerprints(one, other):
     assert fingerprint_data(one, y) == fingerprint_data(one, y)
     assert fingerprint_data(one, y) != fingerprint_data(other, y)
     assert fingerprint_data(one, y) != fingerprint_data(one, [0, 1, 1])
+    assert fingerprint_data(one, y) != fingerprint_data(one, y, groups=[0, 0, 1])

@@ -44,3 +44,14 @@ def test_a_diverging_network_counts_with_the_epochs_it_had():
     assert table["status"].tolist() == ["failed", "complete"]
     assert 3 * 3 <= run["epochs"] < 3 * 5
     assert np.isfinite(run["test_score"])
+
+
+def test_a_budget_of_epochs_stops_networks_within_a_fit():
+    searcher = make_grid({"net__lr": [0.1, 0.01, 0.001]})
+    table = compare_searches(
+        {"grid": searcher}, *load_iris(return_X_y=True), cv=2, test_size=0.2, budget={"epochs": 8}
+    )
+    [run] = summarize_runs(table).to_dict("records")
+    assert run["error"] == ""
+    assert table["trial"].tolist() == [0]  # 6 epochs; the second trial is cut off after 2 more
+    assert run["epochs"] == 8 + 3

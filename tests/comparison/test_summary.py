@@ -17,6 +17,7 @@ def make_run(strategy, test_score, *, best=(0.5, 0.9), epochs=(10, 20), dataset=
     """Return the rows of one run, a trial for each entry of ``best``."""
     facts = {
         "run_error": "",
+        "run_note": "",
         "run_trials": len(best),
         "run_fits": 3 * len(best) + 1,
         "run_epochs": epochs[-1] if epochs else None,
@@ -137,6 +138,13 @@ def test_a_failed_run_ranks_last_and_is_noted_with_its_reason():
     assert rows["b"]["test_score"] == 0.9
     assert rows["b"]["note"] == "1 of 2 runs failed: ValueError: no"
     assert rows["a"]["note"] == ""
+
+
+def test_a_long_reason_is_shortened_to_its_ends():
+    long = "ValueError: \nAll the 4 fits failed.\nSee below.\n\nRuntimeError: no memory\n"
+    failed = make_run("a", NAN, best=(), epochs=(), run_error=long, run_trials=0)
+    [row] = by_strategy(summarize_strategies(make_table(failed))).values()
+    assert row["note"].endswith("ValueError: All the 4 fits failed. ... RuntimeError: no memory")
 
 
 def test_unequal_budgets_and_missing_epochs_are_noted():

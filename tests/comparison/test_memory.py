@@ -1,0 +1,35 @@
+"""Peak memory is that of this process and its children."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from sklearn_trainkit.comparison._memory import PROCESSES, PeakMemory
+
+pytestmark = pytest.mark.skipif(not PROCESSES.exists(), reason="the system does not tell")
+
+
+def test_memory_that_was_held_and_given_back_is_seen():
+    with PeakMemory() as before:
+        pass
+    with PeakMemory(interval=0.01) as peak:
+        held = np.ones(25_000_000)  # 200 MB
+        time.sleep(0.1)
+        del held
+    assert 190 < peak.megabytes - before.megabytes < 260
+
+
+def test_memory_of_a_child_counts():
+    script = "held = bytearray(b'x' * 200_000_000); print('ready', flush=True); input()"
+    with PeakMemory() as before:
+        pass
+    with PeakMemory(interval=0.01) as peak:
+        command = [sys.executable, "-c", script]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child.stdout.readline()
+        time.sleep(0.1)
+        child.communicate(b"\n")
+    assert peak.megabytes - before.megabytes > 190
