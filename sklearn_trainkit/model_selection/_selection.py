@@ -98,6 +98,8 @@ def describe_collapse(train_score: float, fold_scores: np.ndarray) -> str | None
 
 def describe_majority_ties(means: np.ndarray, y: Any) -> str | None:
     """Return what to say when most candidates only ever predict the most frequent class."""
+    if hasattr(y, "__array_namespace__") and not isinstance(y, np.ndarray):
+        return None  # labels on a device stay there
     _, counts = np.unique(np.asarray(y), return_counts=True)
     share = counts.max() / counts.sum()
     scored = means[np.isfinite(means)]

@@ -9,6 +9,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_trainkit.model_selection import OneStandardErrorRule, OptunaSearchCV
+from sklearn_trainkit.model_selection._selection import describe_majority_ties
 
 RESULTS = {
     "params": [{"width": 64}, {"width": 8}, {"width": 16}, {"width": 4}],
@@ -83,6 +84,14 @@ def test_candidates_that_only_predict_the_majority_are_announced():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         search.set_params(scoring="roc_auc").fit(rows, labels)
+
+
+def test_labels_on_a_device_are_left_there():
+    class OnDevice:
+        def __array_namespace__(self):
+            raise AssertionError("asked for")
+
+    assert describe_majority_ties(np.full(9, 0.9), OnDevice()) is None
 
 
 def test_two_objectives_have_a_pareto_front():
