@@ -122,8 +122,7 @@ def warm_up(searcher: Any, X: Any, y: Any) -> None:
     Parameters
     ----------
     searcher : searcher
-        Left as it is. The clones are fitted where it would fit, in its worker processes if it has
-        any.
+        Left as it is. Clones are fitted in this process, and in its worker processes if it has any.
     X : array-like of shape (n_samples, ...)
         Rows to take a few from.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -134,10 +133,12 @@ def warm_up(searcher: Any, X: Any, y: Any) -> None:
     with warnings.catch_warnings(), contextlib.suppress(Exception):
         # Whatever is wrong with the estimator shows, and is recorded, in its own run.
         warnings.simplefilter("ignore")
+        _fit_briefly(clone(searcher.estimator), *few)  # the refit runs in this process
         n_jobs = effective_n_jobs(searcher.get_params(deep=False).get("n_jobs"))
-        # Two for each worker: one may be ready sooner than the other.
-        tasks = [delayed(_fit_briefly)(clone(searcher.estimator), *few) for _ in range(2 * n_jobs)]
-        Parallel(n_jobs=n_jobs)(tasks[: 1 if n_jobs == 1 else None])
+        if n_jobs > 1:
+            # Two for each worker: one may be ready sooner than the other.
+            clones = [clone(searcher.estimator) for _ in range(2 * n_jobs)]
+            Parallel(n_jobs=n_jobs)(delayed(_fit_briefly)(one, *few) for one in clones)
 
 
 def _fit_briefly(estimator: Any, X: Any, y: Any) -> None:
