@@ -1,5 +1,6 @@
 """Hyperparameter search."""
 
 from sklearn_trainkit.model_selection._search import OptunaSearchCV
+from sklearn_trainkit.model_selection._selection import OneStandardErrorRule
 
-__all__ = ["OptunaSearchCV"]
+__all__ = ["OneStandardErrorRule", "OptunaSearchCV"]

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from sklearn_trainkit.utils._sklearn_private import validate_parameters
-
 __all__ = ["EpochStepper", "count_epochs", "make_stepper", "stepper_kind"]
 
 
@@ -62,7 +60,8 @@ class StartFitStepper(EpochStepper):
     """For our nets: ``start_fit`` returns a run that is ``fit``, taken apart. Exact."""
 
     def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
-        validate_parameters(self.estimator)
+        # What ``fit`` does first; scikit-learn's own name for it, which our nets have.
+        self.estimator._validate_params()
         self._run = self.estimator.start_fit(X, y, **fit_params)
 
     def train_epoch(self) -> None:

@@ -36,11 +36,8 @@ from sklearn_trainkit.model_selection._trial_record import (
 )
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 from sklearn_trainkit.model_selection._verbose import print_fold
-from sklearn_trainkit.utils._sklearn_private import (
-    is_standard_scorer,
-    metric_scorer,
-    score_estimator,
-)
+from sklearn_trainkit.utils._scorers import is_standard_scorer, metric_scorer
+from sklearn_trainkit.utils._sklearn_private import score_estimator
 
 __all__ = ["can_train_in_epochs", "evaluate_per_epoch", "fit_by_stepping", "last_step"]
 

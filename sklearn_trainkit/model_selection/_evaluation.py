@@ -20,6 +20,7 @@ __all__ = [
     "Evaluator",
     "TrialJob",
     "build_candidate",
+    "fill_seeds",
 ]
 
 
@@ -98,12 +99,15 @@ def build_candidate(setup: EvaluationSetup, params: dict[str, Any]) -> Any:
     return candidate
 
 
-def fill_seeds(estimator: Any, seed: int, keep: Any = ()) -> None:
-    """Set each ``random_state`` that is None to a seed derived from ``seed`` and its name."""
+def fill_seeds(estimator: Any, seed: int, *, keep: Any = (), only_none: bool = True) -> None:
+    """Set each ``random_state`` to a seed derived from ``seed`` and its name.
+
+    Those in ``keep`` stay, and with ``only_none`` those that are set already.
+    """
     seeds = {
         name: (seed + zlib.crc32(name.encode())) % (2**31 - 1)
         for name, value in estimator.get_params(deep=True).items()
-        if value is None
+        if (value is None or not only_none)
         and (name == "random_state" or name.endswith("__random_state"))
         and name not in keep
     }

@@ -23,11 +23,10 @@ from sklearn_trainkit.model_selection._cv_results import (
     format_results,
     settle_failures,
 )
-from sklearn_trainkit.model_selection._epoch_steppers import stepper_kind
-from sklearn_trainkit.model_selection._evaluate_per_epoch import fit_by_stepping, last_step
-from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, build_candidate
+from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
 from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
-from sklearn_trainkit.model_selection._folds import FrozenFolds, freeze_folds, make_splitter
+from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
+from sklearn_trainkit.model_selection._refit import refit_winner
 from sklearn_trainkit.model_selection._search_plan import (
     EVALUATORS,
     SearchPlan,
@@ -38,6 +37,7 @@ from sklearn_trainkit.model_selection._search_plan import (
     draw_seeds,
     plan_trials,
 )
+from sklearn_trainkit.model_selection._selection import describe_majority_ties
 from sklearn_trainkit.model_selection._storage import (
     copy_to_memory,
     load_records,
@@ -121,6 +121,10 @@ class OptunaSearchCV(BaseSearchCV):
         Go on with the study if ``storage`` has it: finished trials count towards ``n_trials``
         and are not run again, a trial that was cut off is. Refused when the study belongs to
         another search.
+    refit_retries : int, default=0
+        How often the refit may be trained again from other seeds when the score on its own rows
+        is far below what its folds scored. That is only looked at where training is in epochs,
+        and warned about in any case.
     scoring : str, callable, list, tuple, dict or None, default=None
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     refit : bool, str or callable, default=True
@@ -238,6 +242,7 @@ class OptunaSearchCV(BaseSearchCV):
         "storage": [str, Path, BaseStorage, None],
         "study_name": [str, None],
         "resume": ["boolean"],
+        "refit_retries": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
         "ordered": ["boolean", StrOptions({"auto"})],
         "callbacks": [list, tuple, None],
@@ -263,6 +268,7 @@ class OptunaSearchCV(BaseSearchCV):
         resume: bool = False,
         scoring: Any = None,
         refit: "bool | str | Callable[..., int]" = True,
+        refit_retries: int = 0,
         cv: Any = None,
         n_jobs: int | None = None,
         ordered: "bool | str" = "auto",
@@ -288,6 +294,7 @@ class OptunaSearchCV(BaseSearchCV):
         self.resume = resume
         self.scoring = scoring
         self.refit = refit
+        self.refit_retries = refit_retries
         self.cv = cv
         self.n_jobs = n_jobs
         self.ordered = ordered
@@ -537,6 +544,10 @@ class OptunaSearchCV(BaseSearchCV):
             return_train_score=self.return_train_score,
             extended=any(limit is not None for limit in limits),
         )
+        if self.scoring in (None, "accuracy") and is_classifier(self.estimator):
+            means = self.cv_results_["mean_test_score"]
+            if (ties := describe_majority_ties(means, plan.setup.folds.y)) is not None:
+                _warn(ties)
 
     def _select_best(self, plan: SearchPlan, records: list[TrialRecord]) -> None:
         """Set ``best_index_``, ``best_params_`` and, unless refit is a callable, the score."""
@@ -559,29 +570,32 @@ class OptunaSearchCV(BaseSearchCV):
         self._best_n_epochs = records[self.best_index_].n_epochs
 
     def _refit_best(self, plan: SearchPlan) -> None:
-        """Fit the best candidate on all rows, with the seeds and epochs it was scored with."""
-        folds = plan.setup.folds
-        self.best_estimator_ = build_candidate(plan.setup, self.best_params_)
+        """Fit the winner on all rows."""
+        X, y = plan.setup.folds.X, plan.setup.folds.y
         context = plan.context.subcontext(task_name="refit-with-best-params")
-        with context.propagate_callback_context(self.best_estimator_):
-            context.call_on_fit_task_begin(
-                estimator=self, X=folds.X, y=folds.y, metadata=plan.metadata
-            )
-            started = time.time()
-            self._fit_best(folds)
-            self.refit_time_ = time.time() - started
+        refitted = refit_winner(
+            plan.setup,
+            self.best_params_,
+            self._best_n_epochs,
+            fold_scores=self._winners_fold_scores(plan),
+            n_retries=self.refit_retries,
+            context=context,
+            begin=lambda: context.call_on_fit_task_begin(
+                estimator=self, X=X, y=y, metadata=plan.metadata
+            ),
+        )
+        self.best_estimator_, self.refit_time_ = refitted.estimator, refitted.seconds
+        if refitted.collapse is not None:
+            _warn(refitted.collapse)
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
-        context.call_on_fit_task_end(estimator=self, X=folds.X, y=folds.y, metadata=plan.metadata)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=plan.metadata)
 
-    def _fit_best(self, folds: FrozenFolds) -> None:
-        best = self.best_estimator_
-        if self._best_n_epochs is not None and stepper_kind(last_step(best)) == "partial_fit":
-            fit_by_stepping(best, folds.X, folds.y, folds.fit_params, self._best_n_epochs)
-        elif folds.y is None:
-            best.fit(folds.X, **folds.fit_params)
-        else:
-            best.fit(folds.X, folds.y, **folds.fit_params)
+    def _winners_fold_scores(self, plan: SearchPlan) -> np.ndarray:
+        columns = [f"split{index}_test_{plan.refit_metric}" for index in range(self.n_splits_)]
+        if not all(column in self.cv_results_ for column in columns):
+            return np.array([])
+        return np.array([self.cv_results_[column][self.best_index_] for column in columns])
 
 
 def _warn(message: str) -> None:

@@ -9,21 +9,24 @@ batches.
 import math
 import time
 import warnings
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import torch
-from skorch.callbacks import Callback
 
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
+from sklearn_trainkit.neural_network._callback_hooks import (
+    has_sklearn_callbacks,
+    overridden_hooks,
+)
 from sklearn_trainkit.neural_network._checkpoint import (
     CheckpointFile,
     history_from_text,
     history_to_text,
 )
 from sklearn_trainkit.neural_network._dropout import set_dropout_generator
+from sklearn_trainkit.neural_network._kept_weights import KeptWeights
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorLoader, TensorRows
@@ -53,41 +56,6 @@ class LoopSettings(NamedTuple):
     def clips(self) -> bool:
         """Whether gradients are clipped at all."""
         return any(c is not None for c in (self.clip_norm, self.clip_value, self.clip_adaptive))
-
-
-class KeptWeights:
-    """Remembers the weights of the best epoch, or of the last sound one.
-
-    Parameters
-    ----------
-    module : Module
-        Its present weights are those of epoch 0.
-    patience : int or None
-        Keep the epoch with the lowest loss, and ask to stop after so many epochs without a lower
-        one. None keeps the last epoch and never asks.
-    """
-
-    def __init__(self, module: torch.nn.Module, patience: int | None) -> None:
-        self.epoch = 0
-        self._patience = patience
-        self._loss = math.inf
-        self._state = copied_state(module)
-
-    def tell(self, module: torch.nn.Module, epoch: int, loss: float) -> bool:
-        """Take in the loss of ``epoch``; return whether patience is at an end."""
-        if self._patience is None or loss < self._loss:
-            self.epoch, self._loss = epoch, loss
-            self._state = copied_state(module)
-        return self._patience is not None and epoch - self.epoch >= self._patience
-
-    def restore(self, module: torch.nn.Module) -> None:
-        """Load the remembered weights."""
-        module.load_state_dict(self._state)
-
-
-def copied_state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Return a copy of the module's weights and buffers."""
-    return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
 class TrainingRun:
@@ -401,24 +369,3 @@ def switch_mode(module: torch.nn.Module, training: bool) -> None:
     """Set train or eval mode; a no-op where it is set already."""
     if module.training != training:
         module.train(training)
-
-
-def has_sklearn_callbacks(net: Any) -> bool:
-    """Tell whether scikit-learn callbacks are set on ``net`` or handed down to it."""
-    return bool(getattr(net, "_skl_callbacks", None)) or hasattr(net, "_parent_callback_ctx")
-
-
-def overridden_hooks(net: Any) -> dict[str, Any]:
-    """Return, for each skorch hook, the callbacks' methods that do something.
-
-    The entry "needs_data_sets" tells whether anybody reads data sets at the ends of an epoch.
-    """
-    names = [name for name in vars(Callback) if name.startswith("on_")]
-    hooks: dict[str, Any] = {name: [] for name in names}
-    for _, callback in net.callbacks_:
-        for name in names:
-            method: Callable = getattr(callback, name)
-            if getattr(method, "__func__", method) is not getattr(Callback, name):
-                hooks[name].append(method)
-    hooks["needs_data_sets"] = bool(hooks["on_epoch_begin"] or hooks["on_epoch_end"])
-    return hooks

@@ -155,7 +155,7 @@ class _Work:
         return _Work(steps, self.dtype, self.finish, self.check_finite)
 
     def _run_chunk(self, X: Array, out: Array, feature_axes: tuple[int, ...]) -> None:
-        size = BLOCK_ELEMENTS * 8 // max(X.itemsize, self.dtype.itemsize)
+        size = BLOCK_ELEMENTS * 4 // max(X.itemsize, self.dtype.itemsize)
         blocks = FeatureBlocks(X, feature_axes, block_elements=size)
         out_view = out.transpose(blocks.order)
         whole = blocks.view.flags.c_contiguous and out_view.flags.c_contiguous

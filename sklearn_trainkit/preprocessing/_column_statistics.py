@@ -1,4 +1,4 @@
-"""Count, mean, variance, minimum and maximum per feature, in one pass over the data.
+"""Count, mean and variance per feature, in one pass over the data.
 
 A block of rows is brought into cache as float64 around the running mean, its sums are taken
 there, and blocks are merged by the formula of Chan, Golub and LeVeque (1983). The mean is held
@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_trainkit.preprocessing._feature_blocks import FeatureBlocks, feature_chunks
+from sklearn_trainkit.preprocessing._feature_blocks import (
+    FeatureBlocks,
+    InfiniteValueError,
+    feature_chunks,
+)
 
-__all__ = ["ColumnMoments", "InfiniteValueError", "column_min_max"]
+__all__ = ["ColumnMoments"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 # Outside of these magnitudes a square may leave the range of float64.
 _SMALL, _LARGE = 1e-130, 1e130
 _SUSPICIOUS_SQUARES = 1e-255
-_BLOCKS_PER_MERGE = 8
-
-
-class InfiniteValueError(ValueError):
-    """A block holds an infinite value."""
+_BLOCKS_PER_MERGE = 32
 
 
 class ColumnMoments:
@@ -115,10 +115,14 @@ class ColumnMoments:
         careful = False
         if indices and not self.count.all():
             careful = self._place_shift(blocks, blocks.view[indices[0]], check_finite)
-        # A few blocks share one shift, so that the merge is paid once for all of them.
-        for start in range(0, len(indices), _BLOCKS_PER_MERGE):
-            group = [blocks.view[index] for index in indices[start : start + _BLOCKS_PER_MERGE]]
+        # Blocks share one shift, so that the merge is paid once for all of them; never more
+        # blocks than were seen before, so that the shift stays near the mean of all.
+        start, n_blocks = 0, 1
+        while start < len(indices):
+            group = [blocks.view[index] for index in indices[start : start + n_blocks]]
             careful = self._add_group(blocks, group, careful, check_finite)
+            start += n_blocks
+            n_blocks = min(start, _BLOCKS_PER_MERGE)
 
     def _view(self, features: slice) -> "ColumnMoments":
         if features == slice(None):
@@ -174,12 +178,22 @@ class ColumnMoments:
             sums = self._group_sums(blocks, group, careful, check_finite)
         if self._adapt_exponent(blocks, group, *sums[1:]):
             sums = self._group_sums(blocks, group, True, check_finite)
-        self._merge_group(*sums)
+        self._merge_group(group[0].dtype, *sums)
         return careful
 
-    def _merge_group(self, count: Array, sums: Array, squares: Array) -> None:
+    def _merge_group(self, dtype: np.dtype[Any], count: Array, sums: Array, squares: Array) -> None:
         offset = sums / np.maximum(count, 1)
-        self._merge_sums(count, offset, np.maximum(squares - sums * offset, 0.0))
+        squares = np.maximum(squares - sums * offset, 0.0)
+        self._merge_sums(count, offset + (self._anchor(dtype) - self.high), squares)
+
+    def _anchor(self, dtype: np.dtype[Any]) -> Array:
+        """Return what is subtracted before summing: the high mean, or close to it.
+
+        A float32 less a float32 is exact in float64, so are its sums over many rows.
+        """
+        if dtype.itemsize > 4:
+            return self.high
+        return self.high.astype(np.float32).astype(np.float64)
 
     def _place_shift(self, blocks: FeatureBlocks, block: Array, check_finite: bool) -> bool:
         """Start features not yet seen near their mean: at a value, then at this block's mean.
@@ -210,7 +224,8 @@ class ColumnMoments:
         buffer = np.empty(max(block.size for block in group))
         n_values = sum(block.size for block in group) // blocks.n_features
         count = np.full(blocks.n_features, n_values, dtype=np.int64)
-        shift = self._shift(blocks)
+        anchor = self._anchor(group[0].dtype)
+        shift = blocks.pattern(anchor) if blocks.folded else blocks.spread(anchor)
         total = blocks.start_sums()
         for block in group:
             deviations = self._deviations(
@@ -223,9 +238,6 @@ class ColumnMoments:
         sums, squares = blocks.finish_sums(total)
         return count, sums, squares
 
-    def _shift(self, blocks: FeatureBlocks) -> Array:
-        return blocks.pattern(self.high) if blocks.folded else blocks.spread(self.high)
-
     def _deviations(
         self, blocks: FeatureBlocks, block: Array, shift: Array, buffer: Array
     ) -> Array:
@@ -233,6 +245,10 @@ class ColumnMoments:
         if self.exponent is not None:
             source = np.ldexp(block, -blocks.spread(self.exponent), out=buffer)
         if not blocks.folded:
+            if source.dtype != np.float64:
+                # Converting first is faster than an operation that converts as it goes.
+                np.copyto(buffer, source)
+                source = buffer
             return np.subtract(source, shift, out=buffer)
         if source.dtype != np.float64 or not source.flags.c_contiguous:
             np.copyto(buffer, source)
@@ -313,56 +329,3 @@ def _count_true(blocks: FeatureBlocks, mask: Array) -> Array:
         total += np.add.reduce(rest, axis=0, dtype=np.int64)
         return blocks._gather_period(np.add, total)
     return blocks.reduce(np.add, mask, dtype=np.int64)
-
-
-def column_min_max(
-    X: Array, feature_axes: tuple[int, ...], check_finite: bool = True
-) -> tuple[Array, Array]:
-    """Return minimum and maximum per feature in one pass; NaN are left out.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, ...)
-        The data, of a real dtype.
-    feature_axes : tuple of int
-        The axes that keep values of their own.
-    check_finite : bool, default=True
-        Whether an infinite value raises.
-
-    Returns
-    -------
-    low, high : ndarray of shape (n_features,)
-        In the dtype of `X`; NaN for a feature that is NaN throughout.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_trainkit.preprocessing._column_statistics import column_min_max
-    >>> column_min_max(np.array([[1.0, np.nan], [5.0, 2.0]]), (1,))
-    (array([1., 2.]), array([5., 2.]))
-    """
-    parts = [
-        _chunk_min_max(FeatureBlocks(X[:, features], feature_axes, block_elements=131_072))
-        for features in feature_chunks(X, feature_axes)
-    ]
-    low = np.concatenate([part[0] for part in parts])
-    high = np.concatenate([part[1] for part in parts])
-    if check_finite and X.dtype.kind == "f" and (np.isinf(low).any() or np.isinf(high).any()):
-        raise InfiniteValueError
-    return low, high
-
-
-def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
-    parts = []
-    careful = False
-    for index in blocks.slices():
-        block = blocks.view[index]
-        if blocks.folded:
-            block = np.ascontiguousarray(block)
-        least, most = (np.fmin, np.fmax) if careful else (np.minimum, np.maximum)
-        low, high = blocks.reduce(least, block), blocks.reduce(most, block)
-        if not careful and block.dtype.kind == "f" and np.isnan(low).any():
-            careful = True
-            low, high = blocks.reduce(np.fmin, block), blocks.reduce(np.fmax, block)
-        parts.append((low, high))
-    return np.fmin.reduce([part[0] for part in parts]), np.fmax.reduce([part[1] for part in parts])

@@ -16,16 +16,26 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BLOCK_ELEMENTS", "FeatureBlocks", "feature_chunks", "memory_order"]
+__all__ = [
+    "BLOCK_ELEMENTS",
+    "FeatureBlocks",
+    "InfiniteValueError",
+    "feature_chunks",
+    "memory_order",
+]
 
-# 65,536 float64 are half a megabyte: the working buffer stays in a core's second-level cache.
-BLOCK_ELEMENTS = 65_536
+# 131,072 float64 are a megabyte: the working buffer stays in a core's second-level cache.
+BLOCK_ELEMENTS = 131_072
 _FOLDED_WIDTH = 1_024
 _LONG_RUN = 128
 _RUN_IN_BLOCK = 4_096
 _PIECE = 512
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class InfiniteValueError(ValueError):
+    """A block holds an infinite value."""
 
 
 def memory_order(X: Array) -> tuple[int, ...]:
@@ -52,7 +62,7 @@ class FeatureBlocks:
         The data; never copied as a whole.
     feature_axes : tuple of int
         The axes that keep statistics of their own, in increasing order, without axis 0.
-    block_elements : int, default=65536
+    block_elements : int, default=131072
         Elements in a block, at most (a single row may be longer).
     """
 

@@ -63,17 +63,16 @@ def take_input(estimator: Any, X: Any, *, reset: bool, check_features: bool = Tr
     dense : DenseInput
         The values, as float32, float64, integers or booleans.
     """
-    if estimator.channel_axis is not None and not hasattr(X, "columns"):
-        return _take_channels(estimator, X, reset)
     if estimator.channel_axis is not None:
+        if not hasattr(X, "columns") and _count_dimensions(X) > 2:
+            return _take_channels(estimator, X, reset)
         _resolve_axes(estimator.channel_axis, 2)
     values = _plain_table(X)
-    if values is not None and _features_agree(estimator, X, values, reset, check_features):
-        return DenseInput(values, (1,), values is X)
-    values = _validated_table(estimator, X, reset, check_features)
+    if values is None or not _features_agree(estimator, X, values, reset, check_features):
+        values = _validated_table(estimator, X, reset, check_features)
     if reset and estimator.channel_axis is not None:
         estimator.feature_shape_ = values.shape[1:]
-    return DenseInput(values, (1,), False)
+    return DenseInput(values, (1,), values is X)
 
 
 def resolve_dtype(dtype: Any, values: Array) -> tuple[np.dtype[Any], np.dtype[Any]]:
@@ -146,8 +145,27 @@ def _validated_table(estimator: Any, X: Any, reset: bool, check_features: bool) 
     options = {"dtype": list(_FLOATS), "ensure_all_finite": "allow-nan"}
     if not check_features:
         return check_array(X, **options)
-    values: Array = validate_data(estimator, X, reset=reset, **options)
+    try:
+        values: Array = validate_data(estimator, X, reset=reset, **options)
+    except (TypeError, ValueError) as error:
+        names = _columns_without_numbers(X)
+        if not names:
+            raise
+        raise ValueError(
+            f"{error}\nColumns that do not hold numbers: {', '.join(map(repr, names))}. Encode "
+            "them, or send them around the scaler with a ColumnTransformer."
+        ) from error
     return values
+
+
+def _columns_without_numbers(frame: Any) -> list[Any]:
+    if not (hasattr(frame, "columns") and hasattr(frame, "dtypes")):
+        return []
+    return [
+        name
+        for name, kind in zip(frame.columns, frame.dtypes, strict=True)
+        if not (kind.is_numeric() if hasattr(kind, "is_numeric") else kind.kind in "iufb")
+    ]
 
 
 # -- more than two dimensions ----------------------------------------------------------------
@@ -172,6 +190,11 @@ def _take_channels(estimator: Any, X: Any, reset: bool) -> DenseInput:
     return DenseInput(values, axes, values is X)
 
 
+def _count_dimensions(X: Any) -> int:
+    n_dimensions: int = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+    return n_dimensions
+
+
 def _check_nd(estimator: Any, X: Any) -> Array:
     values: Array = check_array(
         X,
@@ -192,10 +215,6 @@ def _resolve_axes(channel_axis: Any, n_dimensions: int) -> tuple[int, ...]:
     ):
         raise ValueError(
             f"channel_axis={channel_axis!r} is not supported: pass None, an int, or a tuple of int."
-        )
-    if n_dimensions < 2:
-        raise ValueError(
-            f"X has {n_dimensions} dimension(s): channel_axis={channel_axis!r} needs at least 2."
         )
     axes = []
     for axis in given:

@@ -12,13 +12,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_trainkit.preprocessing._block_scaling import Step, divide_step
-from sklearn_trainkit.preprocessing._column_statistics import InfiniteValueError, column_min_max
+from sklearn_trainkit.preprocessing._column_range import column_min_max
 from sklearn_trainkit.preprocessing._dense_scaler import (
     SHARED_CONSTRAINTS,
     DenseScalerMixin,
     raise_infinite,
     require_finite,
 )
+from sklearn_trainkit.preprocessing._feature_blocks import InfiniteValueError
 from sklearn_trainkit.preprocessing._input_checks import (
     DenseInput,
     needs_inherited_path,

@@ -1,7 +1,6 @@
 """A `StandardScaler` that reads memory once, takes any shape, and is scikit-learn's elsewhere."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from numbers import Real
 from typing import Any
@@ -12,21 +11,25 @@ from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_trainkit.preprocessing._block_scaling import Step, divide_step
-from sklearn_trainkit.preprocessing._column_statistics import (
-    ColumnMoments,
-    InfiniteValueError,
-    column_min_max,
-)
+from sklearn_trainkit.preprocessing._block_scaling import Step
+from sklearn_trainkit.preprocessing._column_range import column_min_max
+from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
 from sklearn_trainkit.preprocessing._dense_scaler import (
     SHARED_CONSTRAINTS,
     DenseScalerMixin,
     raise_infinite,
 )
+from sklearn_trainkit.preprocessing._feature_blocks import InfiniteValueError
 from sklearn_trainkit.preprocessing._input_checks import (
     DenseInput,
     needs_inherited_path,
     take_input,
+)
+from sklearn_trainkit.preprocessing._standard_steps import (
+    lay_out_as_table,
+    restoring_steps,
+    standardizing_steps,
+    update_in_threads,
 )
 from sklearn_trainkit.utils._sklearn_private import Interval, fit_context
 
@@ -35,8 +38,6 @@ __all__ = ["StandardScaler"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _SMOOTH_LIMIT = 3.0
-# Means beyond these magnitudes can push x - mean out of the range of the dtype.
-_LARGE_SQUARES = {np.dtype(np.float32): 1e38, np.dtype(np.float64): 1e300}
 
 
 class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
@@ -195,14 +196,13 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
             return self._inherited_partial_fit(X, y, sample_weight)
         dense = take_input(self, X, reset=not hasattr(self, "n_samples_seen_"))
         if inherited:
-            table, sample_weight = _as_table(dense, sample_weight)
-            shape = {k: v for k, v in self.__dict__.items() if k.startswith("feature_")}
-            self._inherited_partial_fit(table, y, sample_weight)
-            self.__dict__.update(shape)
+            known = {k: v for k, v in self.__dict__.items() if k.startswith("feature_")}
+            self._inherited_partial_fit(*lay_out_as_table(dense, y, sample_weight))
+            self.__dict__.update(known)
         else:
             self._publish(self._updated_moments(dense))
         if self._needs_range():
-            self._update_range(dense)
+            self._update_range(dense, sample_weight)
         return self
 
     def _reset(self) -> None:
@@ -231,7 +231,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
             if n_threads == 1:
                 moments.update(dense.values, dense.feature_axes, check_finite)
             else:
-                _update_in_threads(moments, dense, check_finite, n_threads)
+                update_in_threads(moments, dense, check_finite, n_threads)
         except InfiniteValueError:
             raise_infinite(dense.values)
         return moments
@@ -258,8 +258,12 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _needs_range(self) -> bool:
         return self.drift_threshold is not None or (self.clip is True and self.clip_limit is None)
 
-    def _update_range(self, dense: DenseInput) -> None:
-        low, high = column_min_max(dense.values, dense.feature_axes, check_finite=False)
+    def _update_range(self, dense: DenseInput, sample_weight: Any) -> None:
+        values = dense.values
+        if sample_weight is not None:
+            counted = np.asarray(sample_weight) != 0
+            values = values[counted] if counted.ndim else values
+        low, high = column_min_max(values, dense.feature_axes, check_finite=False)
         if "data_min_" in self.__dict__:
             low, high = np.fmin(low, self.data_min_), np.fmax(high, self.data_max_)
         self.data_min_, self.data_max_ = low, high
@@ -340,34 +344,20 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         return steps
 
     def _affine_steps(self, dtype: np.dtype[Any]) -> list[Step]:
-        scale = self.scale_.astype(dtype, copy=False) if self.with_std else None
-        if not self.with_mean:
-            return [] if scale is None else [divide_step(scale)]
-        mean = self.mean_.astype(dtype, copy=False)
-        if np.dot(mean, mean) > _LARGE_SQUARES[dtype]:
-            # x - mean may overflow although the result is an ordinary number.
-            steps = [Step(np.multiply, 0.5), Step(np.subtract, mean * 0.5)]
-            return [
-                *steps,
-                divide_step(scale * 0.5) if scale is not None else Step(np.multiply, 2.0),
-            ]
-        steps = [Step(np.subtract, mean)]
-        low = self._low_mean(mean)
-        if low is not None:
-            steps.append(Step(np.subtract, low))
-        return steps if scale is None else [*steps, divide_step(scale)]
+        mean, scale = self._used_statistics()
+        return standardizing_steps(mean, scale, dtype)
 
-    def _low_mean(self, mean: Array) -> Array | None:
-        """Return what rounding took from the mean, where it shows in the result."""
-        if mean.dtype == np.float64:
-            return None
-        low = self.mean_ - mean
-        shows = np.abs(low) > 1e-6 * (1.0 if self.scale_ is None else self.scale_)
-        return low.astype(mean.dtype) if shows.any() else None
+    def _used_statistics(self) -> tuple[Array | None, Array | None]:
+        return self.mean_ if self.with_mean else None, self.scale_ if self.with_std else None
 
     def _hard_bounds(self, dtype: np.dtype[Any]) -> tuple[Array | float, Array | float]:
         if self.clip_limit is not None:
             return -self.clip_limit, self.clip_limit
+        if "data_min_" not in self.__dict__:
+            raise ValueError(
+                "clip=True was set after fit, which therefore has not recorded the range of the "
+                "training data: fit again, or set clip_limit."
+            )
         bounds = []
         for edge in (self.data_min_, self.data_max_):
             value = edge.astype(dtype)
@@ -377,16 +367,8 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         return bounds[0], bounds[1]
 
     def _backward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
-        steps = []
-        if self.with_std:
-            steps.append(Step(np.multiply, self.scale_.astype(dtype, copy=False)))
-        if self.with_mean:
-            mean = self.mean_.astype(dtype, copy=False)
-            low = self._low_mean(mean)
-            if low is not None:
-                steps.append(Step(np.add, low))
-            steps.append(Step(np.add, mean))
-        return steps
+        mean, scale = self._used_statistics()
+        return restoring_steps(mean, scale, dtype)
 
     # -- around --------------------------------------------------------------------------
 
@@ -430,32 +412,3 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 
 
 _PUBLISHED = ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_", "feature_names_in_")
-
-
-def _as_table(dense: DenseInput, sample_weight: Any) -> tuple[Array, Any]:
-    """Lay the features of an n-d array side by side, and repeat the weights to match."""
-    values = dense.values
-    others = [axis for axis in range(values.ndim) if axis not in dense.feature_axes]
-    ordered = values.transpose([*others, *dense.feature_axes])
-    n_features = int(np.prod([values.shape[axis] for axis in dense.feature_axes]))
-    table = ordered.reshape(-1, n_features)
-    if sample_weight is None or np.ndim(sample_weight) != 1 or len(sample_weight) != len(values):
-        return table, sample_weight
-    return table, np.repeat(np.asarray(sample_weight), len(table) // len(values))
-
-
-def _update_in_threads(
-    moments: ColumnMoments, dense: DenseInput, check_finite: bool, n_threads: int
-) -> None:
-    values = dense.values
-    bounds = np.linspace(0, len(values), n_threads + 1).astype(int)
-    parts = [ColumnMoments(len(moments.count)) for _ in range(n_threads)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        tasks = [
-            pool.submit(part.update, values[start:stop], dense.feature_axes, check_finite)
-            for part, start, stop in zip(parts, bounds[:-1], bounds[1:], strict=True)
-        ]
-        for task in tasks:
-            task.result()
-    for part in parts:
-        moments.merge(part)

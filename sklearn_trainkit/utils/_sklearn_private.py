@@ -1,11 +1,10 @@
 """The one file that names private names of scikit-learn, so that an upgrade touches one place."""
 
-from typing import Any
-
 from sklearn.base import _fit_context as fit_context
 from sklearn.callback._callback_support import callback_management_context
-from sklearn.metrics._scorer import _BaseScorer, _PassthroughScorer
+from sklearn.metrics._scorer import _BaseScorer as BaseScorer
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
+from sklearn.metrics._scorer import _PassthroughScorer as PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._search import (
     _yield_masked_array_for_each_param as yield_masked_arrays,
@@ -25,11 +24,13 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
+    "BaseScorer",
     "BaseSearchCV",
     "HasMethods",
     "Interval",
     "MultimetricScorer",
     "Options",
+    "PassthroughScorer",
     "StrOptions",
     "callback_management_context",
     "check_method_params",
@@ -37,34 +38,11 @@ __all__ = [
     "fit_and_score",
     "fit_context",
     "insert_error_scores",
-    "is_standard_scorer",
-    "metric_scorer",
     "normalize_scores",
     "num_samples",
     "routing_enabled",
     "safe_split",
     "score_estimator",
-    "validate_parameters",
     "warn_or_raise_about_fit_failures",
     "yield_masked_arrays",
 ]
-
-
-def validate_parameters(estimator: Any) -> None:
-    """Check an estimator's parameters as its ``fit`` would do first."""
-    validate = getattr(estimator, "_validate_params", None)
-    if validate is not None:
-        validate()
-
-
-def metric_scorer(scorer: Any, metric: str | None) -> Any:
-    """Return the scorer of one metric, the first by default, when there are several."""
-    if isinstance(scorer, MultimetricScorer):
-        scorers = scorer._scorers
-        return scorers[metric] if metric in scorers else next(iter(scorers.values()))
-    return scorer
-
-
-def is_standard_scorer(scorer: Any) -> bool:
-    """Return whether a scorer only calls the predict methods or ``score`` of an estimator."""
-    return isinstance(scorer, _BaseScorer | _PassthroughScorer)

@@ -17,6 +17,7 @@ class _Dictated(OptunaSearchCV):
     patience = None
     evaluator = "auto"
     ordered = "auto"
+    refit_retries = 0
     sampler = "random"
     pruner = None
     storage = None

@@ -307,3 +307,21 @@ def test_a_skorch_net_is_stepped_like_its_own_fit():
         key = f"split{index}_test_score"
         assert whole.cv_results_[key] == stepped.cv_results_[key]
     assert len(stepped.best_estimator_["net"].history) == 3
+
+
+def test_our_nets_score_the_same_stepped_as_fitted():
+    pytest.importorskip("torch")
+    from sklearn_trainkit.neural_network import MLPNetClassifier
+
+    net = MLPNetClassifier((8,), max_epochs=4, early_stopping=True, patience=2, random_state=0)
+    pipe = Pipeline([("scale", StandardScaler()), ("net", net)])
+    space = {"net__lr": [0.3, 0.01]}
+    whole, stepped = (
+        OptunaSearchCV(pipe, space, sampler="grid", n_trials=None, evaluator=evaluator, cv=3)
+        .fit(X, y)
+        .cv_results_
+        for evaluator in ("whole-fit", "per-epoch")
+    )
+    for index in range(3):
+        key = f"split{index}_test_score"
+        np.testing.assert_array_equal(whole[key], stepped[key])

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, make_classification
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 
 from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor
@@ -274,3 +275,37 @@ def test_groups_stay_together_in_the_validation_part():
     assert 0.1 < inside.mean() < 0.3
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         net.fit(X, y, groups=groups[:-1])
+
+
+def test_weights_travel_through_safetensors(tmp_path):
+    net = MLPNetClassifier(norm="batch", **FAST).fit(X, y)
+    net.save_params(f_params=tmp_path / "weights.safetensors", use_safetensors=True)
+    other = MLPNetClassifier(norm="batch", **{**FAST, "random_state": 9}).fit(X, y)
+    other.load_params(f_params=tmp_path / "weights.safetensors", use_safetensors=True)
+    np.testing.assert_array_equal(other.predict_proba(X), net.predict_proba(X))
+
+
+def test_a_pickled_net_does_not_grow_with_the_training_data():
+    sizes = [
+        len(pickle.dumps(MLPNetClassifier(**FAST).fit(np.tile(X, (n, 1)), np.tile(y, n))))
+        for n in (1, 20)
+    ]
+    assert sizes[1] < 1.05 * sizes[0]
+
+
+def test_a_pipeline_scales_the_stopping_rows_without_the_scaler_seeing_them():
+    seen = {}
+
+    class Spy(MLPNetClassifier):
+        def start_fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, groups=None):
+            seen.update(X=X, X_val=X_val)
+            return super().start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val)
+
+    with config_context(enable_metadata_routing=True):
+        net = Spy(early_stopping=True, **FAST).set_fit_request(X_val=True, y_val=True)
+        steps = [("scaler", StandardScaler()), ("net", net)]
+        pipeline = Pipeline(steps, transform_input=["X_val"])
+        pipeline.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
+    mean, std = X[:80].mean(0), X[:80].std(0)
+    np.testing.assert_allclose(seen["X_val"], (X[80:] - mean) / std)
+    np.testing.assert_allclose(seen["X"], (X[:80] - mean) / std)

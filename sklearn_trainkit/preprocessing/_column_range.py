@@ -1,0 +1,68 @@
+"""Minimum and maximum per feature, in one pass over the data."""
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_trainkit.preprocessing._feature_blocks import (
+    FeatureBlocks,
+    InfiniteValueError,
+    feature_chunks,
+)
+
+__all__ = ["column_min_max"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def column_min_max(
+    X: Array, feature_axes: tuple[int, ...], check_finite: bool = True
+) -> tuple[Array, Array]:
+    """Return minimum and maximum per feature in one pass; NaN are left out.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        The data, of a real dtype.
+    feature_axes : tuple of int
+        The axes that keep values of their own.
+    check_finite : bool, default=True
+        Whether an infinite value raises.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_features,)
+        In the dtype of `X`; NaN for a feature that is NaN throughout.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_trainkit.preprocessing._column_range import column_min_max
+    >>> column_min_max(np.array([[1.0, np.nan], [5.0, 2.0]]), (1,))
+    (array([1., 2.]), array([5., 2.]))
+    """
+    parts = [
+        _chunk_min_max(FeatureBlocks(X[:, features], feature_axes))
+        for features in feature_chunks(X, feature_axes)
+    ]
+    low = np.concatenate([part[0] for part in parts])
+    high = np.concatenate([part[1] for part in parts])
+    if check_finite and X.dtype.kind == "f" and (np.isinf(low).any() or np.isinf(high).any()):
+        raise InfiniteValueError
+    return low, high
+
+
+def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
+    parts = []
+    careful = False
+    for index in blocks.slices():
+        block = blocks.view[index]
+        if blocks.folded:
+            block = np.ascontiguousarray(block)
+        least, most = (np.fmin, np.fmax) if careful else (np.minimum, np.maximum)
+        low, high = blocks.reduce(least, block), blocks.reduce(most, block)
+        if not careful and block.dtype.kind == "f" and np.isnan(low).any():
+            careful = True
+            low, high = blocks.reduce(np.fmin, block), blocks.reduce(np.fmax, block)
+        parts.append((low, high))
+    return np.fmin.reduce([part[0] for part in parts]), np.fmax.reduce([part[1] for part in parts])
