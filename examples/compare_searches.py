@@ -213,10 +213,11 @@ def main(arguments=None):
         raise SystemExit(f"--trials must be at least 2; got {options.trials}")
     X, y = load_data(options.data)
     began = time.perf_counter()
+    name = Path(options.data).name.split(".")[0]
     batch_sizes = fitting_batch_sizes(len(y), options.folds)
     table = compare_searches(
         make_searchers(options.trials, options.epochs, batch_sizes),
-        datasets={Path(options.data).stem: (X, y)},
+        datasets={name: (X, y)},
         cv=options.folds,
         seeds=options.seed,
         verbose=2,
@@ -226,9 +227,9 @@ def main(arguments=None):
     columns += ["inner_score", "test_score", "winners_curse", "error"]
     print()
     print(runs[columns].to_string(index=False, float_format="{:.4g}".format))
-    write_results(
-        options.output, table, runs, f"{options.data}: {len(y)} rows, seed {options.seed}"
-    )
+    write_results(options.output, table, runs, f"{name}: {len(y)} rows, seed {options.seed}")
+    if (runs["error"] != "").all():
+        raise SystemExit("every search failed; the last column says why")
     print(f"\n{time.perf_counter() - began:.0f} s in all; results are in {options.output}")
 
 
