@@ -94,6 +94,9 @@ class FitTrace:
         Gradient steps of the whole fit, also of one that failed half-way.
     refused : bool
         Whether it was not allowed to begin, because a limit had been reached.
+    continued : bool
+        Whether it went on with an earlier fit, as ``partial_fit`` does. Its steps are the new
+        ones.
     """
 
     label: str
@@ -105,6 +108,7 @@ class FitTrace:
     epoch_steps: tuple[int | None, ...]
     n_steps: int | None
     refused: bool = False
+    continued: bool = False
 
 
 class TrainingSpent(NamedTuple):
@@ -114,6 +118,7 @@ class TrainingSpent(NamedTuple):
     ----------
     n_fits : int
         The largest number of fits under one label: a Pipeline and its last step count as one fit.
+        Going on with an earlier fit (``partial_fit``) is not another one.
     n_epochs : int or None
         Epochs trained, None when no estimator reported any.
     n_steps : int or None
@@ -234,6 +239,7 @@ class TrainingMeter:
             name=type(estimator).__name__,
             path=[(step.task_name, step.task_id) for step in path],
             refused=refused,
+            steps_before=_steps_so_far(estimator),
         )
         if refused:
             raise TrainingLimitReached(f"not begun: the search has reached {self.limit}")
@@ -287,7 +293,7 @@ def sum_traces(traces: Iterable[FitTrace]) -> TrainingSpent:
         The sums.
     """
     traces = [trace for trace in traces if not trace.refused]
-    fits = Counter(trace.label for trace in traces)
+    fits = Counter(trace.label for trace in traces if not trace.continued)
     epochs = sum(len(trace.epoch_ends) for trace in traces)
     steps = [trace.n_steps for trace in traces if trace.n_steps is not None]
     return TrainingSpent(
@@ -363,7 +369,11 @@ def _build_trace(events: list[dict[str, Any]]) -> FitTrace:
     begin = next(event for event in events if event["kind"] == "begin")
     epochs = [event for event in events if event["kind"] == "epoch"]
     ends = [event["time"] for event in events if event["kind"] == "end"]
-    steps = [event["steps"] for event in events if event.get("steps") is not None]
+    readings = [event["steps"] for event in events if event.get("steps") is not None]
+    # The count of an estimator that starts anew falls back to zero, at the latest when it trains.
+    before = begin["steps_before"] or 0
+    continued = bool(before and readings and readings[0] > before)
+    base = before if continued else 0
     return FitTrace(
         label=begin["label"],
         estimator_name=begin["name"],
@@ -371,7 +381,12 @@ def _build_trace(events: list[dict[str, Any]]) -> FitTrace:
         begin=begin["time"],
         end=ends[-1] if ends else float("nan"),
         epoch_ends=tuple(event["time"] for event in epochs),
-        epoch_steps=tuple(event["steps"] for event in epochs),
-        n_steps=max(steps, default=None),
+        epoch_steps=tuple(_minus(event["steps"], base) for event in epochs),
+        n_steps=_minus(max(readings, default=None), base),
         refused=begin["refused"],
+        continued=continued,
     )
+
+
+def _minus(steps: int | None, base: int) -> int | None:
+    return None if steps is None else steps - base
