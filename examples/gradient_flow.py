@@ -100,9 +100,10 @@ def main(output):
 # %%
 # What we learned
 # ---------------
-# The plain network sees a vanishing share of the gradient at its first layer and hardly moves;
-# residual addition and normalization both bring it there, by different roads: addition leaves
-# the identity's share of the gradient whole, normalization rescales what saturates.
+# The plain network's first layer sees a ten-millionth of the last layer's gradient, and for eleven
+# epochs nothing is learnt. Both remedies bring the gradient to every layer. Only one of them makes
+# this network learn well: residual addition also keeps the signal whole on its way forward, while
+# thirty normalized tanh layers still garble it. An even gradient is necessary, not sufficient.
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
