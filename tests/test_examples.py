@@ -85,3 +85,11 @@ def test_the_grid_of_compare_searches_fills_the_budget_without_passing_it(n_tria
         [len(values) for values in example["make_grid"](n_trials, [64, 32]).values()]
     )
     assert n_trials / 2 < n_points <= n_trials
+
+
+def test_gradient_flow_names_what_vanishes_and_draws_it(monkeypatch, tmp_path, capsys):
+    run_example(monkeypatch, "gradient_flow.py", "--output", tmp_path)
+    plain, residual, _ = capsys.readouterr().out.splitlines()
+    assert "The gradient vanishes" in plain
+    assert "Nothing wrong" in residual
+    assert (tmp_path / "gradient_flow.png").stat().st_size > 10_000

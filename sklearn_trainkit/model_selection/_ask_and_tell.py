@@ -161,17 +161,33 @@ class SearchLoop:
                 self._collect(future)
 
     def _is_over(self) -> bool:
+        return self._is_out_of_trials() or self._is_ended()
+
+    def _is_ended(self) -> bool:
+        """Return whether there is a reason to end other than the number of trials."""
         budget = self._budget
         return (
             self._study.stop_requested
-            or (budget.n_trials is not None and self._n_asked >= budget.n_trials)
             or (budget.target_score is not None and self._best >= budget.target_score)
             or (budget.patience is not None and self._stale >= budget.patience)
             # The first trial always starts, and its evaluation keeps the deadline.
             or (self._deadline is not None and self._n_asked > 0 and time.time() >= self._deadline)
         )
 
+    def _is_out_of_trials(self) -> bool:
+        n_trials = self._budget.n_trials
+        return n_trials is not None and self._n_asked >= n_trials
+
     def _ask(self) -> None:
+        trial, job = self._ask_next()
+        try:
+            future = self._submit(job, trial)
+        except BaseException:
+            self._study.tell(trial, state=TrialState.FAIL)
+            raise
+        self._pending[future] = trial, job
+
+    def _ask_next(self) -> tuple[optuna.Trial, TrialJob]:
         started = time.perf_counter()
         if self._waiting:
             index = self._waiting.popleft()
@@ -181,12 +197,10 @@ class SearchLoop:
         try:
             params = self._draw(trial)
             self.ask_seconds += time.perf_counter() - started
-            job = TrialJob(trial.number, params, self._begin_task(trial.number))
-            future = self._submit(job, trial)
+            return trial, TrialJob(trial.number, params, self._begin_task(trial.number))
         except BaseException:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
-        self._pending[future] = trial, job
 
     def _submit(self, job: TrialJob, trial: optuna.Trial) -> "Future[TrialResult]":
         try:

@@ -4,11 +4,12 @@ A stepper is begun once on the training rows and then advanced one epoch at a ti
 estimator can predict.
 """
 
+import pickle
 from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 
 __all__ = ["EpochStepper", "count_epochs", "make_stepper", "stepper_kind"]
 
@@ -55,6 +56,9 @@ class EpochStepper(ABC):
         """Say goodbye: callbacks, best weights."""
         self.done = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        raise pickle.PicklingError(f"{type(self).__name__} cannot be left and taken up again")
+
 
 class StartFitStepper(EpochStepper):
     """For our nets: ``start_fit`` returns a run that is ``fit``, taken apart. Exact."""
@@ -62,7 +66,21 @@ class StartFitStepper(EpochStepper):
     def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
         # What ``fit`` does first; scikit-learn's own name for it, which our nets have.
         self.estimator._validate_params()
+        self._data = X, y, fit_params
         self._run = self.estimator.start_fit(X, y, **fit_params)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self.estimator.random_state is None:
+            # Rows for early stopping would be picked anew.
+            raise pickle.PicklingError("an unseeded net cannot be left and taken up again")
+        run = {"_run": self._run.state_dict(), "estimator": clone(self.estimator)}
+        return vars(self) | run
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        X, y, fit_params = self._data
+        self._run = self.estimator.start_fit(X, y, **fit_params)
+        self._run.load_state_dict(state["_run"])
 
     def train_epoch(self) -> None:
         self._run.advance()
@@ -121,6 +139,9 @@ class PartialFitStepper(EpochStepper):
         self._first: dict[str, Any] = {}
         if is_classifier(self.estimator):
             self._first["classes"] = np.unique(y)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self)
 
     def train_epoch(self) -> None:
         self.estimator.partial_fit(*self._arguments, **self._first, **self._fit_params)

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage
 from sklearn.base import clone, is_classifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags, indexable
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget, SearchLoop
@@ -23,9 +25,13 @@ from sklearn_trainkit.model_selection._cv_results import (
     format_results,
     settle_failures,
 )
+from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
 from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
+from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
+from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
+from sklearn_trainkit.model_selection._pause_and_resume import PausingLoop
 from sklearn_trainkit.model_selection._refit import refit_winner
 from sklearn_trainkit.model_selection._search_plan import (
     EVALUATORS,
@@ -96,11 +102,13 @@ class OptunaSearchCV(BaseSearchCV):
             sampler, default="auto"
         What proposes candidates; "auto" is "tpe". "grid" tries every point of a finite space in
         the order of ``ParameterGrid`` (a random subset when ``n_trials`` is smaller).
-    pruner : {"auto", "median", "successive_halving", "hyperband", "wilcoxon"}, optuna pruner \
-            or None, default=None
+    pruner : {"auto", "median", "successive_halving", "hyperband", "pause_and_resume", \
+            "wilcoxon"}, optuna pruner or None, default=None
         What stops hopeless trials: between epochs where the estimator trains in epochs, between
         folds otherwise. "auto" is "successive_halving" between epochs for 31 to 199 trials and
         "median" otherwise. "wilcoxon" compares folds and needs five of them.
+        "pause_and_resume" stops nobody for good: candidates wait with their weights, and the
+        best third of those that came as far goes on (:class:`PauseAndResumePruner`).
     evaluator : {"auto", "whole-fit", "per-epoch"}, default="auto"
         How a trial is evaluated. "whole-fit" fits fold by fold. "per-epoch" trains all folds in
         step, for an estimator, or a Pipeline whose last step, is a net of this package or of
@@ -419,7 +427,7 @@ class OptunaSearchCV(BaseSearchCV):
             self.return_train_score,
             self.verbose,
             estimator_seed,
-            caller=self,
+            caller=self if self._has_listeners() else None,
         )
         evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
         pruner = make_pruner(
@@ -466,16 +474,26 @@ class OptunaSearchCV(BaseSearchCV):
         task = plan.context.subcontext(
             task_name="search", max_subtasks=budget.n_trials, sequential_subtasks=False
         ).call_on_fit_task_begin(estimator=self)
-        deadline = None if budget.timeout is None else time.time() + budget.timeout
-        runner = make_runner(
-            EVALUATORS[plan.evaluator],
-            setup,
-            Deadlines(deadline, budget.trial_timeout),
-            plan.pruner,
-            self.n_jobs,
+        deadlines = Deadlines(
+            None if budget.timeout is None else time.time() + budget.timeout, budget.trial_timeout
         )
+        runner = make_runner(EVALUATORS[plan.evaluator], setup, deadlines, plan.pruner, self.n_jobs)
         seeded = self.random_state is not None
-        loop = SearchLoop(
+        make_loop: Any = SearchLoop
+        if isinstance(plan.pruner, PauseAndResumePruner):
+            if runner.n_workers > 1:
+                raise NotImplementedError(
+                    f"pruner='pause_and_resume' works with one worker, but n_jobs={self.n_jobs}; "
+                    "use n_jobs=1 or pruner='successive_halving'."
+                )
+            make_loop = partial(
+                PausingLoop,
+                setup=setup,
+                deadlines=deadlines,
+                pruner=plan.pruner,
+                n_epochs=count_epochs(last_step(setup.estimator)),
+            )
+        loop = make_loop(
             self.study_,
             plan.trials.space,
             runner,
@@ -486,7 +504,7 @@ class OptunaSearchCV(BaseSearchCV):
             records=earlier,
             callbacks=self.callbacks or (),
             begin_task=lambda number: self._begin_trial(task, number),
-            end_task=lambda context: context.call_on_fit_task_end(estimator=self),
+            end_task=self._end_trial,
             listener=self._listen,
             persist=None if self.storage is None else store_record,
         )
@@ -498,6 +516,9 @@ class OptunaSearchCV(BaseSearchCV):
         return records
 
     def _begin_trial(self, task: Any, number: int) -> Any:
+        """Begin the task of a trial, unless nobody would hear of it."""
+        if not self._has_listeners():
+            return None
         context = task.subcontext(
             task_name="trial",
             task_id=number,
@@ -505,6 +526,13 @@ class OptunaSearchCV(BaseSearchCV):
             sequential_subtasks=False,
         )
         return context.call_on_fit_task_begin(estimator=self)
+
+    def _has_listeners(self) -> bool:
+        return _has_callbacks(self) or _has_callbacks(self.estimator)
+
+    def _end_trial(self, context: Any) -> None:
+        if context is not None:
+            context.call_on_fit_task_end(estimator=self)
 
     def _listen(self, record: TrialRecord) -> None:
         """Stop at once when a scorer turns out not to know the refit metric; say what happened."""
@@ -596,6 +624,15 @@ class OptunaSearchCV(BaseSearchCV):
         if not all(column in self.cv_results_ for column in columns):
             return np.array([])
         return np.array([self.cv_results_[column][self.best_index_] for column in columns])
+
+
+def _has_callbacks(estimator: Any) -> bool:
+    """Return whether scikit-learn's callbacks are set on ``estimator`` or a part of it."""
+    if getattr(estimator, "_skl_callbacks", None):
+        return True
+    if not isinstance(estimator, Pipeline):
+        return False
+    return any(_has_callbacks(step) for _, step in estimator.steps)
 
 
 def _warn(message: str) -> None:

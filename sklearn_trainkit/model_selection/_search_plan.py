@@ -16,10 +16,11 @@ from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
 from sklearn_trainkit.model_selection._evaluate_per_epoch import (
     can_train_in_epochs,
     evaluate_per_epoch,
-    last_step,
 )
 from sklearn_trainkit.model_selection._evaluate_whole_fit import evaluate_whole_fit
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, Evaluator
+from sklearn_trainkit.model_selection._fold_training import last_step
+from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
 from sklearn_trainkit.model_selection._search_space import (
     EnqueuedTrial,
     SearchSpace,
@@ -185,6 +186,11 @@ def check_pruner(pruner: BasePruner, evaluator: str, n_splits: int, n_trials: in
         raise ValueError(
             "pruner: there is nothing to stop early with one split and an estimator that does not "
             "train in epochs. Use more splits, an estimator with partial_fit, or pruner=None."
+        )
+    if isinstance(pruner, PauseAndResumePruner) and evaluator == "whole-fit":
+        raise ValueError(
+            "pruner='pause_and_resume' needs training in epochs: an estimator, or a Pipeline "
+            "whose last step, has max_epochs or max_iter and partial_fit. Use pruner='median'."
         )
     if isinstance(pruner, optuna.pruners.WilcoxonPruner):
         threshold = pruner._p_threshold

@@ -11,7 +11,9 @@ import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
+
+from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
 
 __all__ = [
     "PRUNER_NAMES",
@@ -40,7 +42,14 @@ _SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
 }
 SAMPLER_NAMES = sorted(_SAMPLERS)
-PRUNER_NAMES = ["auto", "hyperband", "median", "successive_halving", "wilcoxon"]
+PRUNER_NAMES = [
+    "auto",
+    "hyperband",
+    "median",
+    "pause_and_resume",
+    "successive_halving",
+    "wilcoxon",
+]
 
 
 class SearchStudy(optuna.Study):
@@ -50,6 +59,26 @@ class SearchStudy(optuna.Study):
     """
 
     stop_requested = False
+    waiting: set[int]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.waiting = set()
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Any = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        """Return the trials, those that wait at a rung as pruned: samplers learn from them."""
+        if not self.waiting:
+            return super()._get_trials(deepcopy, states, use_cache)
+        shown = []
+        for trial in super()._get_trials(deepcopy, None, use_cache):
+            if trial.number in self.waiting:
+                trial = copy.copy(trial)
+                trial.state = TrialState.PRUNED
+            if states is None or trial.state in states:
+                shown.append(trial)
+        return shown
 
     def note(self, trial: optuna.Trial, key: str, value: Any) -> None:
         """Keep what a pruner noted on a trial in another process."""
@@ -110,6 +139,8 @@ def make_pruner(
             return optuna.pruners.MedianPruner(n_startup_trials=5)
         if pruner == "successive_halving":
             return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+        if pruner == "pause_and_resume":
+            return PauseAndResumePruner()
         if pruner == "wilcoxon":
             return optuna.pruners.WilcoxonPruner(p_threshold=0.1)
         return optuna.pruners.HyperbandPruner(

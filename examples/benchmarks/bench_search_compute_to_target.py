@@ -1,0 +1,186 @@
+"""How much training each search needs to reach what 50 random candidates reach.
+
+For each data set and seed, ``RandomizedSearchCV`` with 50 trials sets the target: its best mean
+score over three folds. The other searches see the same folds and stop at the first complete
+candidate that is as good. Counted are fold-epochs (one epoch of one fold) and seconds; winners are
+also scored on fresh folds and on rows held out from all of it.
+
+    python examples/benchmarks/bench_search_compute_to_target.py --data digits --seeds 5
+"""
+
+# %%
+import argparse
+import os
+import time
+import warnings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import optuna
+import pandas as pd
+import torch
+from scipy.stats import loguniform, uniform
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits, make_classification
+from sklearn.model_selection import (
+    RandomizedSearchCV,
+    StratifiedKFold,
+    cross_val_score,
+    train_test_split,
+)
+from sklearn.pipeline import Pipeline
+
+from sklearn_trainkit.model_selection import OptunaSearchCV
+from sklearn_trainkit.neural_network import MLPNetClassifier
+from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
+
+N_EPOCHS, N_SPLITS, N_RANDOM = 12, 3, 50
+WIDTHS = [(16,), (32,), (64,), (32, 32), (64, 64), (64, 32, 16)]
+SPACE = {
+    "scale": [StandardScaler(), MinMaxScaler()],
+    "net__hidden_units": WIDTHS,
+    "net__activation": ["relu", "tanh", "gelu"],
+    "net__norm": [None, "batch", "layer"],
+    "net__dropout": uniform(0.0, 0.5),
+    "net__lr": loguniform(1e-5, 1e0),
+    "net__optimizer": ["adam", "rmsprop", "sgd"],
+    "net__batch_size": [16, 32, 64, 128],
+    "net__weight_decay": loguniform(1e-7, 1e-1),
+    "net__clip_norm": [None, 1.0],
+}
+# Untuned dimensions stay at the net's own defaults.
+GRID = {
+    "scale": SPACE["scale"],
+    "net__hidden_units": WIDTHS[:4],
+    "net__lr": [1e-3, 1e-2, 1e-1],
+    "net__optimizer": ["adam", "sgd"],
+}
+
+
+def load(name, csv=None, target=None):
+    if csv is not None:
+        table = pd.read_csv(csv).dropna()
+        y = table.pop(target or table.columns[-1])
+        return table.select_dtypes("number").to_numpy(), pd.factorize(y)[0]
+    if name == "synthetic":
+        return make_classification(
+            5000, 20, n_informative=8, n_classes=4, n_clusters_per_class=2, random_state=0
+        )
+    return {"digits": load_digits, "breast_cancer": load_breast_cancer}[name](return_X_y=True)
+
+
+# %%
+# The searches, all with the folds of ``cv``
+def ours(pipe, cv, seed, target, n_trials=100, space=SPACE, **settings):
+    return OptunaSearchCV(
+        pipe,
+        space,
+        n_trials=n_trials,
+        target_score=target,
+        cv=cv,
+        evaluator="per-epoch",
+        random_state=seed,
+        **settings,
+    )
+
+
+STRATEGIES = {
+    "coarse grid, 48 points": {"sampler": "grid", "space": GRID, "n_trials": None},
+    "random, successive halving": {"sampler": "random", "pruner": "successive_halving"},
+    "TPE": {"sampler": "tpe"},
+    "TPE, median": {"sampler": "tpe", "pruner": "median"},
+    "TPE, successive halving": {"sampler": "tpe", "pruner": "successive_halving"},
+    "TPE, pause and resume": {"sampler": "tpe", "pruner": "pause_and_resume"},
+    "TPE, own first, pause and resume": {
+        "sampler": "tpe",
+        "pruner": "pause_and_resume",
+        "enqueue": "estimator",
+    },
+}
+
+
+def measure(search, X, y, X_held, y_held, fresh):
+    started = time.perf_counter()
+    search.fit(X, y)
+    seconds = time.perf_counter() - started - search.refit_time_
+    epochs = search.cv_results_.get("n_epochs")
+    n_trials = len(search.cv_results_["params"])
+    total = N_EPOCHS * n_trials if epochs is None else int(np.sum(epochs))
+    best = clone(search.best_estimator_)
+    return {
+        "trials": n_trials,
+        "fold_epochs": total * N_SPLITS,
+        "seconds": seconds,
+        "cv": search.best_score_,
+        "fresh_cv": cross_val_score(best, X, y, cv=fresh).mean(),
+        "held_out": search.score(X_held, y_held),
+    }
+
+
+def run_seed(X, y, seed):
+    rows, held, labels, held_labels = train_test_split(X, y, stratify=y, random_state=seed)
+    cv = StratifiedKFold(N_SPLITS, shuffle=True, random_state=seed)
+    fresh = StratifiedKFold(N_SPLITS, shuffle=True, random_state=seed + 1000)
+    net = MLPNetClassifier((32,), max_epochs=N_EPOCHS, random_state=seed)
+    pipe = Pipeline([("scale", StandardScaler()), ("net", net)])
+    random = RandomizedSearchCV(pipe, SPACE, n_iter=N_RANDOM, cv=cv, random_state=seed)
+    reference = measure(random, rows, labels, held, held_labels, fresh)
+    target = reference["cv"]
+    table = [{"search": "RandomizedSearchCV, 50", "seed": seed, "reached": True, **reference}]
+    for name, settings in STRATEGIES.items():
+        search = ours(pipe, cv, seed, target, **settings)
+        found = measure(search, rows, labels, held, held_labels, fresh)
+        table.append({"search": name, "seed": seed, "reached": found["cv"] >= target, **found})
+        print(table[-1], flush=True)
+    return table
+
+
+def summarize(table):
+    """Median over seeds of how many times less each search needed; a miss counts as no gain."""
+    frame = pd.DataFrame(table)
+    reference = frame[frame.search == "RandomizedSearchCV, 50"].set_index("seed")
+    rows = []
+    for name, part in frame.groupby("search", sort=False):
+        part = part.set_index("seed")
+        rows.append(
+            {
+                "search": name,
+                "reached": f"{part.reached.sum()} of {len(part)}",
+                "fewer epochs": (reference.fold_epochs / part.fold_epochs).median(),
+                "fewer seconds": (reference.seconds / part.seconds).median(),
+                "cv": part.cv.mean(),
+                "fresh cv": part.fresh_cv.mean(),
+                "held out": part.held_out.mean(),
+            }
+        )
+    return pd.DataFrame(rows).set_index("search")
+
+
+# %%
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="digits", help="digits, breast_cancer or synthetic")
+    parser.add_argument("--csv", help="a table whose numeric columns are the features")
+    parser.add_argument("--target", help="its target column; the last one by default")
+    parser.add_argument("--rows", type=int, default=4000, help="at most this many rows")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", help="CSV file for the runs")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    torch.set_num_threads(1)
+    X, y = load(options.data, options.csv, options.target)
+    if len(X) > options.rows:
+        X, _, y, _ = train_test_split(X, y, train_size=options.rows, stratify=y, random_state=0)
+    table = []
+    for seed in range(options.seeds):
+        table += run_seed(X, y, seed)
+    if options.out:
+        pd.DataFrame(table).to_csv(options.out, index=False)
+    print(f"\n{options.csv or options.data}: {X.shape[0]} rows, {X.shape[1]} columns")
+    print(summarize(table).round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

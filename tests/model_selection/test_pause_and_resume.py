@@ -1,0 +1,105 @@
+"""A training that waited goes on as if it never had, in memory or from disk."""
+
+import numpy as np
+import pytest
+from scipy.stats import loguniform
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.model_selection import KFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from sklearn_trainkit.model_selection import OptunaSearchCV, PauseAndResumePruner
+
+X, y = make_classification(n_samples=90, n_features=5, flip_y=0.3, random_state=0)
+N_EPOCHS = 9
+PIPE = Pipeline(
+    [("scale", StandardScaler()), ("clf", SGDClassifier(max_iter=N_EPOCHS, random_state=0))]
+)
+SPACE = {"scale": [StandardScaler(), MinMaxScaler()], "clf__alpha": loguniform(1e-6, 1e2)}
+
+
+def make_search(pruner="pause_and_resume", **settings):
+    return OptunaSearchCV(
+        PIPE, SPACE, **({"n_trials": 18, "cv": 3, "random_state": 0} | settings), pruner=pruner
+    )
+
+
+@pytest.mark.parametrize("max_in_memory", [0, 100])
+def test_whoever_ends_scores_what_it_scores_without_waiting(max_in_memory):
+    search = make_search(PauseAndResumePruner(max_in_memory=max_in_memory)).fit(X, y)
+    results = search.cv_results_
+    candidates = results["params"]
+    straight = make_search(
+        None, enqueue=candidates, n_trials=len(candidates), evaluator="per-epoch"
+    ).fit(X, y)
+    complete = results["state"] == "complete"
+    assert 0 < complete.sum() < 9
+    for index in range(3):
+        key = f"split{index}_test_score"
+        np.testing.assert_array_equal(results[key][complete], straight.cv_results_[key][complete])
+    assert (results["n_epochs"][complete] == N_EPOCHS).all()
+    assert set(results["n_epochs"][~complete]) <= {1, 3}
+    assert results["reason"][~complete][0].startswith("paused at epoch")
+    assert complete[search.best_index_]
+
+
+def test_about_a_third_of_each_rung_goes_on():
+    search = make_search(sampler="random", n_trials=27).fit(X, y)
+    epochs = search.cv_results_["n_epochs"]
+    assert 9 <= sum(epochs > 1) <= 13
+    assert 3 <= sum(epochs > 3) <= 6
+
+
+def test_the_sampler_learns_from_those_that_wait():
+    import optuna
+
+    seen = []
+
+    class Spy(optuna.samplers.RandomSampler):
+        def sample_relative(self, study, trial, space):
+            states = [t.state.name for t in study._get_trials(deepcopy=False)]
+            seen.append((states.count("PRUNED"), states.count("RUNNING")))
+            return super().sample_relative(study, trial, space)
+
+    make_search(sampler=Spy(seed=0), n_trials=3).fit(X, y)
+    assert seen == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_random_labels_score_near_chance():
+    rng = np.random.RandomState(0)
+    rows, labels = rng.randn(300, 5), rng.randint(0, 2, 300)
+    search = make_search(cv=KFold(3, shuffle=True)).fit(rows, labels)
+    assert abs(search.best_score_ - 0.5) < 0.1
+
+
+def test_our_nets_wait_too():
+    pytest.importorskip("torch")
+    from sklearn_trainkit.neural_network import MLPNetClassifier
+
+    pipe = Pipeline([("scale", StandardScaler()), ("net", MLPNetClassifier((4,), max_epochs=4))])
+    space = {"net__lr": loguniform(1e-3, 1)}
+    settings = {"n_trials": 6, "cv": 2, "random_state": 0}
+    waiting = OptunaSearchCV(
+        pipe, space, pruner=PauseAndResumePruner(max_in_memory=1), **settings
+    ).fit(X, y)
+    straight = OptunaSearchCV(pipe, space, enqueue=waiting.cv_results_["params"], **settings).fit(
+        X, y
+    )
+    complete = waiting.cv_results_["state"] == "complete"
+    for index in range(2):
+        key = f"split{index}_test_score"
+        np.testing.assert_array_equal(
+            waiting.cv_results_[key][complete], straight.cv_results_[key][complete]
+        )
+
+
+def test_an_estimator_without_epochs_is_refused():
+    search = OptunaSearchCV(LogisticRegression(), {"C": [1.0]}, pruner="pause_and_resume")
+    with pytest.raises(ValueError, match=r"needs training in epochs.*pruner='median'"):
+        search.fit(X, y)
+
+
+def test_several_workers_are_refused():
+    with pytest.raises(NotImplementedError, match="works with one worker, but n_jobs=2"):
+        make_search(n_jobs=2).fit(X, y)
