@@ -167,7 +167,6 @@ class TrainingMeter:
             name=type(estimator).__name__,
             path=[(step.task_name, step.task_id) for step in path],
             refused=refused,
-            steps_before=_steps_so_far(estimator),
         )
         if refused:
             raise TrainingLimitReached(f"not begun: the search has reached {self.limit}")
@@ -177,10 +176,13 @@ class TrainingMeter:
         self._append(context, kind="end", steps=_steps_so_far(estimator))
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Refuse an epoch when the limit has been reached."""
-        if self.limit is None or context.task_name != EPOCH_TASK or not self.limit_reached():
+        """Note where the steps begin, and refuse an epoch when the limit has been reached."""
+        if context.task_name != EPOCH_TASK:
             return
-        if _is_evaluation(_task_path(context)):
+        if context.task_id == 0:
+            # Only now is it known whether the fit begins anew or goes on with an earlier one.
+            self._append(context, kind="first epoch", steps_before=_steps_so_far(estimator))
+        if self.limit_reached() and _is_evaluation(_task_path(context)):
             raise TrainingLimitReached(f"stopped: the search has reached {self.limit}")
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:

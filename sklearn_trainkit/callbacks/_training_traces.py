@@ -129,10 +129,8 @@ def _build_trace(events: list[dict[str, Any]]) -> FitTrace:
     epochs = [event for event in events if event["kind"] == "epoch"]
     ends = [event["time"] for event in events if event["kind"] == "end"]
     readings = [event["steps"] for event in events if event.get("steps") is not None]
-    # The count of an estimator that starts anew falls back to zero, at the latest when it trains.
-    before = begin["steps_before"] or 0
-    continued = bool(before and readings and readings[0] > before)
-    base = before if continued else 0
+    before = [event["steps_before"] for event in events if event["kind"] == "first epoch"]
+    base = before[0] or 0 if before else 0
     return FitTrace(
         label=begin["label"],
         estimator_name=begin["name"],
@@ -141,10 +139,15 @@ def _build_trace(events: list[dict[str, Any]]) -> FitTrace:
         end=ends[-1] if ends else float("nan"),
         epoch_ends=tuple(event["time"] for event in epochs),
         epoch_steps=tuple(_minus(event["steps"], base) for event in epochs),
-        n_steps=_minus(max(readings, default=None), base),
+        n_steps=_minus(max(readings, default=None), base) if epochs else _nothing(readings),
         refused=begin["refused"],
-        continued=continued,
+        continued=base > 0,
     )
+
+
+def _nothing(readings: list[int]) -> int | None:
+    # Without an epoch, what the estimator tells is about an earlier fit.
+    return 0 if readings else None
 
 
 def _minus(steps: int | None, base: int) -> int | None:

@@ -133,19 +133,37 @@ def warm_up(searcher: Any, X: Any, y: Any) -> None:
     with warnings.catch_warnings(), contextlib.suppress(Exception):
         # Whatever is wrong with the estimator shows, and is recorded, in its own run.
         warnings.simplefilter("ignore")
-        _fit_briefly(clone(searcher.estimator), *few)  # the refit runs in this process
+        brief = _make_brief(clone(searcher.estimator))
+        _fit_quietly(clone(brief), *few)  # the refit runs in this process
         n_jobs = effective_n_jobs(searcher.get_params(deep=False).get("n_jobs"))
         if n_jobs > 1:
-            # Two for each worker: one may be ready sooner than the other.
-            clones = [clone(searcher.estimator) for _ in range(2 * n_jobs)]
-            Parallel(n_jobs=n_jobs)(delayed(_fit_briefly)(one, *few) for one in clones)
+            _warm_up_workers(searcher, brief, few, n_jobs)
 
 
-def _fit_briefly(estimator: Any, X: Any, y: Any) -> None:
+def _warm_up_workers(searcher: Any, brief: Any, few: tuple[Any, Any], n_jobs: int) -> None:
+    # Two fits for each worker: one may be ready sooner than the other.
+    parameters = searcher.get_params(deep=False)
+    if "n_trials" in parameters:  # its workers are its own, not joblib's
+        small = {"estimator": brief, "n_trials": 2 * n_jobs, "cv": 2, "random_state": 0}
+        alone = dict.fromkeys(["storage", "study", "study_name", "callbacks", "enqueue"])
+        options = {**small, **alone, "resume": False, "refit": False}
+        search = clone(searcher)
+        search.set_params(**{name: options[name] for name in options.keys() & parameters.keys()})
+        search.fit(*few)
+    else:
+        clones = [clone(brief) for _ in range(2 * n_jobs)]
+        Parallel(n_jobs=n_jobs)(delayed(_fit_quietly)(one, *few) for one in clones)
+
+
+def _make_brief(estimator: Any) -> Any:
     for part in [estimator, *estimator.get_params(deep=True).values()]:
         if _is_estimator(part):
             names = part.get_params(deep=False).keys() & {"max_epochs", "max_iter"}
             part.set_params(**dict.fromkeys(names, 1))
+    return estimator
+
+
+def _fit_quietly(estimator: Any, X: Any, y: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         estimator.fit(X, y)
