@@ -55,6 +55,17 @@ def test_compare_searches_reads_a_file(monkeypatch, tmp_path, small, kind):
     assert runs["error"].isna().all()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_compare_searches_says_so_when_every_search_fails(monkeypatch, tmp_path, small, capsys):
+    X, y = load_wine(return_X_y=True)
+    X[3, 4] = np.nan
+    np.savez(tmp_path / "holes.npz", X=X, y=y)
+    with pytest.raises(SystemExit, match="every search failed"):
+        run_example(monkeypatch, "compare_searches.py", "--data", tmp_path / "holes.npz", *small)
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    assert runs["error"].str.contains("NaN").all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
