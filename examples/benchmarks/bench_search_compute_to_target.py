@@ -20,6 +20,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import torch
+from optuna.pruners import SuccessiveHalvingPruner
 from scipy.stats import loguniform, uniform
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, make_classification
@@ -91,6 +92,10 @@ STRATEGIES = {
     "TPE": {"sampler": "tpe"},
     "TPE, median": {"sampler": "tpe", "pruner": "median"},
     "TPE, successive halving": {"sampler": "tpe", "pruner": "successive_halving"},
+    "TPE, successive halving by 3": {
+        "sampler": "tpe",
+        "pruner": SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
+    },
     "TPE, pause and resume": {"sampler": "tpe", "pruner": "pause_and_resume"},
     "TPE, own first, pause and resume": {
         "sampler": "tpe",
@@ -118,7 +123,7 @@ def measure(search, X, y, X_held, y_held, fresh):
     }
 
 
-def run_seed(X, y, seed):
+def run_seed(X, y, seed, names):
     rows, held, labels, held_labels = train_test_split(X, y, stratify=y, random_state=seed)
     cv = StratifiedKFold(N_SPLITS, shuffle=True, random_state=seed)
     fresh = StratifiedKFold(N_SPLITS, shuffle=True, random_state=seed + 1000)
@@ -128,8 +133,8 @@ def run_seed(X, y, seed):
     reference = measure(random, rows, labels, held, held_labels, fresh)
     target = reference["cv"]
     table = [{"search": "RandomizedSearchCV, 50", "seed": seed, "reached": True, **reference}]
-    for name, settings in STRATEGIES.items():
-        search = ours(pipe, cv, seed, target, **settings)
+    for name in names:
+        search = ours(pipe, cv, seed, target, **STRATEGIES[name])
         found = measure(search, rows, labels, held, held_labels, fresh)
         table.append({"search": name, "seed": seed, "reached": found["cv"] >= target, **found})
         print(table[-1], flush=True)
@@ -165,6 +170,7 @@ def main():
     parser.add_argument("--target", help="its target column; the last one by default")
     parser.add_argument("--rows", type=int, default=4000, help="at most this many rows")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=list(STRATEGIES), help="searches to run")
     parser.add_argument("--out", help="CSV file for the runs")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -175,7 +181,7 @@ def main():
         X, _, y, _ = train_test_split(X, y, train_size=options.rows, stratify=y, random_state=0)
     table = []
     for seed in range(options.seeds):
-        table += run_seed(X, y, seed)
+        table += run_seed(X, y, seed, options.only or list(STRATEGIES))
     if options.out:
         pd.DataFrame(table).to_csv(options.out, index=False)
     print(f"\n{options.csv or options.data}: {X.shape[0]} rows, {X.shape[1]} columns")

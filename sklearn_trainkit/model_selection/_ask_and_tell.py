@@ -71,7 +71,9 @@ class SearchLoop:
     budget : SearchBudget
         When to end.
     metric : str or None
-        The score told to the study, when there are several.
+        The score that guides the search, when there are several.
+    objectives : sequence of str
+        What is told to the study.
     ordered : bool
         Tell results in the order of the trials, one ask per tell, so that a seeded search with
         several workers repeats itself.
@@ -82,7 +84,7 @@ class SearchLoop:
     begin_task, end_task : callable
         Begin and end the task of a trial in scikit-learn's task tree.
     listener : callable
-        Called with each record, before it is told.
+        Called with each record, once it is told.
     persist : callable ``(trial, record)`` or None, default=None
         Stores a record along with its trial.
 
@@ -105,6 +107,7 @@ class SearchLoop:
         enqueued: Sequence[EnqueuedTrial],
         budget: SearchBudget,
         metric: str | None,
+        objectives: Sequence[str],
         ordered: bool,
         records: Sequence[TrialRecord],
         callbacks: Sequence[Callback],
@@ -123,6 +126,7 @@ class SearchLoop:
         self._enqueued = enqueued
         self._budget = budget
         self._metric = metric
+        self._objectives = objectives
         self._ordered = ordered
         self._callbacks = callbacks
         self._begin_task = begin_task
@@ -260,16 +264,18 @@ class SearchLoop:
         record = result.record
         self.trial_seconds += result.seconds
         self._end_task(job.callback_ctx)
-        self._listener(record)
         self._copy_curve(trial, result)
         if self._persist is not None:
             self._persist(trial, record)
         state = _STATES.get(record.state, TrialState.FAIL)
-        value = record.mean_score(self._metric) if state == TrialState.COMPLETE else None
-        frozen = self._study.tell(trial, value, state=state)
+        values = None
+        if state == TrialState.COMPLETE:
+            values = [record.objective(name, self._metric) for name in self._objectives]
+        frozen = self._study.tell(trial, values, state=state)
         self.records.append(record)
         self._rate(record)
         self._runner.tell(frozen)
+        self._listener(record)
         for callback in self._callbacks:
             callback(self._study, frozen)
 

@@ -46,6 +46,9 @@ class Dimension(Protocol):
     def list_values(self) -> list[Any] | None:
         """Return every value, or None when there is no end of them."""
 
+    def describe(self) -> str:
+        """Return a text that is equal for equal dimensions, in every session."""
+
 
 @dataclass(frozen=True)
 class ChoiceDimension:
@@ -66,6 +69,9 @@ class ChoiceDimension:
 
     def list_values(self) -> list[Any]:
         return list(self.objects)
+
+    def describe(self) -> str:
+        return repr(self.distribution)
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,9 @@ class NumericDimension:
             return None
         return [low + index * step for index in range(round((high - low) / step) + 1)]
 
+    def describe(self) -> str:
+        return repr(self.distribution)
+
 
 @dataclass(frozen=True)
 class QuantileDimension:
@@ -110,6 +119,11 @@ class QuantileDimension:
 
     def list_values(self) -> None:
         return None
+
+    def describe(self) -> str:
+        name = getattr(getattr(self.frozen, "dist", self.frozen), "name", "")
+        arguments = getattr(self.frozen, "args", ()), getattr(self.frozen, "kwds", {})
+        return f"{name}{arguments}"
 
 
 def make_dimension(name: str, values: Any) -> Dimension:

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import optuna
+from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.study import StudyDirection
 from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags, indexable
@@ -36,6 +38,7 @@ from sklearn_trainkit.model_selection._refit import refit_winner
 from sklearn_trainkit.model_selection._search_plan import (
     EVALUATORS,
     SearchPlan,
+    check_objectives,
     check_pruner,
     check_target,
     choose_evaluator,
@@ -43,7 +46,10 @@ from sklearn_trainkit.model_selection._search_plan import (
     draw_seeds,
     plan_trials,
 )
-from sklearn_trainkit.model_selection._selection import describe_majority_ties
+from sklearn_trainkit.model_selection._selection import (
+    describe_majority_ties,
+    find_pareto_front,
+)
 from sklearn_trainkit.model_selection._storage import (
     copy_to_memory,
     load_records,
@@ -60,7 +66,7 @@ from sklearn_trainkit.model_selection._study import (
     reseed_sampler,
     summarize,
 )
-from sklearn_trainkit.model_selection._trial_record import COMPLETE, PRUNED, TrialRecord
+from sklearn_trainkit.model_selection._trial_record import COMPLETE, FIT_TIME, PRUNED, TrialRecord
 from sklearn_trainkit.model_selection._verbose import print_start, print_trial
 from sklearn_trainkit.utils._sklearn_private import (
     BaseSearchCV,
@@ -133,6 +139,10 @@ class OptunaSearchCV(BaseSearchCV):
         How often the refit may be trained again from other seeds when the score on its own rows
         is far below what its folds scored. That is only looked at where training is in epochs,
         and warned about in any case.
+    objectives : list of str or None, default=None
+        Several goals at once: names of metrics ("score" if there is one) and ``"fit_time"``. The
+        candidates that nobody beats in all of them are ``pareto_front_``; ``refit`` picks one, by
+        the name of a metric or as a function of ``cv_results_``. Not with a pruner.
     scoring : str, callable, list, tuple, dict or None, default=None
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     refit : bool, str or callable, default=True
@@ -186,6 +196,8 @@ class OptunaSearchCV(BaseSearchCV):
         Whether there are several metrics.
     evaluator_ : str
         How trials were evaluated: "whole-fit" or "per-epoch".
+    pareto_front_ : ndarray of int
+        With ``objectives``: the rows of ``cv_results_`` that no other row beats.
     interrupted_ : bool
         Whether Ctrl-C ended the search; what had finished by then is all here.
     study_ : optuna.Study
@@ -250,6 +262,7 @@ class OptunaSearchCV(BaseSearchCV):
         "storage": [str, Path, BaseStorage, None],
         "study_name": [str, None],
         "resume": ["boolean"],
+        "objectives": [list, tuple, None],
         "refit_retries": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
         "ordered": ["boolean", StrOptions({"auto"})],
@@ -277,6 +290,7 @@ class OptunaSearchCV(BaseSearchCV):
         scoring: Any = None,
         refit: "bool | str | Callable[..., int]" = True,
         refit_retries: int = 0,
+        objectives: "list[str] | None" = None,
         cv: Any = None,
         n_jobs: int | None = None,
         ordered: "bool | str" = "auto",
@@ -303,6 +317,7 @@ class OptunaSearchCV(BaseSearchCV):
         self.scoring = scoring
         self.refit = refit
         self.refit_retries = refit_retries
+        self.objectives = objectives
         self.cv = cv
         self.n_jobs = n_jobs
         self.ordered = ordered
@@ -429,6 +444,7 @@ class OptunaSearchCV(BaseSearchCV):
             estimator_seed,
             caller=self if self._has_listeners() else None,
         )
+        objectives = check_objectives(self.objectives, scorer, self.pruner)
         evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
         pruner = make_pruner(
             self.pruner,
@@ -440,7 +456,9 @@ class OptunaSearchCV(BaseSearchCV):
             check_pruner(pruner, evaluator, len(folds), trials.budget.n_trials)
             pairwise = isinstance(pruner, optuna.pruners.WilcoxonPruner)
             setup = replace(setup, report_folds=pairwise)
-        return SearchPlan(trials, setup, evaluator, pruner, refit_metric, context, metadata)
+        return SearchPlan(
+            trials, setup, evaluator, pruner, objectives, refit_metric, context, metadata
+        )
 
     def _open_study(self, plan: SearchPlan) -> list[TrialRecord]:
         """Open the study and return what earlier sessions finished in it."""
@@ -449,14 +467,18 @@ class OptunaSearchCV(BaseSearchCV):
         trials, fingerprint = plan.trials, None
         if self.storage is not None:
             fingerprint = make_fingerprint(
-                plan.setup.folds, trials.space, self.estimator, self.scoring
+                plan.setup.folds, trials.space, self.estimator, self.scoring, self.objectives
             )
         self.study_ = open_study(
             self.storage,
             self.study_name,
             resume=self.resume,
             fingerprint=fingerprint,
-            sampler=make_sampler(self.sampler, trials.sampler_seed),
+            directions=[
+                StudyDirection.MINIMIZE if name == FIT_TIME else StudyDirection.MAXIMIZE
+                for name in plan.objectives
+            ],
+            sampler=make_sampler(self.sampler, trials.sampler_seed, self._runs_parallel()),
             pruner=plan.pruner,
         )
         earlier = load_records(self.study_, trials.space, trials.enqueued)
@@ -464,8 +486,13 @@ class OptunaSearchCV(BaseSearchCV):
         if n_existing:
             # The same seed again would draw the same candidates again.
             seed = [trials.sampler_seed, n_existing]
-            self.study_.sampler = reseed_sampler(self.sampler, self.study_.sampler, seed)
+            self.study_.sampler = reseed_sampler(
+                self.sampler, self.study_.sampler, seed, self._runs_parallel()
+            )
         return earlier
+
+    def _runs_parallel(self) -> bool:
+        return bool(effective_n_jobs(self.n_jobs) > 1)
 
     def _run_trials(self, plan: SearchPlan, earlier: list[TrialRecord]) -> list[TrialRecord]:
         setup, budget = plan.setup, plan.trials.budget
@@ -500,6 +527,7 @@ class OptunaSearchCV(BaseSearchCV):
             enqueued=plan.trials.enqueued,
             budget=budget,
             metric=setup.metric,
+            objectives=plan.objectives,
             ordered=seeded if self.ordered == "auto" else bool(self.ordered),
             records=earlier,
             callbacks=self.callbacks or (),
@@ -572,10 +600,21 @@ class OptunaSearchCV(BaseSearchCV):
             return_train_score=self.return_train_score,
             extended=any(limit is not None for limit in limits),
         )
+        if self.objectives is not None:
+            self.pareto_front_ = find_pareto_front(self._objective_table())
         if self.scoring in (None, "accuracy") and is_classifier(self.estimator):
             means = self.cv_results_["mean_test_score"]
             if (ties := describe_majority_ties(means, plan.setup.folds.y)) is not None:
                 _warn(ties)
+
+    def _objective_table(self) -> np.ndarray:
+        """Return the objectives of all candidates as columns, higher being better."""
+        results = self.cv_results_
+        columns = [
+            -results["mean_fit_time"] if name == FIT_TIME else results[f"mean_test_{name}"]
+            for name in self.objectives or ()
+        ]
+        return np.column_stack(columns)
 
     def _select_best(self, plan: SearchPlan, records: list[TrialRecord]) -> None:
         """Set ``best_index_``, ``best_params_`` and, unless refit is a callable, the score."""

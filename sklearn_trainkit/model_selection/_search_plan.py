@@ -27,12 +27,14 @@ from sklearn_trainkit.model_selection._search_space import (
     check_names,
     make_search_space,
 )
-from sklearn_trainkit.utils._sklearn_private import routing_enabled
+from sklearn_trainkit.model_selection._trial_record import FIT_TIME
+from sklearn_trainkit.utils._sklearn_private import MultimetricScorer, routing_enabled
 
 __all__ = [
     "EVALUATORS",
     "SearchPlan",
     "TrialPlan",
+    "check_objectives",
     "check_pruner",
     "check_target",
     "choose_evaluator",
@@ -77,6 +79,8 @@ class SearchPlan:
     evaluator : str
         A key of ``EVALUATORS``.
     pruner : optuna pruner or None
+    objectives : tuple of str
+        What the study is told; the empty name is the guiding score.
     refit_metric : str
         Name of the metric that picks the winner, as in ``cv_results_``.
     context : CallbackContext
@@ -89,6 +93,7 @@ class SearchPlan:
     setup: EvaluationSetup
     evaluator: str
     pruner: BasePruner | None
+    objectives: tuple[str, ...]
     refit_metric: str
     context: Any
     metadata: dict[str, Any] | None
@@ -208,6 +213,35 @@ def check_pruner(pruner: BasePruner, evaluator: str, n_splits: int, n_trials: in
             f"pruner: it waits for {startup} complete trials, and n_trials={n_trials}: it can "
             "never prune."
         )
+
+
+def check_objectives(objectives: Any, scorer: Any, pruner: Any) -> tuple[str, ...]:
+    """Return the objectives of the study; the empty name stands for the guiding score.
+
+    Raises
+    ------
+    ValueError
+        When an objective is no metric, or there is a pruner, which compares one number.
+    """
+    if objectives is None:
+        return ("",)
+    known = {"score"}
+    if isinstance(scorer, MultimetricScorer):
+        known = set(scorer._scorers)
+    for name in objectives:
+        if name not in known | {FIT_TIME}:
+            raise ValueError(
+                f"objectives: {name!r} is neither a metric of scoring nor {FIT_TIME!r}; there are "
+                f"{sorted(known)}. Other costs, such as a model's size, can be scorers."
+            )
+    if len(objectives) < 2 or len(set(objectives)) < len(objectives):
+        raise ValueError(f"objectives={objectives!r} needs at least two different names.")
+    if pruner is not None:
+        raise ValueError(
+            f"pruner={pruner!r} compares one number, but objectives={objectives!r}; use "
+            "pruner=None."
+        )
+    return tuple(objectives)
 
 
 def count_candidate_epochs(evaluator: str, estimator: Any) -> int | None:

@@ -98,7 +98,7 @@ class BranchedSpace:
 
     def describe(self) -> Any:
         return [
-            {name: repr(dimension.distribution) for name, dimension in branch.items()}
+            {name: dimension.describe() for name, dimension in branch.items()}
             for branch in self._branches
         ]
 
@@ -179,8 +179,9 @@ class CallableSpace:
         raise ValueError("a function of a trial has no list of points")
 
     def describe(self) -> Any:
-        module = getattr(self._function, "__module__", "")
-        return f"{module}.{getattr(self._function, '__qualname__', type(self._function).__name__)}"
+        name = getattr(self._function, "__qualname__", type(self._function).__name__)
+        code = getattr(self._function, "__code__", None)
+        return name if code is None else f"{name} {code.co_code.hex()} {code.co_names}"
 
 
 class SpaceTrial:

@@ -6,7 +6,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["OneStandardErrorRule", "describe_collapse", "describe_majority_ties"]
+__all__ = [
+    "OneStandardErrorRule",
+    "describe_collapse",
+    "describe_majority_ties",
+    "find_pareto_front",
+]
 
 # A refit that lost more than this share of its cross-validated score has collapsed.
 _TOLERATED_LOSS = 0.05
@@ -106,6 +111,26 @@ def describe_majority_ties(means: np.ndarray, y: Any) -> str | None:
         "frequent class, so accuracy hardly tells them apart. Use scoring='roc_auc', "
         "'average_precision', 'balanced_accuracy' or 'neg_log_loss'."
     )
+
+
+def find_pareto_front(values: np.ndarray) -> np.ndarray:
+    """Return the rows that no other row beats in one column without losing in another.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_candidates, n_objectives)
+        Higher is better; rows with NaN are left out.
+
+    >>> find_pareto_front(np.array([[1.0, 5.0], [2.0, 3.0], [0.5, 4.0], [2.0, 1.0]]))
+    array([0, 1])
+    """
+    front = []
+    for row in np.flatnonzero(~np.isnan(values).any(axis=1)):
+        at_least = (values >= values[row]).all(axis=1)
+        better = (values > values[row]).any(axis=1)
+        if not (at_least & better).any():
+            front.append(row)
+    return np.array(front, dtype=int)
 
 
 def _is_fold_score(key: str, metric: str) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ ENQUEUED = "enqueued"
 
 
 def make_fingerprint(
-    folds: FrozenFolds, space: SearchSpace, estimator: Any, scoring: Any
+    folds: FrozenFolds, space: SearchSpace, estimator: Any, scoring: Any, objectives: Any = None
 ) -> dict[str, str]:
     """Return what tells this search from another, part by part."""
     params = estimator.get_params(deep=True)
@@ -46,7 +46,7 @@ def make_fingerprint(
         "splits": joblib.hash([(fold.train, fold.test) for fold in folds.folds]),
         "space": joblib.hash(json.dumps(space.describe(), sort_keys=True)),
         "estimator": joblib.hash(f"{type(estimator).__qualname__} {described}"),
-        "scoring": joblib.hash(_describe_scoring(scoring)),
+        "scoring": joblib.hash(f"{_describe_scoring(scoring)} {objectives}"),
     }
 
 
@@ -56,6 +56,7 @@ def open_study(
     *,
     resume: bool,
     fingerprint: Mapping[str, str] | None,
+    directions: Sequence[StudyDirection],
     sampler: BaseSampler,
     pruner: "optuna.pruners.BasePruner | None",
 ) -> SearchStudy:
@@ -72,6 +73,8 @@ def open_study(
         Go on if the study exists.
     fingerprint : dict or None
         What the study belongs to; None in memory.
+    directions : sequence of StudyDirection
+        One for each objective.
     sampler, pruner
         Of the study.
 
@@ -84,7 +87,7 @@ def open_study(
     pruner = optuna.pruners.NopPruner() if pruner is None else pruner
     if storage is None:
         memory = InMemoryStorage()
-        memory.create_new_study([StudyDirection.MAXIMIZE], study_name or STUDY_NAME)
+        memory.create_new_study(directions, study_name or STUDY_NAME)
         return SearchStudy(study_name or STUDY_NAME, memory, sampler=sampler, pruner=pruner)
     assert fingerprint is not None
     opened = _open_storage(storage)
@@ -96,7 +99,7 @@ def open_study(
             "it, or another study_name."
         )
     if not exists:
-        opened.create_new_study([StudyDirection.MAXIMIZE], name)
+        opened.create_new_study(directions, name)
     study = SearchStudy(name, opened, sampler=sampler, pruner=pruner)
     if exists:
         _check_owner(study, fingerprint)
@@ -140,7 +143,7 @@ def store_record(trial: optuna.Trial, record: TrialRecord) -> None:
 def copy_to_memory(study: SearchStudy) -> SearchStudy:
     """Return a copy that needs no database."""
     memory = InMemoryStorage()
-    study_id = memory.create_new_study([StudyDirection.MAXIMIZE], study.study_name)
+    study_id = memory.create_new_study(study.directions, study.study_name)
     for key, value in study.user_attrs.items():
         memory.set_study_user_attr(study_id, key, value)
     for trial in study.get_trials(deepcopy=False):

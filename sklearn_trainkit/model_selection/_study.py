@@ -31,7 +31,6 @@ __all__ = [
 STUDY_NAME = "OptunaSearchCV"
 
 _SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
-    "auto": lambda seed: optuna.samplers.TPESampler(seed=seed),
     "cmaes": lambda seed: optuna.samplers.CmaEsSampler(seed=seed),
     "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
     # The grid is enqueued point by point; nothing is left to sample.
@@ -39,9 +38,8 @@ _SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
     "qmc": lambda seed: optuna.samplers.QMCSampler(seed=seed, scramble=True),
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
 }
-SAMPLER_NAMES = sorted(_SAMPLERS)
+SAMPLER_NAMES = sorted(["auto", "tpe", *_SAMPLERS])
 PRUNER_NAMES = [
     "auto",
     "hyperband",
@@ -89,26 +87,30 @@ class SearchStudy(optuna.Study):
         self.stop_requested = True
 
 
-def make_sampler(sampler: "str | BaseSampler", seed: int | None) -> BaseSampler:
+def make_sampler(sampler: "str | BaseSampler", seed: int, parallel: bool) -> BaseSampler:
     """Return a sampler of its own for one search.
 
-    A given instance is copied, so that fitting twice gives the same result twice.
+    A given instance is copied, so that fitting twice gives the same result twice. With several
+    workers TPE takes running trials for bad ones, so that it does not propose them again.
     """
     if isinstance(sampler, BaseSampler):
         return copy.deepcopy(sampler)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if sampler in ("auto", "tpe"):
+            return optuna.samplers.TPESampler(seed=seed, constant_liar=parallel)
         return _SAMPLERS[sampler](seed)
 
 
 def reseed_sampler(
-    sampler: "str | BaseSampler", made: BaseSampler, entropy: list[int]
+    sampler: "str | BaseSampler", made: BaseSampler, entropy: list[int], parallel: bool
 ) -> BaseSampler:
     """Return a sampler that does not repeat what ``sampler`` drew in an earlier session."""
     if isinstance(sampler, BaseSampler):
         made.reseed_rng()
         return made
-    return make_sampler(sampler, int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1))
+    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
+    return make_sampler(sampler, seed, parallel)
 
 
 def make_pruner(

@@ -11,6 +11,8 @@ __all__ = ["COMPLETE", "FAILED", "PRUNED", "FoldOutcome", "Scores", "TrialRecord
 COMPLETE = "complete"
 PRUNED = "pruned"
 FAILED = "failed"
+# The one objective that is not a score, and is minimized.
+FIT_TIME = "fit_time"
 
 Scores = float | dict[str, float]
 
@@ -69,6 +71,12 @@ class TrialRecord:
     def mean_score(self, metric: str | None) -> float:
         """Return the mean test score over folds, of one metric when there are several."""
         return mean_test_score(self.folds, metric)
+
+    def objective(self, name: str, metric: str | None) -> float:
+        """Return what the study is told under ``name``; the empty name is the guiding score."""
+        if name == FIT_TIME:
+            return float(np.mean([fold.fit_time for fold in self.folds]))
+        return self.mean_score(name or metric)
 
 
 def failed_record(number: int, params: dict[str, Any], reason: str) -> TrialRecord:

@@ -18,6 +18,7 @@ class _Dictated(OptunaSearchCV):
     evaluator = "auto"
     ordered = "auto"
     refit_retries = 0
+    objectives = None
     sampler = "random"
     pruner = None
     storage = None

@@ -83,3 +83,55 @@ def test_candidates_that_only_predict_the_majority_are_announced():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         search.set_params(scoring="roc_auc").fit(rows, labels)
+
+
+def test_two_objectives_have_a_pareto_front():
+    rows, labels = make_classification(200, flip_y=0.2, random_state=0)
+    search = OptunaSearchCV(
+        LogisticRegression(max_iter=500),
+        {"C": [1e-4, 1e-3, 1e-2, 1e-1, 1.0], "class_weight": [{1: 1}, {1: 4}]},
+        sampler="grid",
+        n_trials=None,
+        scoring=["precision", "recall"],
+        objectives=["precision", "recall"],
+        refit=lambda results: int(np.argmax(results["mean_test_precision"])),
+        cv=3,
+    ).fit(rows, labels)
+    results = search.cv_results_
+    points = np.column_stack([results["mean_test_precision"], results["mean_test_recall"]])
+    beaten = [
+        any((other >= point).all() and (other > point).any() for other in points)
+        for point in points
+    ]
+    np.testing.assert_array_equal(search.pareto_front_, np.flatnonzero(~np.array(beaten)))
+    assert {trial.number for trial in search.study_.best_trials} == set(search.pareto_front_)
+    assert search.best_index_ == np.argmax(points[:, 0])
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_fit_time_is_minimized(sampler):
+    search = OptunaSearchCV(
+        LogisticRegression(),
+        {"C": [0.1, 1.0, 10.0]},
+        n_trials=4,
+        objectives=["score", "fit_time"],
+        sampler=sampler,
+        cv=2,
+    ).fit(X, y)
+    assert [direction.name for direction in search.study_.directions] == ["MAXIMIZE", "MINIMIZE"]
+    fastest = np.argmin(search.cv_results_["mean_fit_time"])
+    assert fastest in search.pareto_front_
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"objectives": ["score", "size"]}, "'size' is neither a metric"),
+        ({"objectives": ["score"]}, "needs at least two different names"),
+        ({"objectives": ["score", "fit_time"], "pruner": "median"}, "compares one number"),
+    ],
+)
+def test_bad_objectives(settings, message):
+    search = OptunaSearchCV(LogisticRegression(), {"C": [1.0]}, n_trials=1, **settings)
+    with pytest.raises(ValueError, match=message):
+        search.fit(X, y)

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import optuna
 import pytest
-from scipy.stats import loguniform
+from scipy.stats import expon, loguniform
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
@@ -96,6 +96,16 @@ def test_another_searchs_study_is_refused(tmp_path, part, change):
         other.fit(rows, y)
 
 
+def test_spaces_that_differ_only_in_a_distribution_are_told_apart(tmp_path):
+    path = str(tmp_path / "study")
+    make_search(path, study_name="mine").set_params(
+        param_distributions={"clf__C": expon(scale=1)}
+    ).fit(X, y)
+    other = make_search(path, study_name="mine", resume=True)
+    with pytest.raises(ValueError, match="belongs to another search: space"):
+        other.set_params(param_distributions={"clf__C": expon(scale=2)}).fit(X, y)
+
+
 def test_a_study_of_somebody_else_is_refused(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
     optuna.create_study(storage=url, study_name="theirs", direction="maximize")
@@ -145,7 +155,7 @@ SCRIPT = """
     import time, sys
     import numpy as np
     from sklearn.naive_bayes import GaussianNB
-    from scipy.stats import loguniform
+    from scipy.stats import expon, loguniform
     from sklearn_trainkit.model_selection import OptunaSearchCV
 
     class Slow(GaussianNB):
