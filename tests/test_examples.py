@@ -55,6 +55,17 @@ def test_compare_searches_reads_a_file(monkeypatch, tmp_path, small, kind):
     assert runs["error"].isna().all()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_compare_searches_says_so_when_every_search_fails(monkeypatch, tmp_path, small, capsys):
+    X, y = load_wine(return_X_y=True)
+    X[3, 4] = np.nan
+    np.savez(tmp_path / "holes.npz", X=X, y=y)
+    with pytest.raises(SystemExit, match="every search failed"):
+        run_example(monkeypatch, "compare_searches.py", "--data", tmp_path / "holes.npz", *small)
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    assert runs["error"].str.contains("NaN").all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -74,3 +85,11 @@ def test_the_grid_of_compare_searches_fills_the_budget_without_passing_it(n_tria
         [len(values) for values in example["make_grid"](n_trials, [64, 32]).values()]
     )
     assert n_trials / 2 < n_points <= n_trials
+
+
+def test_gradient_flow_names_what_vanishes_and_draws_it(monkeypatch, tmp_path, capsys):
+    run_example(monkeypatch, "gradient_flow.py", "--output", tmp_path)
+    plain, residual, _ = capsys.readouterr().out.splitlines()
+    assert "The gradient vanishes" in plain
+    assert "Nothing wrong" in residual
+    assert (tmp_path / "gradient_flow.png").stat().st_size > 10_000

@@ -15,13 +15,11 @@ from sklearn_trainkit.callbacks._gradient_flow import (
 from sklearn_trainkit.callbacks._training_meter import (
     EVALUATION_TASK,
     REFIT_TASK,
-    FitTrace,
     TrainingLimit,
     TrainingLimitReached,
     TrainingMeter,
-    TrainingSpent,
-    sum_traces,
 )
+from sklearn_trainkit.callbacks._training_traces import FitTrace, TrainingSpent, sum_traces
 
 __all__ = [
     "EVALUATION_TASK",

@@ -14,21 +14,23 @@ import threading
 import time
 import uuid
 import weakref
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from sklearn_trainkit.callbacks._training_traces import (
+    FitTrace,
+    TaskStep,
+    TrainingSpent,
+    build_traces,
+    read_events,
+    sum_traces,
+)
 
 __all__ = [
     "EVALUATION_TASK",
     "REFIT_TASK",
-    "FitTrace",
     "TrainingLimit",
     "TrainingLimitReached",
     "TrainingMeter",
-    "TrainingSpent",
-    "sum_traces",
 ]
 
 EPOCH_TASK = "epoch"
@@ -54,75 +56,6 @@ class TrainingLimit(NamedTuple):
 
 class TrainingLimitReached(RuntimeError):  # noqa: N818 - it reports an end, not a mistake
     """Raised inside a fit that a search should not start, or not go on with."""
-
-
-class TaskStep(NamedTuple):
-    """One level of the task tree that a fit happened in.
-
-    Attributes
-    ----------
-    task_name : str
-        Name that the enclosing estimator gave to the task, ``"fit"`` for the outermost one.
-    task_id : int or str
-        Number of the task among its siblings.
-    """
-
-    task_name: str
-    task_id: int | str
-
-
-@dataclass(frozen=True)
-class FitTrace:
-    """What was seen of one fit of one estimator.
-
-    Attributes
-    ----------
-    label : str
-        Label of the meter that saw it.
-    estimator_name : str
-        Class name of the estimator.
-    task_path : tuple of TaskStep
-        The tasks around this fit, outermost first, the fit itself last.
-    begin, end : float
-        Seconds of ``time.monotonic()``. ``end`` is NaN when the fit has not ended, or its process
-        was killed.
-    epoch_ends : tuple of float
-        When each epoch ended, on the same clock.
-    epoch_steps : tuple of int or None
-        Gradient steps of this fit up to each epoch's end (None: the estimator does not tell).
-    n_steps : int or None
-        Gradient steps of the whole fit, also of one that failed half-way.
-    refused : bool
-        Whether it was not allowed to begin, because a limit had been reached.
-    """
-
-    label: str
-    estimator_name: str
-    task_path: tuple[TaskStep, ...]
-    begin: float
-    end: float
-    epoch_ends: tuple[float, ...]
-    epoch_steps: tuple[int | None, ...]
-    n_steps: int | None
-    refused: bool = False
-
-
-class TrainingSpent(NamedTuple):
-    """Sums over fits; None means not known, which is not the same as zero.
-
-    Attributes
-    ----------
-    n_fits : int
-        The largest number of fits under one label: a Pipeline and its last step count as one fit.
-    n_epochs : int or None
-        Epochs trained, None when no estimator reported any.
-    n_steps : int or None
-        Gradient steps taken, None when no estimator reported any.
-    """
-
-    n_fits: int
-    n_epochs: int | None
-    n_steps: int | None
 
 
 class TrainingMeter:
@@ -200,7 +133,7 @@ class TrainingMeter:
         traces : list of FitTrace
             In the order in which the fits began.
         """
-        return _build_traces(_read_events(self.directory))
+        return build_traces(read_events(self.directory))
 
     def spent(self) -> TrainingSpent:
         """Add up what was seen so far.
@@ -243,10 +176,13 @@ class TrainingMeter:
         self._append(context, kind="end", steps=_steps_so_far(estimator))
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Refuse an epoch when the limit has been reached."""
-        if self.limit is None or context.task_name != EPOCH_TASK or not self.limit_reached():
+        """Note where the steps begin, and refuse an epoch when the limit has been reached."""
+        if context.task_name != EPOCH_TASK:
             return
-        if _is_evaluation(_task_path(context)):
+        if context.task_id == 0:
+            # Only now is it known whether the fit begins anew or goes on with an earlier one.
+            self._append(context, kind="first epoch", steps_before=_steps_so_far(estimator))
+        if self.limit_reached() and _is_evaluation(_task_path(context)):
             raise TrainingLimitReached(f"stopped: the search has reached {self.limit}")
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
@@ -271,30 +207,6 @@ class TrainingMeter:
             # The folder is gone: a model that was watched once is fitted again, or the worker
             # runs on another host. Training goes on.
             return
-
-
-def sum_traces(traces: Iterable[FitTrace]) -> TrainingSpent:
-    """Add up fits, epochs and gradient steps.
-
-    Parameters
-    ----------
-    traces : iterable of FitTrace
-        Fits to add up.
-
-    Returns
-    -------
-    spent : TrainingSpent
-        The sums.
-    """
-    traces = [trace for trace in traces if not trace.refused]
-    fits = Counter(trace.label for trace in traces)
-    epochs = sum(len(trace.epoch_ends) for trace in traces)
-    steps = [trace.n_steps for trace in traces if trace.n_steps is not None]
-    return TrainingSpent(
-        n_fits=max(fits.values(), default=0),
-        n_epochs=epochs or None,
-        n_steps=sum(steps) if steps else None,
-    )
 
 
 def _remove_in_owner(directory: str, owner_pid: int) -> None:
@@ -341,37 +253,3 @@ def _fit_id(context: Any) -> str:
     ids = ".".join(str(step.task_id) for step in _task_path(root))
     run: uuid.UUID = root.root_uuid
     return f"{run.hex}/{ids}"
-
-
-def _read_events(directory: str) -> Iterator[dict[str, Any]]:
-    for path in sorted(Path(directory).glob("*.jsonl")):
-        # Without its newline, the last line is still being written or its process was killed.
-        *lines, _unfinished = path.read_text(encoding="utf-8").split("\n")
-        yield from map(json.loads, lines)
-
-
-def _build_traces(events: Iterable[dict[str, Any]]) -> list[FitTrace]:
-    by_fit: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for event in events:
-        by_fit[event["fit"]].append(event)
-    traces = [_build_trace(fit_events) for fit_events in by_fit.values()]
-    return sorted(traces, key=lambda trace: trace.begin)
-
-
-def _build_trace(events: list[dict[str, Any]]) -> FitTrace:
-    events = sorted(events, key=lambda event: event["time"])
-    begin = next(event for event in events if event["kind"] == "begin")
-    epochs = [event for event in events if event["kind"] == "epoch"]
-    ends = [event["time"] for event in events if event["kind"] == "end"]
-    steps = [event["steps"] for event in events if event.get("steps") is not None]
-    return FitTrace(
-        label=begin["label"],
-        estimator_name=begin["name"],
-        task_path=tuple(TaskStep(*step) for step in begin["path"]),
-        begin=begin["time"],
-        end=ends[-1] if ends else float("nan"),
-        epoch_ends=tuple(event["time"] for event in epochs),
-        epoch_steps=tuple(event["steps"] for event in epochs),
-        n_steps=max(steps, default=None),
-        refused=begin["refused"],
-    )

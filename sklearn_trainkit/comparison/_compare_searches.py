@@ -189,15 +189,15 @@ def compare_searches(
     plan = _plan_runs(searchers, named_data, splits, _check_seeds(seeds), settings)
     missing = [run for run in plan if not results.holds(run.key, run.fingerprint)]
     _tell_plan(progress, len(missing), len(plan))
-    if missing:
-        for searcher in searchers.values():
-            warm_up(searcher, *named_data[missing[0].key.dataset][:2])
     for number, run in enumerate(missing, start=1):
         place = f"[{number}/{len(missing)}] {_describe_key(run.key)}"
         progress.tell(f"{place}: begins")
+        searcher, (X_all, y_all, _) = searchers[run.key.strategy], named_data[run.key.dataset]
+        warm_up(searcher, X_all, y_all)
         record = run_strategy(
-            searchers[run.key.strategy],
-            *named_data[run.key.dataset][:2],
+            searcher,
+            X_all,
+            y_all,
             fold=run.fold,
             seed=run.key.seed,
             settings=settings,

@@ -15,6 +15,8 @@ from scipy import stats
 
 __all__ = ["CorrectedMean", "corrected_mean"]
 
+SMALLEST_SPREAD = 1e-12
+
 
 class CorrectedMean(NamedTuple):
     """Mean of values from overlapping splits, with what can be said about it.
@@ -24,9 +26,11 @@ class CorrectedMean(NamedTuple):
     mean : float
         Their mean; NaN without values.
     low, high : float
-        Ends of the confidence interval; NaN with fewer than two values.
+        Ends of the confidence interval; NaN with fewer than two values, or when all are equal:
+        their spread then says nothing about the uncertainty of a few coarse scores.
     p_value : float
-        Two-sided, for a true mean of zero; NaN with fewer than two values.
+        Two-sided, for a true mean of zero; NaN where the interval is, but 1 when all values are
+        zero.
     n_values : int
         How many values there were.
     """
@@ -65,17 +69,13 @@ def corrected_mean(
     kept = np.asarray(values, dtype=float)
     kept = kept[~np.isnan(kept)]
     n_values = len(kept)
-    if n_values < 2:
-        mean = float(kept[0]) if n_values else float("nan")
-        return CorrectedMean(mean, float("nan"), float("nan"), float("nan"), n_values)
-    mean = float(kept.mean())
+    mean = float(kept.mean()) if n_values else float("nan")
+    # Not a comparison with zero: differences of equal scores vary in their last digits.
+    if n_values < 2 or np.ptp(kept) < SMALLEST_SPREAD:
+        p_value = 1.0 if n_values > 1 and abs(mean) < SMALLEST_SPREAD else float("nan")
+        return CorrectedMean(mean, float("nan"), float("nan"), p_value, n_values)
     error = float(np.sqrt((1 / n_values + test_train_ratio) * kept.var(ddof=1)))
     student = stats.t(df=n_values - 1)
     half = float(student.ppf(0.5 + confidence / 2)) * error
-    return CorrectedMean(mean, mean - half, mean + half, _p_value(mean, error, student), n_values)
-
-
-def _p_value(mean: float, error: float, student: stats.distributions.rv_frozen) -> float:
-    if error == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * student.sf(abs(mean) / error))
+    p_value = float(2 * student.sf(abs(mean) / error))
+    return CorrectedMean(mean, mean - half, mean + half, p_value, n_values)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import clone, is_classifier
+from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_trainkit.callbacks import TrainingMeter
 from sklearn_trainkit.comparison._splits import OuterFold, count_rows, take_rows
@@ -111,30 +113,60 @@ def prepare_search(
 
 
 def warm_up(searcher: Any, X: Any, y: Any) -> None:
-    """Fit a clone of the tuned estimator on a few rows, one epoch, and forget it.
+    """Fit clones of the tuned estimator on a few rows, one epoch, and forget them.
 
-    The first fit of a process imports modules and starts threads, which took 0.9 s for a network:
-    without this, the strategy that happens to run first would pay for all.
+    The first fit in a process imports modules and starts threads, which took 0.9 s for a network
+    and 20 s in two new worker processes on a busy machine: without this, the strategy that
+    happens to run first would pay for all.
 
     Parameters
     ----------
     searcher : searcher
-        Left as it is.
+        Left as it is. Clones are fitted in this process, and in its worker processes if it has any.
     X : array-like of shape (n_samples, ...)
         Rows to take a few from.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Their targets.
     """
-    estimator = clone(searcher.estimator)
+    rows = np.arange(min(WARM_UP_ROWS, count_rows(y)))
+    few = take_rows(X, rows), take_rows(y, rows)
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        # Whatever is wrong with the estimator shows, and is recorded, in its own run.
+        warnings.simplefilter("ignore")
+        brief = _make_brief(clone(searcher.estimator))
+        _fit_quietly(clone(brief), *few)  # the refit runs in this process
+        n_jobs = effective_n_jobs(searcher.get_params(deep=False).get("n_jobs"))
+        if n_jobs > 1:
+            _warm_up_workers(searcher, brief, few, n_jobs)
+
+
+def _warm_up_workers(searcher: Any, brief: Any, few: tuple[Any, Any], n_jobs: int) -> None:
+    # Two fits for each worker: one may be ready sooner than the other.
+    parameters = searcher.get_params(deep=False)
+    if "n_trials" in parameters:  # its workers are its own, not joblib's
+        small = {"estimator": brief, "n_trials": 2 * n_jobs, "cv": 2, "random_state": 0}
+        alone = dict.fromkeys(["storage", "study", "study_name", "callbacks", "enqueue"])
+        options = {**small, **alone, "resume": False, "refit": False}
+        search = clone(searcher)
+        search.set_params(**{name: options[name] for name in options.keys() & parameters.keys()})
+        search.fit(*few)
+    else:
+        clones = [clone(brief) for _ in range(2 * n_jobs)]
+        Parallel(n_jobs=n_jobs)(delayed(_fit_quietly)(one, *few) for one in clones)
+
+
+def _make_brief(estimator: Any) -> Any:
     for part in [estimator, *estimator.get_params(deep=True).values()]:
         if _is_estimator(part):
             names = part.get_params(deep=False).keys() & {"max_epochs", "max_iter"}
             part.set_params(**dict.fromkeys(names, 1))
-    rows = np.arange(min(WARM_UP_ROWS, count_rows(y)))
-    with warnings.catch_warnings(), contextlib.suppress(Exception):
-        # Whatever is wrong with the estimator shows, and is recorded, in its own run.
+    return estimator
+
+
+def _fit_quietly(estimator: Any, X: Any, y: Any) -> None:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        estimator.fit(take_rows(X, rows), take_rows(y, rows))
+        estimator.fit(X, y)
 
 
 @dataclass(frozen=True)

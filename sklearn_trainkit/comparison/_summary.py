@@ -72,8 +72,8 @@ def summarize_strategies(
           run last;
         - ``difference`` in held-out score from the baseline, run by run, with
           ``difference_low``, ``difference_high`` and ``p_value``. Intervals and p-values are
-          those of Nadeau and Bengio for overlapping splits, and missing with fewer than two runs.
-          They are not corrected for the number of strategies;
+          those of Nadeau and Bengio for overlapping splits, and missing with fewer than two runs
+          or without any spread. They are not corrected for the number of strategies;
         - ``trials``, ``fits``, ``epochs``, ``steps``, ``seconds``, ``peak_memory`` (megabytes):
           means over the runs where they are known, failed ones with what they had spent;
         - ``reached_baseline``: number of runs whose best inner score came up to the baseline's

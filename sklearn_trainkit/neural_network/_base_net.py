@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.utils.validation import validate_data
 
 from sklearn_trainkit.neural_network._checkpoint import CheckpointFile, fit_fingerprint
 from sklearn_trainkit.neural_network._input_checks import (
@@ -31,6 +32,7 @@ class BaseNet(SkorchFace):
 
     _parameter_constraints: ClassVar[dict] = NET_CONSTRAINTS
     _batch_score_name: str
+    _y_numeric = False
 
     @abstractmethod
     def _batch_score(self, output: torch.Tensor, batch: TensorRows) -> float:
@@ -44,9 +46,25 @@ class BaseNet(SkorchFace):
     def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
         """Return ``y`` in training units: class codes, standardized values."""
 
-    @abstractmethod
+    def _check_targets(self, y: np.ndarray) -> np.ndarray:
+        """Return ``y`` if it is of the right kind, or raise."""
+        return y
+
     def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the checked data as arrays."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            dtype=self._input_dtypes(reset),
+            order="C",
+            allow_nd=self._allow_nd,
+            multi_output=True,
+            y_numeric=self._y_numeric,
+        )
+        self._learn_input(X, reset)
+        return X, self._check_targets(y)
 
     def _stratify_by(self, codes: np.ndarray) -> np.ndarray | None:
         """Return what a validation split keeps the shares of; None for nothing."""

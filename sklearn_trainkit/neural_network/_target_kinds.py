@@ -8,7 +8,7 @@ import torch
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 
 from sklearn_trainkit.neural_network._base_net import BaseNet
@@ -57,23 +57,11 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        dtype = self._input_dtypes(reset)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            dtype=dtype,
-            order="C",
-            allow_nd=self._allow_nd,
-            multi_output=True,
-        )
-        self._learn_input(X, reset)
+    def _check_targets(self, y: np.ndarray) -> np.ndarray:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        return X, y
+        return y
 
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
         self._coding = learn_label_coding(y, type(self).__name__)
@@ -163,6 +151,7 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
     """Base of the regressors: one or several targets, standardized while training."""
 
     _batch_score_name = "valid_r2"
+    _y_numeric = True
     _parameter_constraints: ClassVar[dict] = {
         **BaseNet._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
@@ -183,22 +172,6 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
         residual = (output - batch.y).square().sum()
         spread = (batch.y - batch.y.mean(dim=0)).square().sum()
         return (1.0 - residual / spread).item() if spread > 0 else float("nan")
-
-    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        dtype = self._input_dtypes(reset)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            dtype=dtype,
-            order="C",
-            allow_nd=self._allow_nd,
-            multi_output=True,
-            y_numeric=True,
-        )
-        self._learn_input(X, reset)
-        return X, y
 
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
         columns = y.reshape(len(y), -1).astype(np.float64)

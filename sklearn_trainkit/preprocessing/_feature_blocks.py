@@ -45,11 +45,13 @@ def memory_order(X: Array) -> tuple[int, ...]:
     return tuple(sorted(range(X.ndim), key=lambda axis: -abs(X.strides[axis])))
 
 
-def feature_chunks(X: Array, feature_axes: tuple[int, ...]) -> list[slice]:
-    """Cut a column-major table into groups of columns, so that its blocks keep long runs."""
+def feature_chunks(
+    X: Array, feature_axes: tuple[int, ...], run: int = _RUN_IN_BLOCK
+) -> list[slice]:
+    """Cut a column-major table into groups of columns, so that its blocks keep runs of `run`."""
     if X.ndim != 2 or feature_axes != (1,) or memory_order(X) != (1, 0):
         return [slice(None)]
-    n_columns = BLOCK_ELEMENTS // min(max(1, X.shape[0]), _RUN_IN_BLOCK)
+    n_columns = BLOCK_ELEMENTS // min(max(1, X.shape[0]), run)
     return [slice(start, start + n_columns) for start in range(0, X.shape[1], n_columns)]
 
 

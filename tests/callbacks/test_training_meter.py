@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_trainkit.callbacks import TrainingLimit, TrainingMeter, TrainingSpent
+from sklearn_trainkit.neural_network import MLPNetClassifier
 from tests.callbacks.iterative_classifier import IterativeClassifier
 
 N_ROWS = 60
@@ -154,3 +155,19 @@ def test_a_deadline_refuses_evaluations_but_no_other_fit(data):
     with pytest.raises(ValueError, match="TrainingLimitReached: not begun"):
         GridSearchCV(model, {"lr": [0.1]}, cv=2).fit(*data)
     assert meter.spent().n_fits == 1
+
+
+def test_going_on_with_a_fit_counts_its_new_steps_and_is_no_other_fit(meter):
+    X, y = make_classification(n_samples=64, n_features=5, random_state=0)
+    net = MLPNetClassifier(hidden_units=(4,), batch_size=16, max_epochs=2).set_callbacks(meter)
+    for _ in range(3):
+        net.partial_fit(X, y, classes=[0, 1])
+    assert meter.spent() == TrainingSpent(n_fits=1, n_epochs=3, n_steps=12)
+    assert [trace.continued for trace in meter.traces()] == [False, True, True]
+
+
+@pytest.mark.parametrize("make_net", [IterativeClassifier, MLPNetClassifier])
+def test_fitting_the_same_object_again_is_another_fit(data, meter, make_net):
+    net = make_net(max_epochs=1, batch_size=30).set_callbacks(meter)
+    net.fit(*data).fit(*data)
+    assert meter.spent() == TrainingSpent(n_fits=2, n_epochs=2, n_steps=4)

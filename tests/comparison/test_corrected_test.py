@@ -55,9 +55,12 @@ def test_under_no_difference_the_corrected_test_rejects_less_often_than_the_plai
         ([0.1], (0.1, math.nan, 1)),
         ([0.1, math.nan], (0.1, math.nan, 1)),
         ([0.0, 0.0], (0.0, 1.0, 2)),
-        ([0.5, 0.5], (0.5, 0.0, 2)),
+        ([0.5, 0.5], (0.5, math.nan, 2)),
+        ([0.3 - 0.1, 0.2, 0.9 - 0.7], (0.2, math.nan, 3)),  # equal but for their last digits
     ],
 )
 def test_too_few_or_equal_values(values, expected):
     result = corrected_mean(values, 0.1)
     assert (result.mean, result.p_value, result.n_values) == pytest.approx(expected, nan_ok=True)
+    assert math.isnan(result.low)
+    assert math.isnan(result.high)

@@ -1,12 +1,15 @@
 """Our networks are watched: what they do in a search is what the comparison counts."""
 
 import numpy as np
+import optuna
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
+from sklearn_trainkit.callbacks import TrainingMeter, TrainingSpent
 from sklearn_trainkit.comparison import compare_searches, summarize_runs
+from sklearn_trainkit.model_selection import OptunaSearchCV, PauseAndResumePruner
 from sklearn_trainkit.neural_network import MLPNetClassifier
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
 
@@ -55,3 +58,30 @@ def test_a_budget_of_epochs_stops_networks_within_a_fit():
     assert run["error"] == ""
     assert table["trial"].tolist() == [0]  # 6 epochs; the second trial is cut off after 2 more
     assert run["epochs"] == 8 + 3
+
+
+@pytest.mark.parametrize(
+    "pruner",
+    [
+        None,
+        optuna.pruners.MedianPruner(n_startup_trials=2),
+        PauseAndResumePruner(),
+        PauseAndResumePruner(max_in_memory=1),
+    ],
+    ids=["whole fits", "per epoch", "pause and resume", "weights on disk"],
+)
+def test_every_evaluator_of_our_searcher_is_counted_alike(pruner):
+    meter = TrainingMeter()
+    net = MLPNetClassifier(hidden_units=(8,), max_epochs=9, batch_size=25, random_state=0)
+    pipeline = Pipeline([("scaler", StandardScaler()), ("net", net.set_callbacks(meter))])
+    space = {"net__lr": optuna.distributions.FloatDistribution(1e-4, 0.1, log=True)}
+    search = OptunaSearchCV(
+        pipeline, space, n_trials=8, pruner=pruner, cv=2, random_state=0, evaluator="auto"
+    ).fit(*load_iris(return_X_y=True))
+    epochs = search.cv_results_.get("n_epochs", np.full(8, 9)).sum()
+    if pruner is not None:
+        assert epochs < 8 * 9  # some were stopped, or the case would test nothing
+    # Two folds of 75 rows (3 steps an epoch) for each trial, and a refit on 150 (6 steps).
+    assert meter.spent() == TrainingSpent(
+        n_fits=8 * 2 + 1, n_epochs=2 * epochs + 9, n_steps=2 * epochs * 3 + 9 * 6
+    )
