@@ -22,7 +22,7 @@ ESTIMATORS = [
     MLPNetRegressor(),
     NetClassifier(MLPModule),
     NetRegressor(MLPModule),
-    MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam"),
+    MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam", max_epochs=100),
     MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
 ]
 

@@ -18,7 +18,7 @@ from sklearn_trainkit.neural_network._input_checks import (
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._net_parameters import NET_CONSTRAINTS
 from sklearn_trainkit.neural_network._skorch_face import SkorchFace
-from sklearn_trainkit.neural_network._tensor_loader import TensorLoader, TensorRows
+from sklearn_trainkit.neural_network._tensor_loader import TensorRows, batch_bounds
 from sklearn_trainkit.neural_network._training_loop import LoopSettings, TrainingRun
 from sklearn_trainkit.neural_network._validation_split import validation_split
 from sklearn_trainkit.utils._random_streams import StreamSeeds, stream_seeds
@@ -160,24 +160,31 @@ class BaseNet(SkorchFace):
         train, valid = self._split(X, y, weight, X_val, y_val, groups, seeds)
         if fresh:
             self._initialize_all(seeds, train)
-        return self._training_run(train, valid, self.max_epochs, (X, y))
+        schedule = LRSchedule(
+            self.lr_schedule,
+            self.lr_schedule_params,
+            self.max_epochs,
+            steps_per_epoch=len(batch_bounds(train.n_rows, self._resolve_batch_size(train))),
+        )
+        return self._training_run(train, valid, self.max_epochs, schedule, (X, y))
 
     def _train_one_epoch(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Train one epoch on checked data, going on from the present weights."""
         rows = self._rows(X, self._encode_targets(y, "y"), weight)
         if not hasattr(self, "module_"):
             self._initialize_all(stream_seeds(self.random_state), rows)
-        self._training_run(rows, None, 1, (X, y)).train()
+        schedule = LRSchedule("constant", None, 1, 1)
+        self._training_run(rows, None, 1, schedule, (X, y)).train()
 
     def _training_run(
         self,
         train: TensorRows,
         valid: TensorRows | None,
         n_epochs: int,
+        schedule: LRSchedule,
         callback_data: tuple[Any, Any],
     ) -> TrainingRun:
-        batch_size = resolved_batch_size(self.batch_size, train.n_rows)
-        self._check_batches(min(batch_size, train.n_rows))
+        batch_size = self._resolve_batch_size(train)
         settings = LoopSettings(
             n_epochs=n_epochs,
             batch_size=batch_size,
@@ -191,18 +198,20 @@ class BaseNet(SkorchFace):
             precision=self.precision,
             compile=self.compile,
         )
-        n_batches = len(TensorLoader(train, batch_size))
         return TrainingRun(
             self,
             train=train,
             valid=valid,
             streams=self.streams_,
             settings=settings,
-            schedule=LRSchedule(
-                self.lr_schedule, self.lr_schedule_params, self.max_epochs, n_batches
-            ),
+            schedule=schedule,
             callback_data=callback_data,
         )
+
+    def _resolve_batch_size(self, train: TensorRows) -> int:
+        batch_size = resolved_batch_size(self.batch_size, train.n_rows)
+        self._check_batches(batch_size)
+        return batch_size
 
     def _check_batches(self, n_rows: int) -> None:
         """Raise if batches of ``n_rows`` rows cannot be trained on."""

@@ -17,9 +17,9 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
 
     Parameters
     ----------
-    hidden_units : sequence of int, default=(128, 64)
+    hidden_units : sequence of int, default=(256, 128)
         Width of each hidden layer; ``()`` is a linear model.
-    activation : str or callable, default="relu"
+    activation : str or callable, default="gelu"
         "elu", "gelu", "identity", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu",
         "tanh", or a callable that returns a module.
     norm : {"batch", "layer", "instance", "group", "rms"} or None, default=None
@@ -37,8 +37,9 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
         "default" (torch's own), "kaiming_normal", "kaiming_uniform", "lecun_normal",
         "orthogonal", "xavier_normal", "xavier_uniform" (zero biases, scaled for the activation),
         or a callable that fills a weight tensor.
-    label_smoothing : float, default=0.0
-        Share of each target's probability spread over all classes.
+    label_smoothing : float, default=0.05
+        Share of each target's probability spread over all classes (Szegedy et al., CVPR 2016).
+        It curbs overconfident probabilities; 0 trains on the labels as they are.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss, by label; "balanced" is inverse to class frequency.
     clip_norm : float or None, default=None
@@ -55,9 +56,13 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
     lr : float, default=0.003
         Learning rate, the highest that the schedule reaches.
     weight_decay : float, default=0.0
-    lr_schedule : str or callable, default="constant"
+        Decoupled from the gradient by "adamw" (Loshchilov and Hutter, ICLR 2019), where a step
+        shrinks the weights by ``lr * weight_decay``; an addition to the gradient elsewhere, where
+        much smaller values are usual.
+    lr_schedule : str or callable, default="one_cycle"
         "constant", "cosine", "exponential", "linear", "one_cycle", "plateau", "step", or
-        ``f(progress) -> factor`` with progress in [0, 1].
+        ``f(progress) -> factor`` with progress in [0, 1]. Its length is that of the fit;
+        ``partial_fit``, whose end nobody knows, keeps ``lr`` constant.
     lr_schedule_params : dict or None, default=None
         Settings of the schedule; ``{"warmup": 0.05}`` warms up over a twentieth of the steps.
     batch_size : int or "auto", default="auto"
@@ -143,15 +148,15 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
 
     def __init__(
         self,
-        hidden_units: Sequence[int] = (128, 64),
+        hidden_units: Sequence[int] = (256, 128),
         *,
-        activation: Any = "relu",
+        activation: Any = "gelu",
         norm: str | None = None,
         norm_groups: int | str = "auto",
         skip: str | None = None,
         dropout: float | Sequence[float] = 0.0,
         init: Any = "default",
-        label_smoothing: float = 0.0,
+        label_smoothing: float = 0.05,
         class_weight: Any = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
@@ -160,7 +165,7 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
         optimizer_params: dict | None = None,
         lr: float = 0.003,
         weight_decay: float = 0.0,
-        lr_schedule: Any = "constant",
+        lr_schedule: Any = "one_cycle",
         lr_schedule_params: dict | None = None,
         batch_size: int | str = "auto",
         max_epochs: int = 40,

@@ -16,9 +16,9 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
 
     Parameters
     ----------
-    hidden_units : sequence of int, default=(128, 64)
+    hidden_units : sequence of int, default=(256, 128)
         Width of each hidden layer; ``()`` is a linear model.
-    activation : str or callable, default="relu"
+    activation : str or callable, default="gelu"
         "elu", "gelu", "identity", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu",
         "tanh", or a callable that returns a module.
     norm : {"batch", "layer", "instance", "group", "rms"} or None, default=None
@@ -54,9 +54,13 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
     lr : float, default=0.003
         Learning rate, the highest that the schedule reaches.
     weight_decay : float, default=0.0
-    lr_schedule : str or callable, default="constant"
+        Decoupled from the gradient by "adamw" (Loshchilov and Hutter, ICLR 2019), where a step
+        shrinks the weights by ``lr * weight_decay``; an addition to the gradient elsewhere, where
+        much smaller values are usual.
+    lr_schedule : str or callable, default="one_cycle"
         "constant", "cosine", "exponential", "linear", "one_cycle", "plateau", "step", or
-        ``f(progress) -> factor`` with progress in [0, 1].
+        ``f(progress) -> factor`` with progress in [0, 1]. Its length is that of the fit;
+        ``partial_fit``, whose end nobody knows, keeps ``lr`` constant.
     lr_schedule_params : dict or None, default=None
         Settings of the schedule; ``{"warmup": 0.05}`` warms up over a twentieth of the steps.
     batch_size : int or "auto", default="auto"
@@ -145,9 +149,9 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
 
     def __init__(
         self,
-        hidden_units: Sequence[int] = (128, 64),
+        hidden_units: Sequence[int] = (256, 128),
         *,
-        activation: Any = "relu",
+        activation: Any = "gelu",
         norm: str | None = None,
         norm_groups: int | str = "auto",
         skip: str | None = None,
@@ -162,7 +166,7 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
         optimizer_params: dict | None = None,
         lr: float = 0.003,
         weight_decay: float = 0.0,
-        lr_schedule: Any = "constant",
+        lr_schedule: Any = "one_cycle",
         lr_schedule_params: dict | None = None,
         batch_size: int | str = "auto",
         max_epochs: int = 40,

@@ -23,8 +23,9 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         (n, n_outputs).
     module_params : dict or None, default=None
         Arguments of the class. ``module__x=...`` sets one of them by name, for searches.
-    label_smoothing : float, default=0.0
-        Share of each target's probability spread over all classes.
+    label_smoothing : float, default=0.05
+        Share of each target's probability spread over all classes (Szegedy et al., CVPR 2016).
+        It curbs overconfident probabilities; 0 trains on the labels as they are.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss, by label; "balanced" is inverse to class frequency.
     clip_norm : float or None, default=None
@@ -41,9 +42,13 @@ class NetClassifier(UserModuleNet, ClassifierNet):
     lr : float, default=0.003
         Learning rate, the highest that the schedule reaches.
     weight_decay : float, default=0.0
-    lr_schedule : str or callable, default="constant"
+        Decoupled from the gradient by "adamw" (Loshchilov and Hutter, ICLR 2019), where a step
+        shrinks the weights by ``lr * weight_decay``; an addition to the gradient elsewhere, where
+        much smaller values are usual.
+    lr_schedule : str or callable, default="one_cycle"
         "constant", "cosine", "exponential", "linear", "one_cycle", "plateau", "step", or
-        ``f(progress) -> factor`` with progress in [0, 1].
+        ``f(progress) -> factor`` with progress in [0, 1]. Its length is that of the fit;
+        ``partial_fit``, whose end nobody knows, keeps ``lr`` constant.
     lr_schedule_params : dict or None, default=None
         Settings of the schedule; ``{"warmup": 0.05}`` warms up over a twentieth of the steps.
     batch_size : int or "auto", default="auto"
@@ -138,7 +143,7 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         module: Any,
         *,
         module_params: dict | None = None,
-        label_smoothing: float = 0.0,
+        label_smoothing: float = 0.05,
         class_weight: Any = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
@@ -147,7 +152,7 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         optimizer_params: dict | None = None,
         lr: float = 0.003,
         weight_decay: float = 0.0,
-        lr_schedule: Any = "constant",
+        lr_schedule: Any = "one_cycle",
         lr_schedule_params: dict | None = None,
         batch_size: int | str = "auto",
         max_epochs: int = 40,

@@ -86,7 +86,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> "ClassifierNet":
-        """Train one epoch on ``X`` and ``y``, going on from the present weights.
+        """Train one more epoch on ``X`` and ``y``, with ``lr`` constant.
 
         Parameters
         ----------
@@ -195,7 +195,7 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "RegressorNet":
-        """Train one epoch on ``X`` and ``y``, going on from the present weights.
+        """Train one more epoch on ``X`` and ``y``, with ``lr`` constant.
 
         Mean and scale of the targets are those of the first call.
 

@@ -120,6 +120,7 @@ class TrainingRun:
         self._hooks = overridden_hooks(net)
         self._watches_batches = any(self._hooks[name] for name in _BATCH_HOOKS)
         self._callback_data = callback_data
+        self._first_step = net.n_steps_
         self._context: Any = None
         self._sklearn_callbacks = ExitStack()
         self._begin()
@@ -313,7 +314,7 @@ class TrainingRun:
         self._notify("on_batch_end", batch=batch[:2], training=training, loss=loss, y_pred=output)
 
     def _set_lr(self) -> None:
-        factor = self._schedule.factor(self.net.n_steps_)
+        factor = self._schedule.factor(self.net.n_steps_ - self._first_step)
         for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
             group["lr"] = lr * factor
 

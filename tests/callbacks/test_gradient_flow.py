@@ -33,6 +33,7 @@ def test_figures_by_hand():
 def test_update_ratio_is_that_of_the_first_step_of_the_epoch():
     flow = GradientFlow()
     net = MLPNetClassifier((), optimizer="sgd", lr=0.5, max_epochs=1, batch_size=100)
+    net.set_params(lr_schedule="constant")
     net.set_params(callbacks=[flow], random_state=0)
     run = net.start_fit(X, y)
     before = net.module_.output.weight.detach().clone()

@@ -20,6 +20,7 @@ X, y = make_classification(
     150, 8, n_informative=5, n_classes=3, random_state=0, n_clusters_per_class=1
 )
 X = X.astype(np.float32)
+PLAIN = {"lr_schedule": "constant", "label_smoothing": 0.0}
 
 
 def hand_written_losses(net, n_epochs, batch_size, clip=None):
@@ -56,7 +57,7 @@ def hand_written_losses(net, n_epochs, batch_size, clip=None):
 )
 def test_training_equals_a_hand_written_loop(params, clip):
     net = MLPNetClassifier(
-        (16, 8), optimizer="adam", batch_size=32, max_epochs=5, random_state=3, **params
+        (16, 8), optimizer="adam", batch_size=32, max_epochs=5, random_state=3, **PLAIN, **params
     ).fit(X, y)
     module, losses = hand_written_losses(net, 5, 32, clip)
     np.testing.assert_allclose(net.history[:, "train_loss"], losses, rtol=1e-5)
@@ -84,22 +85,22 @@ def test_epoch_by_epoch_is_the_same_as_in_one_go(schedule, dropout):
 
 def test_early_stopping_restores_the_weights_of_the_best_epoch():
     net = MLPNetClassifier(
-        (64,), lr=0.05, max_epochs=60, early_stopping=True, patience=5, random_state=0
+        (64,), lr=0.05, max_epochs=60, early_stopping=True, patience=5, random_state=0, **PLAIN
     ).fit(X, y)
     losses = net.history[:, "valid_loss"]
     assert net.best_epoch_ == int(np.argmin(losses)) + 1
     assert len(losses) == net.best_epoch_ + 5
     again = MLPNetClassifier(
-        (64,), lr=0.05, max_epochs=net.best_epoch_, early_stopping=True, random_state=0
+        (64,), lr=0.05, max_epochs=net.best_epoch_, early_stopping=True, random_state=0, **PLAIN
     ).fit(X, y)
     np.testing.assert_array_equal(net.predict_proba(X), again.predict_proba(X))
 
 
 def test_given_validation_rows_are_used_and_none_are_set_aside():
-    net = MLPNetClassifier(max_epochs=3, early_stopping=True, random_state=0)
+    net = MLPNetClassifier(max_epochs=3, early_stopping=True, random_state=0, **PLAIN)
     net.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
     with torch.no_grad():  # a fit inside no_grad trains all the same
-        last = MLPNetClassifier(max_epochs=3, random_state=0).fit(X[:100], y[:100])
+        last = MLPNetClassifier(max_epochs=3, random_state=0, **PLAIN).fit(X[:100], y[:100])
         loss = functional.cross_entropy(
             last.module_(torch.from_numpy(X[100:])), torch.from_numpy(y[100:])
         )
@@ -205,6 +206,7 @@ def test_lbfgs_fits_a_linear_model_to_the_least_squares_solution():
         optimizer="lbfgs",
         optimizer_params={"tolerance_grad": 1e-12, "tolerance_change": 0.0},
         lr=1.0,
+        lr_schedule="constant",
         batch_size=-1,
         max_epochs=20,
     ).fit(A, b)
