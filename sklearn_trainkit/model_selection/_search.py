@@ -68,6 +68,7 @@ from sklearn_trainkit.model_selection._study import (
 )
 from sklearn_trainkit.model_selection._trial_record import COMPLETE, FIT_TIME, PRUNED, TrialRecord
 from sklearn_trainkit.model_selection._verbose import print_start, print_trial
+from sklearn_trainkit.preprocessing import warn_of_leakage
 from sklearn_trainkit.utils._sklearn_private import (
     BaseSearchCV,
     Interval,
@@ -353,6 +354,7 @@ class OptunaSearchCV(BaseSearchCV):
             failed.
         """
         plan = self._make_plan(X, y, params)
+        warn_of_leakage(self.estimator, plan.setup.folds.X, params, stacklevel=4)
         with quiet_optuna(self.verbose):
             earlier = self._open_study(plan)
             records = self._run_trials(plan, earlier)
