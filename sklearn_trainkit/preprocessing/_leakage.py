@@ -185,7 +185,8 @@ def _are_most(found: Array, informative: Array) -> bool:
 
 
 def _numbers(X: Any) -> Array | None:
-    if hasattr(X, "tocsr"):
+    # Sparse input, and arrays that may live on another device, are left alone.
+    if not (isinstance(X, (np.ndarray, list, tuple)) or hasattr(X, "columns")):
         return None
     try:
         values = np.asarray(X)
