@@ -24,19 +24,19 @@ from sklearn_trainkit.neural_network._validation_split import validation_split
 from sklearn_trainkit.utils._random_streams import StreamSeeds, stream_seeds
 from sklearn_trainkit.utils._sklearn_private import fit_context
 
-_NOT_IN_FINGERPRINT = ("callbacks", "checkpoint_dir", "device", "n_threads", "verbose")
+_NOT_IN_FINGERPRINT = ("checkpoint_dir", "device", "n_threads", "verbose")
 
 
 class BaseNet(SkorchFace):
     """A network estimator; sub-classes give the module, the loss and the treatment of targets."""
 
     _parameter_constraints: ClassVar[dict] = NET_CONSTRAINTS
-    _batch_score_name: str
+    _score_name: str
     _y_numeric = False
 
     @abstractmethod
-    def _batch_score(self, output: torch.Tensor, batch: TensorRows) -> float:
-        """Return the score recorded for a validation batch."""
+    def _rows_score(self, output: torch.Tensor, rows: TensorRows) -> float:
+        """Return the score recorded for the validation rows."""
 
     @abstractmethod
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
@@ -46,7 +46,7 @@ class BaseNet(SkorchFace):
     def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
         """Return ``y`` in training units: class codes, standardized values."""
 
-    def _check_targets(self, y: np.ndarray) -> np.ndarray:
+    def _check_targets(self, y: Any) -> np.ndarray:
         """Return ``y`` if it is of the right kind, or raise."""
         return y
 
@@ -66,9 +66,12 @@ class BaseNet(SkorchFace):
         self._learn_input(X, reset)
         return X, self._check_targets(y)
 
-    def _stratify_by(self, codes: np.ndarray) -> np.ndarray | None:
+    def _stratify_by(self, y: np.ndarray) -> np.ndarray | None:
         """Return what a validation split keeps the shares of; None for nothing."""
         return None
+
+    def _learn_from_training_part(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Learn again what depends on the values of the targets, not on their kind."""
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -109,8 +112,9 @@ class BaseNet(SkorchFace):
         DivergenceError
             If the loss or a weight becomes NaN or infinite and ``on_divergence="raise"``.
         """
+        checkpoint = self._checkpoint_file(X, y, sample_weight, X_val, y_val, groups)
         run = self.start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val, groups=groups)
-        run.train(self._checkpoint_file(X, y, sample_weight, X_val, y_val, groups))
+        run.train(checkpoint)
         return self
 
     def _checkpoint_file(self, *data: Any) -> CheckpointFile | None:
@@ -120,6 +124,11 @@ class BaseNet(SkorchFace):
             raise ValueError(
                 f"checkpoint_dir={self.checkpoint_dir!r} needs an int random_state, so that a "
                 f"fit can be told from another. Got random_state={self.random_state!r}."
+            )
+        if self.warm_start:
+            raise ValueError(
+                f"checkpoint_dir={self.checkpoint_dir!r} does not go with warm_start=True: a fit "
+                "that goes on from other weights cannot be told from one that starts anew."
             )
         params = {k: v for k, v in self.get_params().items() if k not in _NOT_IN_FINGERPRINT}
         return CheckpointFile(
@@ -160,31 +169,40 @@ class BaseNet(SkorchFace):
         train, valid = self._split(X, y, weight, X_val, y_val, groups, seeds)
         if fresh:
             self._initialize_all(seeds, train)
+        else:
+            self._take_changed_parameters()
+        batch_size = resolved_batch_size(self.batch_size, train.n_rows)
         schedule = LRSchedule(
             self.lr_schedule,
             self.lr_schedule_params,
             self.max_epochs,
-            steps_per_epoch=len(batch_bounds(train.n_rows, self._resolve_batch_size(train))),
+            steps_per_epoch=len(batch_bounds(train.n_rows, batch_size)),
         )
-        return self._training_run(train, valid, self.max_epochs, schedule, (X, y))
+        return self._training_run(train, valid, batch_size, self.max_epochs, schedule, (X, y))
 
     def _train_one_epoch(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Train one epoch on checked data, going on from the present weights."""
         rows = self._rows(X, self._encode_targets(y, "y"), weight)
         if not hasattr(self, "module_"):
             self._initialize_all(stream_seeds(self.random_state), rows)
+        # The last chunk of a stream may be smaller than a batch.
+        batch_size = self.batch_size
+        if batch_size != "auto" and batch_size > rows.n_rows:
+            batch_size = -1
+        batch_size = resolved_batch_size(batch_size, rows.n_rows)
         schedule = LRSchedule("constant", None, 1, 1)
-        self._training_run(rows, None, 1, schedule, (X, y)).train()
+        self._training_run(rows, None, batch_size, 1, schedule, (X, y)).train()
 
     def _training_run(
         self,
         train: TensorRows,
         valid: TensorRows | None,
+        batch_size: int,
         n_epochs: int,
         schedule: LRSchedule,
         callback_data: tuple[Any, Any],
     ) -> TrainingRun:
-        batch_size = self._resolve_batch_size(train)
+        self._check_batches(batch_size)
         settings = LoopSettings(
             n_epochs=n_epochs,
             batch_size=batch_size,
@@ -208,10 +226,15 @@ class BaseNet(SkorchFace):
             callback_data=callback_data,
         )
 
-    def _resolve_batch_size(self, train: TensorRows) -> int:
-        batch_size = resolved_batch_size(self.batch_size, train.n_rows)
-        self._check_batches(batch_size)
-        return batch_size
+    def _take_changed_parameters(self) -> None:
+        """Let a warm start have the parameters as they are now, not as they were."""
+        self.initialize_callbacks()
+        self.initialize_criterion()
+        state = self.optimizer_.state_dict()["state"]
+        kind = type(self.optimizer_)
+        self.initialize_optimizer()
+        if type(self.optimizer_) is kind:
+            self.optimizer_.load_state_dict({**self.optimizer_.state_dict(), "state": state})
 
     def _check_batches(self, n_rows: int) -> None:
         """Raise if batches of ``n_rows`` rows cannot be trained on."""
@@ -220,6 +243,13 @@ class BaseNet(SkorchFace):
         """Return what ``validate_data`` may leave the type of X at."""
         if not reset:
             return self.dtype_
+        if self.precision != "full":
+            if self.dtype == "float64":
+                raise ValueError(
+                    f"precision={self.precision!r} works on float32 networks. Got "
+                    "dtype='float64'; use dtype='float32' or precision='full'."
+                )
+            return "float32"
         return ["float32", "float64"] if self.dtype == "auto" else self.dtype
 
     def _training_weights(
@@ -243,18 +273,22 @@ class BaseNet(SkorchFace):
         """Return the training rows and, for early stopping, the validation rows."""
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; only one of them was given.")
-        codes = self._encode_targets(y, "y")
         if X_val is not None:
+            codes = self._encode_targets(y, "y")
             X_val, y_val = self._check_data(X_val, y_val, reset=False)
             valid = self._rows(X_val, self._encode_targets(y_val, "y_val"), None)
             return self._rows(X, codes, weight), valid
         if not self.early_stopping:
-            return self._rows(X, codes, weight), None
+            return self._rows(X, self._encode_targets(y, "y"), weight), None
+        index = validation_split(
+            len(X), self.validation_fraction, seeds.split, self._stratify_by(y), groups
+        )
+        weights = [None if weight is None else mean_one_weights(weight[i], X[i]) for i in index]
+        # What is learnt from the targets must not come from the rows that stop the training.
+        self._learn_from_training_part(y[index[0]], weights[0])
         train, held_out = (
-            self._rows(X[index], codes[index], None if weight is None else weight[index])
-            for index in validation_split(
-                len(X), self.validation_fraction, seeds.split, self._stratify_by(codes), groups
-            )
+            self._rows(X[i], self._encode_targets(y[i], "y"), w)
+            for i, w in zip(index, weights, strict=True)
         )
         return train, held_out
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from skorch.callbacks import Callback
+import torch
+from skorch.callbacks import Callback, LRScheduler
 
 
 def has_sklearn_callbacks(net: Any) -> bool:
@@ -25,3 +26,24 @@ def overridden_hooks(net: Any) -> dict[str, Any]:
                 hooks[name].append(method)
     hooks["needs_data_sets"] = bool(hooks["on_epoch_begin"] or hooks["on_epoch_end"])
     return hooks
+
+
+def refuse_conflicts(net: Any, precision: str, constant_lr: bool) -> None:
+    """Raise where two settings would work against each other in silence.
+
+    Raises
+    ------
+    ValueError
+        For a skorch LRScheduler beside a schedule of our own, and for fp16 with an optimizer
+        that evaluates the loss more than once a step.
+    """
+    if not constant_lr and any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_):
+        raise ValueError(
+            f"lr_schedule={net.lr_schedule!r} and skorch's LRScheduler would overwrite each "
+            "other's learning rates; use lr_schedule='constant' beside the callback."
+        )
+    if precision == "fp16" and isinstance(net.optimizer_, torch.optim.LBFGS):
+        raise ValueError(
+            "precision='fp16' does not go with optimizer='lbfgs', which evaluates the loss "
+            "several times a step; use precision='full' or 'bf16'."
+        )

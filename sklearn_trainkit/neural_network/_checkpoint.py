@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import torch
+from skorch.callbacks import Callback
+
+from sklearn_trainkit.callbacks._gradient_flow import LayerFlow
 
 # At most this many seconds of training are lost, and writing stays far below a hundredth.
 _SECONDS_BETWEEN_WRITES = 1.0
@@ -34,7 +38,7 @@ def fit_fingerprint(owner: str, params: dict[str, Any], *data: Any) -> str:
         If a parameter cannot be pickled.
     """
     try:
-        return joblib.hash([owner, sorted(params.items()), *data], hash_name="sha1")
+        return joblib.hash([owner, plain_value(params), *data], hash_name="sha1")
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ValueError(
             f"checkpoint_dir needs parameters that can be pickled, to tell fits apart: {error}. "
@@ -75,14 +79,51 @@ class CheckpointFile:
         """Return the stored state, or None if there is none."""
         if not self.path.exists():
             return None
-        return torch.load(self.path, map_location=device, weights_only=True)
+        try:
+            return torch.load(self.path, map_location=device, weights_only=True)
+        except Exception as error:  # whatever a torn or foreign file makes of the reader
+            raise ValueError(
+                f"The checkpoint {self.path} cannot be read; delete it to start anew. ({error})"
+            ) from error
+
+
+def plain_value(value: Any) -> Any:
+    """Return a parameter as something whose hash depends on nothing but its content.
+
+    Numbers of numpy become Python's, sequences lists, tensors and modules their values, callbacks
+    their class and parameters.
+
+    Examples
+    --------
+    >>> plain_value({"b": (1, np.float64(0.5)), "a": None})
+    [['a', None], ['b', [1, 0.5]]]
+    """
+    if isinstance(value, dict):
+        return [[key, plain_value(value[key])] for key in sorted(value, key=repr)]
+    if isinstance(value, (list, tuple)):
+        return [plain_value(each) for each in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, torch.Tensor):
+        return value.numpy(force=True)
+    if isinstance(value, torch.nn.Module):
+        return [type(value).__qualname__, repr(value), plain_value(value.state_dict())]
+    if isinstance(value, Callback):
+        # skorch takes every attribute without a trailing underscore for a parameter.
+        params = {k: v for k, v in value.get_params().items() if not k.startswith("_")}
+        return [type(value).__qualname__, plain_value(params)]
+    return value
 
 
 def history_to_text(history: list) -> str:
     """Return a skorch history as JSON, floats to the last digit."""
-    return json.dumps(history)
+    return json.dumps(history, default=lambda v: v.item() if hasattr(v, "item") else repr(v))
 
 
 def history_from_text(text: str) -> list:
     """Return the rows of :func:`history_to_text`."""
-    return json.loads(text)
+    rows = json.loads(text)
+    for row in rows:
+        if "gradient_flow" in row:
+            row["gradient_flow"] = [LayerFlow(*layer) for layer in row["gradient_flow"]]
+    return rows

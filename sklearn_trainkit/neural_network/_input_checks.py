@@ -117,9 +117,14 @@ def is_ready(X: Any, dtype: str, sample_shape: tuple[int, ...]) -> bool:
         and X.shape[1:] == sample_shape
         and len(X) > 0
         and X.flags.c_contiguous
-        # A sum that is finite has no NaN and no infinity in it, and costs no temporary array.
-        and math.isfinite(X.sum())
+        and _sum_is_finite(X)
     )
+
+
+def _sum_is_finite(X: np.ndarray) -> bool:
+    # A sum that is finite has no NaN and no infinity in it, and costs no temporary array.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(X.sum())
 
 
 def writeable(array: np.ndarray) -> np.ndarray:

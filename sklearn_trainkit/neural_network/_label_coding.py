@@ -30,6 +30,11 @@ class SingleLabel:
 
     def encode(self, y: np.ndarray, name: str) -> np.ndarray:
         """Return the code of each label, or raise naming those that are unknown."""
+        if y.ndim != 1:
+            raise ValueError(
+                f"{name} must have one label for each row, as in the first fit. Got an array of "
+                f"shape {y.shape} instead."
+            )
         codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
         unseen = np.unique(y[self.classes[codes] != y])
         if len(unseen):
@@ -76,7 +81,13 @@ class MultiLabel:
                 f"{name} must be an indicator matrix with {self.n_outputs} columns. Got an array "
                 f"of shape {y.shape} instead."
             )
-        return (y != 0).astype(np.float32)
+        if not np.isin(y, (0, 1)).all():
+            others = np.setdiff1d(y, (0, 1))[:5].tolist()
+            raise ValueError(
+                f"{name} of shape {y.shape} must be an indicator matrix of zeros and ones, a "
+                f"column for each label. Got {others} in it; fit one classifier for each column."
+            )
+        return y.astype(np.float32)
 
     def criterion(self, label_smoothing: float) -> nn.Module:
         """Return the loss."""

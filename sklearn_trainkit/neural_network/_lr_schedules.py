@@ -26,6 +26,20 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+# The least and the greatest value of each setting.
+_RANGES: dict[str, tuple[float, float]] = {
+    "div_factor": (1.0, math.inf),
+    "factor": (0.0, 1.0),
+    "final_div_factor": (1.0, math.inf),
+    "final_factor": (0.0, 1.0),
+    "gamma": (0.0, 1.0),
+    "min_factor": (0.0, 1.0),
+    "patience": (0, math.inf),
+    "pct_start": (0.0, 1.0),
+    "step_size": (1, math.inf),
+}
+
+
 def cosine_factor(t: float, final_factor: float = 0.0) -> float:
     """Fall from 1 to ``final_factor`` along half a cosine; ``t`` in [0, 1] is the progress."""
     return final_factor + (1.0 - final_factor) * 0.5 * (1.0 + math.cos(math.pi * t))
@@ -175,4 +189,11 @@ def _checked_settings(
             f"lr_schedule_params has {unknown}, which lr_schedule={schedule!r} does not know; "
             f"it takes {sorted([*defaults, 'warmup'])}."
         )
-    return {**defaults, **settings}
+    settings = {**defaults, **settings}
+    for name, value in settings.items():
+        low, high = _RANGES[name]
+        if value is not None and not low <= value <= high:
+            raise ValueError(
+                f"lr_schedule_params[{name!r}] must be from {low} to {high}. Got {value!r} instead."
+            )
+    return settings

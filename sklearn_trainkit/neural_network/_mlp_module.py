@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -123,7 +124,10 @@ def dropout_rates(dropout: float | Sequence[float], n_layers: int) -> list[float
     ValueError
         If the lengths differ or a rate is outside [0, 1).
     """
-    rates = [float(dropout)] * n_layers if isinstance(dropout, (int, float)) else list(dropout)
+    if isinstance(dropout, (float, int, np.number)):
+        rates = [float(dropout)] * n_layers
+    else:
+        rates = [float(rate) for rate in dropout]
     if len(rates) != n_layers:
         raise ValueError(
             f"dropout={dropout!r} has {len(rates)} rates for {n_layers} hidden layers; "

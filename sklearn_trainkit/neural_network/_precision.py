@@ -49,6 +49,15 @@ class MixedPrecision:
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(optimizer)
 
+    def state_dict(self) -> dict:
+        """Return the scale that fp16 has come to."""
+        return {} if self._scaler is None else self._scaler.state_dict()
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a :meth:`state_dict`."""
+        if self._scaler is not None and state:
+            self._scaler.load_state_dict(state)
+
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         """Take the optimizer's step; fp16 leaves it out where a gradient overflowed."""
         if self._scaler is None:

@@ -69,8 +69,8 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     _criteria: ClassVar[list[str]] = ["criterion"]
     _optimizers: ClassVar[list[str]] = ["optimizer"]
 
-    # Ours draw from generators of their own; modules that are not ours may not.
-    _module_draws_globally = False
+    # A module that is not ours may draw from torch's global generator and write into its input.
+    _foreign_module = False
     # Whether a sample may have more than one dimension.
     _allow_nd = False
 
@@ -119,7 +119,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
             if rows is not None:
                 self._check_first_rows(module, rows)
         self.module_ = module
-        self.streams_ = TrainingStreams(seeds, device, self._module_draws_globally)
+        self.streams_ = TrainingStreams(seeds, device, self._foreign_module)
 
     def initialize_module(self) -> "SkorchFace":
         """Make new weights from ``random_state``."""
@@ -195,9 +195,10 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         rows = self._input_tensor(X)
         switch_mode(self.module_, training)
         own = next(self.module_.parameters()).device
-        with torch_threads(self.n_threads), torch.inference_mode(not training):
-            for part in rows.split(_PREDICT_ROWS):
-                yield self.module_(part.to(own)).to(device)
+        for part in rows.split(_PREDICT_ROWS):
+            with torch_threads(self.n_threads), torch.inference_mode(not training):
+                output = self.module_(part.to(own, copy=self._foreign_module)).to(device)
+            yield output
 
     def _output(self, X: Any) -> torch.Tensor:
         """Return the module's output for all rows of ``X``, on the CPU."""

@@ -25,7 +25,7 @@ from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions, fit_co
 class ClassifierNet(BaseNet, NeuralNetClassifier):
     """Base of the classifiers: labels of any kind, one class or several labels a sample."""
 
-    _batch_score_name = "valid_acc"
+    _score_name = "valid_acc"
     _parameter_constraints: ClassVar[dict] = {
         **BaseNet._parameter_constraints,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -49,15 +49,17 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
     def _make_criterion(self) -> torch.nn.Module:
         return self._coding.criterion(self.label_smoothing)
 
-    def _batch_score(self, output: torch.Tensor, batch: TensorRows) -> float:
-        return (self._coding.codes(output) == batch.y).double().mean().item()
+    def _rows_score(self, output: torch.Tensor, rows: TensorRows) -> float:
+        return (self._coding.codes(output) == rows.y).double().mean().item()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _check_targets(self, y: np.ndarray) -> np.ndarray:
+    def _check_targets(self, y: Any) -> np.ndarray:
+        if hasattr(y, "toarray"):  # scikit-learn's sparse indicator matrices
+            y = y.toarray()
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -79,8 +81,8 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         factors = factors if weight is None else factors * weight
         return mean_one_weights(factors, X)
 
-    def _stratify_by(self, codes: np.ndarray) -> np.ndarray | None:
-        return codes if codes.ndim == 1 else None
+    def _stratify_by(self, y: np.ndarray) -> np.ndarray | None:
+        return y if y.ndim == 1 else None
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -108,7 +110,12 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         first = not hasattr(self, "module_")
         X, y = self._check_data(X, y, reset=first)
         if first:
-            self._learn_targets(y if classes is None else np.asarray(classes), None)
+            self._learn_targets(y if classes is None else np.unique(classes), None)
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={np.unique(classes).tolist()} are not those of the first call, "
+                f"{self.classes_.tolist()}."
+            )
         self._train_one_epoch(X, y, self._training_weights(sample_weight, X, y))
         return self
 
@@ -150,7 +157,7 @@ def _never(self: Any) -> bool:
 class RegressorNet(BaseNet, NeuralNetRegressor):
     """Base of the regressors: one or several targets, standardized while training."""
 
-    _batch_score_name = "valid_r2"
+    _score_name = "valid_r2"
     _y_numeric = True
     _parameter_constraints: ClassVar[dict] = {
         **BaseNet._parameter_constraints,
@@ -168,21 +175,34 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
     def _make_criterion(self) -> torch.nn.Module:
         return RegressionLoss(self.loss)
 
-    def _batch_score(self, output: torch.Tensor, batch: TensorRows) -> float:
-        residual = (output - batch.y).square().sum()
-        spread = (batch.y - batch.y.mean(dim=0)).square().sum()
+    def _rows_score(self, output: torch.Tensor, rows: TensorRows) -> float:
+        residual = (output - rows.y).square().sum()
+        spread = (rows.y - rows.y.mean(dim=0)).square().sum()
         return (1.0 - residual / spread).item() if spread > 0 else float("nan")
 
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
         columns = y.reshape(len(y), -1).astype(np.float64)
         self._y_ndim = y.ndim
+        both_short = self.dtype_ == "float32" and y.dtype == np.float32
+        self._y_dtype = np.float32 if both_short else np.float64
         if self.standardize_y:
-            self.y_mean_ = np.average(columns, axis=0, weights=weight)
-            spread = np.sqrt(np.average((columns - self.y_mean_) ** 2, axis=0, weights=weight))
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.y_mean_ = np.average(columns, axis=0, weights=weight)
+                variance = np.average((columns - self.y_mean_) ** 2, axis=0, weights=weight)
+            spread = np.sqrt(variance)
+            if not np.isfinite(spread).all():
+                raise ValueError(
+                    "standardize_y=True needs targets whose variance is a finite number. Got y "
+                    f"from {columns.min():.3g} to {columns.max():.3g}; scale y."
+                )
             self.y_scale_ = np.where(spread > 0, spread, 1.0)
         else:
             self.y_mean_ = np.zeros(columns.shape[1])
             self.y_scale_ = np.ones(columns.shape[1])
+
+    def _learn_from_training_part(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        if not hasattr(self, "module_") or not self.warm_start:
+            self._learn_targets(y, weight)
 
     def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
         columns = y.reshape(len(y), -1)
@@ -194,7 +214,9 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
         return ((columns - self.y_mean_) / self.y_scale_).astype(self.dtype_)
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "RegressorNet":
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, classes: None = None
+    ) -> "RegressorNet":
         """Train one more epoch on ``X`` and ``y``, with ``lr`` constant.
 
         Mean and scale of the targets are those of the first call.
@@ -204,6 +226,8 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
         sample_weight : array-like of shape (n_samples,) or None, default=None
+        classes : None
+            Ignored; part of skorch's signature, which metadata routing looks at.
 
         Returns
         -------
@@ -226,12 +250,13 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets), as given to fit, of ``dtype``
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets), as given to fit
+            float32 if X and y were, else float64, which holds every target.
         """
         values = self._output(X).numpy()
         if isinstance(X, RowsDataset):
             return values
-        values = (values * self.y_scale_ + self.y_mean_).astype(values.dtype)
+        values = (values * self.y_scale_ + self.y_mean_).astype(self._y_dtype)
         return values[:, 0] if self._y_ndim == 1 else values
 
     def __sklearn_tags__(self) -> Any:

@@ -19,6 +19,7 @@ from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
 from sklearn_trainkit.neural_network._callback_hooks import (
     has_sklearn_callbacks,
     overridden_hooks,
+    refuse_conflicts,
 )
 from sklearn_trainkit.neural_network._checkpoint import (
     CheckpointFile,
@@ -99,6 +100,7 @@ class TrainingRun:
         self.settings = settings
         self.epoch = 0
         self.done = False
+        self._spoilt = False
         self._streams = streams
         self._loader = TensorLoader(train, settings.batch_size, streams.order)
         self._valid = None
@@ -106,6 +108,8 @@ class TrainingRun:
             self._valid = TensorLoader(valid, max(settings.batch_size, 1024))
         self._schedule = schedule
         self._kept = None
+        self._best_losses: dict[str, float] = {}
+        net.__dict__.pop("best_epoch_", None)
         if settings.early_stopping:
             self._kept = KeptWeights(net.module_, settings.patience)
         elif settings.on_divergence == "warn":
@@ -117,6 +121,7 @@ class TrainingRun:
         self._parameters = [p for p in net.module_.parameters() if p.requires_grad]
         self._parameters += [p for p in net.criterion_.parameters() if p.requires_grad]
         self._base_lrs = [group["lr"] for group in net.optimizer_.param_groups]
+        refuse_conflicts(net, settings.precision, schedule.constant)
         self._hooks = overridden_hooks(net)
         self._watches_batches = any(self._hooks[name] for name in _BATCH_HOOKS)
         self._callback_data = callback_data
@@ -156,7 +161,8 @@ class TrainingRun:
         self.done = True
         if self._kept is not None:
             self._kept.restore(self.net.module_)
-            self.net.best_epoch_ = self._kept.epoch
+            if self.settings.early_stopping:
+                self.net.best_epoch_ = self._kept.epoch
         set_dropout_generator(self.net.module_, None)
         for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
             group["lr"] = lr
@@ -165,6 +171,8 @@ class TrainingRun:
             X, y = self._callback_data
             self._context.call_on_fit_task_end(estimator=self.net, X=X, y=y)
         self._sklearn_callbacks.close()
+        if self._spoilt:  # a network that predicts NaN must not pass for a fitted one
+            del self.net.module_
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that training goes on from: tensors, numbers and text."""
@@ -177,6 +185,7 @@ class TrainingRun:
             "optimizer": net.optimizer_.state_dict(),
             "streams": self._streams.state_dict(),
             "schedule": self._schedule.state_dict(),
+            "precision": self._precision.state_dict(),
             "kept": None if self._kept is None else vars(self._kept),
             "history": history_to_text(net.history_.to_list()),
         }
@@ -190,6 +199,7 @@ class TrainingRun:
         net.optimizer_.load_state_dict(state["optimizer"])
         self._streams.load_state_dict(state["streams"])
         self._schedule.load_state_dict(state["schedule"])
+        self._precision.load_state_dict(state["precision"])
         if self._kept is not None:
             vars(self._kept).update(state["kept"])
         net.history_[:] = history_from_text(state["history"])
@@ -215,16 +225,17 @@ class TrainingRun:
         self._notify("on_epoch_begin", **data_sets)
         try:
             loss = self._train_pass()
-            self._check_weights_finite()
+            self._check_sound()
+            self._record_loss("train_loss", loss)
+            history.record("train_batch_count", len(self._loader))
+            history.record("lr", self.net.optimizer_.param_groups[0]["lr"])
+            if self._valid is not None:
+                loss = self._valid_pass()
         except DivergenceError as error:
             self._diverged(error)
+            self._end_task(task)
             return
         self.epoch += 1
-        history.record("train_loss", loss)
-        history.record("train_batch_count", len(self._loader))
-        history.record("lr", self.net.optimizer_.param_groups[0]["lr"])
-        if self._valid is not None:
-            loss = self._valid_pass()
         self._schedule.end_epoch(loss)
         if self._kept is not None:
             self.done |= self._kept.tell(self.net.module_, self.epoch, loss)
@@ -260,6 +271,9 @@ class TrainingRun:
             n_rows += size
             if watched:
                 self._end_batch("train", batch, loss, output)
+        if not watched:  # skorch's Checkpoint wants to see a batch
+            net.history_.new_batch()
+            net.history_.record_batch("train_loss", value)
         return total / n_rows
 
     def _backward(self, batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
@@ -284,22 +298,36 @@ class TrainingRun:
         assert self._valid is not None
         net = self.net
         switch_mode(net.module_, False)
-        total, score, n_rows = 0.0, 0.0, 0
+        total, n_rows = 0.0, 0
+        outputs = []
         with torch.no_grad():
             for batch in self._valid:
                 if self._watches_batches:
                     self._begin_batch(batch, training=False)
-                output = net.module_(batch.X)
-                loss = net.criterion_(output, batch.y, batch.weight)
+                # A foreign module may write into its input.
+                output = net.module_(batch.X.clone() if net._foreign_module else batch.X)
+                batch_loss = net.criterion_(output, batch.y, batch.weight)
                 size = len(batch.y)
-                total += loss.item() * size
-                score += net._batch_score(output, batch) * size
+                total += batch_loss.item() * size
                 n_rows += size
+                outputs.append(output)
                 if self._watches_batches:
-                    self._end_batch("valid", batch, loss, output)
-        net.history_.record("valid_loss", total / n_rows)
-        net.history_.record(net._batch_score_name, score / n_rows)
-        return total / n_rows
+                    self._end_batch("valid", batch, batch_loss, output)
+        loss = total / n_rows
+        if not math.isfinite(loss):
+            raise DivergenceError(self._divergence_message(f"validation loss became {loss}"))
+        self._record_loss("valid_loss", loss)
+        score = net._rows_score(torch.cat(outputs), self._valid.rows)
+        net.history_.record(net._score_name, score)
+        return loss
+
+    def _record_loss(self, name: str, loss: float) -> None:
+        """Record a loss and whether it is the best yet, as skorch's Checkpoint expects."""
+        best = loss < self._best_losses.get(name, math.inf)
+        if best:
+            self._best_losses[name] = loss
+        self.net.history_.record(name, loss)
+        self.net.history_.record(f"{name}_best", best)
 
     def _begin_batch(self, batch: TensorRows, training: bool) -> None:
         self.net.history_.new_batch()
@@ -344,13 +372,21 @@ class TrainingRun:
             reconstruction_attributes=self.net._snapshot_attributes,
         )
 
-    def _check_weights_finite(self) -> None:
-        with torch.no_grad():
-            # A finite sum has no NaN and no infinity in it; only a doubtful one is looked into.
-            if math.isfinite(sum(p.sum().item() for p in self._parameters)):
-                return
-        if not all(bool(torch.isfinite(p).all()) for p in self._parameters):
+    @torch.no_grad()
+    def _check_sound(self) -> None:
+        """Raise if the weights, or what the network makes of some rows, are not finite."""
+        # A finite sum has no NaN and no infinity in it; only a doubtful one is looked into.
+        if not math.isfinite(sum(p.sum().item() for p in self._parameters)) and not all(
+            bool(torch.isfinite(p).all()) for p in self._parameters
+        ):
             raise DivergenceError(self._divergence_message("weights became NaN or infinite"))
+        last = self.epoch + 1 >= self.settings.n_epochs
+        if self.settings.on_divergence == "warn" or last:
+            # The last step of an epoch may have spoilt what the loss before it had not shown.
+            switch_mode(self.net.module_, False)
+            output = self.net.module_(self._loader.rows.X[:64].clone())
+            if not bool(torch.isfinite(output).all()):
+                raise DivergenceError(self._divergence_message("outputs became NaN or infinite"))
 
     def _divergence_message(self, what: str) -> str:
         return (
@@ -362,6 +398,7 @@ class TrainingRun:
     def _diverged(self, error: DivergenceError) -> None:
         self.done = True
         if self.settings.on_divergence == "raise" or self._kept is None:
+            self._spoilt = True
             raise error
         warnings.warn(
             f"{error} Training stopped; the weights of epoch {self._kept.epoch} are kept.",

@@ -37,7 +37,13 @@ def build_user_module(module: Any, params: Mapping[str, Any], widths: Mapping[st
                 f"module is an instance of {type(module).__name__}, so it takes no further "
                 f"arguments. Got {sorted(params)}; pass the class instead."
             )
-        return copy.deepcopy(module)
+        try:
+            return copy.deepcopy(module)
+        except (RuntimeError, ValueError) as error:
+            raise TypeError(
+                f"module is an instance of {type(module).__name__} that cannot be copied: {error} "
+                "Pass its class, or a function that makes it."
+            ) from error
     if isinstance(module, type) and not issubclass(module, nn.Module):
         raise TypeError(f"module must be a torch.nn.Module or its class. Got {module!r} instead.")
     signature = inspect.signature(module)
@@ -66,14 +72,20 @@ def check_user_output(module: nn.Module, X: torch.Tensor, n_outputs: int) -> Non
     ValueError
         If it is not (n_rows, n_outputs): a loss would broadcast it in silence.
     """
-    rows = X[:2]
+    rows = X[:2].clone()
     was_training = module.training
     module.eval()
     try:
         with torch.no_grad():
             output = module(rows)
+    except RuntimeError as error:
+        raise ValueError(
+            f"module={type(module).__name__} cannot take X of shape {tuple(X.shape)}: {error}"
+        ) from error
     finally:
         module.train(was_training)
+    if not any(p.requires_grad for p in module.parameters()):
+        raise ValueError(f"module={type(module).__name__} has no parameters to train.")
     shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
     if shape != (len(rows), n_outputs):
         raise ValueError(

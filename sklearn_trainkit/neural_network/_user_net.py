@@ -19,8 +19,7 @@ class UserModuleNet:
         "module_params": [dict, None],
     }
     _allow_nd = True
-    # A foreign module may hold torch.nn.Dropout, which draws from torch's global generator.
-    _module_draws_globally = True
+    _foreign_module = True
 
     module: Any
     module_params: dict | None

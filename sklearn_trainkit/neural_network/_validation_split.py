@@ -53,9 +53,11 @@ def validation_split(
         if stratify is None:
             splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
         else:
-            n_splits = max(2, round(1 / fraction))
+            n_splits = min(max(2, round(1 / fraction)), len(np.unique(groups)))
             splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-        return next(iter(splitter.split(np.empty((n_rows, 1)), stratify, groups)))
+        splits = splitter.split(np.empty((n_rows, 1)), stratify, groups)
+        # Groups differ in size: of the ways to cut, the one that comes nearest to the share.
+        return min(splits, key=lambda parts: abs(len(parts[1]) - fraction * n_rows))
     except ValueError as error:
         raise ValueError(
             f"early_stopping=True cannot set aside validation_fraction={fraction!r} of {n_rows} "

@@ -66,7 +66,8 @@ class GlobalTorchStream:
     Modules that are not ours (``torch.nn.Dropout``) draw from the global generators. Entering
     puts this stream's state in their place, leaving keeps it for the next time and gives the
     outer state back, so a network trained epoch by epoch draws what it would have drawn in one
-    go, and the caller's own draws are untouched.
+    go, and the caller's own draws are untouched. One stream at a time: threads that train such
+    modules take turns, epoch by epoch.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class GlobalTorchStream:
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self._device = device
-        with self._outer_state_kept():
+        with _GLOBAL_GENERATOR_LOCK, self._outer_state_kept():
             torch.default_generator.manual_seed(seed)
             if device.type == "cuda":
                 with torch.cuda.device(device):
@@ -111,7 +112,7 @@ class GlobalTorchStream:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Draw from this stream inside the block."""
-        with self._outer_state_kept():
+        with _GLOBAL_GENERATOR_LOCK, self._outer_state_kept():
             self._write(self.states)
             try:
                 yield

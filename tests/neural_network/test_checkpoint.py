@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.datasets import make_classification
-from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_trainkit.callbacks import GradientFlow
+from sklearn_trainkit.callbacks import GradientClipping, GradientFlow
 from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier, _checkpoint
+from sklearn_trainkit.neural_network._training_loop import TrainingRun
 
 X, y = make_classification(150, 8, n_informative=5, random_state=0)
 
@@ -17,13 +18,20 @@ class PowerCut(Exception):
     pass
 
 
-class CutAfter(Callback):
-    def __init__(self, n_epochs):
-        self.n_epochs = n_epochs
+@pytest.fixture
+def cut_after(monkeypatch):
+    """Make trainings break off before an epoch."""
+    advance = TrainingRun.advance
 
-    def on_epoch_begin(self, net, **kwargs):
-        if len(net.history) > self.n_epochs:
-            raise PowerCut
+    def set_limit(n_epochs):
+        def advance_or_break_off(run):
+            if n_epochs is not None and run.epoch >= n_epochs:
+                raise PowerCut
+            return advance(run)
+
+        monkeypatch.setattr(TrainingRun, "advance", advance_or_break_off)
+
+    return set_limit
 
 
 @pytest.fixture(autouse=True)
@@ -44,22 +52,29 @@ NETS = {
 
 
 @pytest.mark.parametrize("case", NETS)
-def test_an_interrupted_fit_goes_on_bit_for_bit(tmp_path, case):
+def test_an_interrupted_fit_goes_on_bit_for_bit(tmp_path, cut_after, case):
     params = {"max_epochs": 12, "random_state": 0, "checkpoint_dir": tmp_path}
     whole = NETS[case](**{**params, "checkpoint_dir": None}).fit(X, y)
-    cut = NETS[case](**params, callbacks=[CutAfter(5), GradientFlow()])
+    params["callbacks"] = [GradientFlow(warn=False)]
+    cut_after(5)
     with pytest.raises(PowerCut):
-        cut.fit(X, y)
+        NETS[case](**params).fit(X, y)
+    cut_after(None)
     torch.manual_seed(123)
-    resumed = NETS[case](**params).fit(X, y)
+    resumed = NETS[case](**params)
+    run = resumed.start_fit(X, y)
+    run.train(resumed._checkpoint_file(X, y, None, None, None, None))
+    assert len(list(tmp_path.glob("*.pt"))) == 1
+    assert resumed.history[0]["gradient_flow"][0].grad_norm > 0
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
     assert resumed.history[:, "train_loss"] == whole.history[:, "train_loss"]
 
 
-def test_a_finished_fit_is_not_run_again(tmp_path):
+def test_a_finished_fit_is_not_run_again(tmp_path, cut_after):
     params = {"max_epochs": 3, "random_state": 0, "checkpoint_dir": str(tmp_path)}
     first = MLPNetClassifier(**params).fit(X, y)
-    again = MLPNetClassifier(**params, callbacks=[CutAfter(-1)]).fit(X, y)
+    cut_after(0)
+    again = MLPNetClassifier(**params).fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), first.predict_proba(X))
 
 
@@ -69,9 +84,35 @@ def test_other_data_and_parameters_have_files_of_their_own(tmp_path):
         (MLPNetClassifier(**params), slice(None)),
         (MLPNetClassifier(**params), slice(100)),
         (MLPNetClassifier(lr=0.1, **params), slice(None)),
+        (MLPNetClassifier(callbacks=[GradientClipping(norm=1e-6)], **params), slice(None)),
     ]:
         net.fit(X[rows], y[rows])
-    assert len(list(tmp_path.glob("*.pt"))) == 3
+    assert len(list(tmp_path.glob("*.pt"))) == 4
+
+
+def test_equal_parameters_written_otherwise_share_a_file(tmp_path):
+    params = {"random_state": 0, "checkpoint_dir": tmp_path}
+    for units, epochs in [((4,), 2), ([4], np.int64(2))]:
+        MLPNetClassifier(units, max_epochs=epochs, **params).fit(X, y)
+    assert len(list(tmp_path.glob("*.pt"))) == 1
+
+
+def test_a_module_instance_is_known_by_its_weights_not_its_address():
+    module = nn.Linear(8, 2)
+    nets = [NetClassifier(each, random_state=0, checkpoint_dir="x") for each in (module, module)]
+    nets[1] = clone(nets[1])
+    files = {net._checkpoint_file(X, y).path for net in nets}
+    assert len(files) == 1
+
+
+def test_what_cannot_be_resumed_says_so(tmp_path):
+    with pytest.raises(ValueError, match="does not go with warm_start=True"):
+        MLPNetClassifier(checkpoint_dir=tmp_path, warm_start=True, random_state=0).fit(X, y)
+    net = MLPNetClassifier(max_epochs=1, checkpoint_dir=tmp_path, random_state=0).fit(X, y)
+    (path,) = tmp_path.glob("*.pt")
+    path.write_bytes(b"torn")
+    with pytest.raises(ValueError, match="cannot be read; delete it"):
+        net.fit(X, y)
 
 
 def test_a_checkpoint_needs_a_fixed_seed(tmp_path):

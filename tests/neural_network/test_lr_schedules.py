@@ -101,3 +101,17 @@ def test_unknown_settings_are_named():
         LRSchedule("step", {"gama": 0.1}, 2, 3)
     with pytest.raises(ValueError, match=r"\['warmup'\] is a share"):
         LRSchedule("step", {"warmup": 2}, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "params"),
+    [
+        ("one_cycle", {"pct_start": 2.0}),
+        ("one_cycle", {"div_factor": -3}),
+        ("step", {"step_size": 0}),
+    ],
+)
+def test_settings_out_of_range_are_named(schedule, params):
+    (name,) = params
+    with pytest.raises(ValueError, match=rf"lr_schedule_params\['{name}'\] must be from"):
+        LRSchedule(schedule, params, 2, 3)

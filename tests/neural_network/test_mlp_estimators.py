@@ -264,6 +264,65 @@ def test_multilabel_targets_are_learnt_label_by_label():
         net.partial_fit(A, indicator[:, :3])
 
 
+@pytest.mark.parametrize("values", [(0, 1, 2), (1, 2), (-1, 1)])
+def test_two_dimensional_labels_other_than_indicators_are_refused(values):
+    labels = np.random.default_rng(0).choice(values, size=(120, 2))
+    with pytest.raises(ValueError, match=r"indicator matrix of zeros and ones|Unknown label"):
+        MLPNetClassifier(**FAST).fit(X, labels)
+
+
+@pytest.mark.parametrize("cls", [MLPNetClassifier, MLPNetRegressor])
+def test_metadata_routing_reaches_every_network(cls):
+    with config_context(enable_metadata_routing=True):
+        net = cls(early_stopping=True, **FAST)
+        net.set_fit_request(X_val=True, y_val=True, sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        pipeline = Pipeline([("scaler", scaler), ("net", net)], transform_input=["X_val"])
+        weight = np.ones(80)
+        pipeline.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:], sample_weight=weight)
+    assert "valid_loss" in net.history[-1]
+
+
+def test_target_statistics_leave_the_stopping_rows_out():
+    A, b = load_diabetes(return_X_y=True)
+    net = MLPNetRegressor(early_stopping=True, validation_fraction=0.5, **FAST)
+    run = net.start_fit(A, b)
+    kept = run._loader.rows.y.numpy()[:, 0]
+    np.testing.assert_allclose([kept.mean(), kept.std()], [0.0, 1.0], atol=1e-9)
+    assert net.y_mean_[0] != b.mean()
+
+
+def test_large_targets_keep_their_digits_for_float32_rows():
+    A, b = load_diabetes(return_X_y=True)
+    net = MLPNetRegressor(**FAST)
+    small = net.fit(A.astype(np.float32), b).score(A, b)
+    large = net.fit(A.astype(np.float32), b + 1e8).score(A, b + 1e8)
+    assert large == pytest.approx(small, abs=1e-3)
+    with pytest.raises(ValueError, match="whose variance is a finite number"):
+        net.fit(A, b * 1e200)
+
+
+def test_a_warm_start_takes_the_parameters_as_they_are_now():
+    net = MLPNetClassifier(warm_start=True, lr_schedule="constant", **FAST).fit(X, y)
+    net.set_params(lr=1e-6).fit(X, y)
+    assert net.history[-1]["lr"] == 1e-6
+    assert net.history[-1]["train_loss"] == pytest.approx(net.history[4]["train_loss"], rel=0.05)
+
+
+def test_partial_fit_takes_a_smaller_last_chunk_and_refuses_other_classes():
+    net = MLPNetClassifier(batch_size=64, **FAST)
+    net.partial_fit(X[:80], y[:80], classes=[0, 1, 2]).partial_fit(X[80:], y[80:])
+    with pytest.raises(ValueError, match=r"classes=\[0, 1\] are not those of the first call"):
+        net.partial_fit(X[:10], y[:10] % 2, classes=[0, 1])
+
+
+def test_groups_of_unequal_size_still_leave_most_rows_to_train_on():
+    groups = np.where(np.arange(120) < 100, 0, np.arange(120))
+    net = MLPNetClassifier(early_stopping=True, validation_fraction=0.1, random_state=0)
+    run = net.start_fit(X, y, groups=groups)
+    assert run._valid.rows.n_rows <= 20
+
+
 def test_groups_stay_together_in_the_validation_part():
     groups = np.repeat(np.arange(30), 4)
     net = MLPNetClassifier(early_stopping=True, validation_fraction=0.2, random_state=0)

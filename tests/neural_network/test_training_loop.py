@@ -5,9 +5,10 @@ import pytest
 import torch
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import make_classification, make_regression
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring, LRScheduler
 from torch.nn import functional
 
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
@@ -263,3 +264,37 @@ def test_scikit_learn_callbacks_reach_a_net_inside_a_pipeline_and_inside_searche
         monitor = ScoringMonitor(scoring="accuracy")
         search(pipeline(monitor)).set_callbacks(ProgressBar()).fit(X, y)
         assert len(epoch_scores(monitor)) == 3 * (2 * 2 + 1)
+
+
+def test_a_validation_loss_that_is_not_finite_is_a_divergence():
+    A, b = make_regression(60, 4, random_state=0)
+    net = MLPNetRegressor((8,), early_stopping=True)
+    with pytest.raises(DivergenceError, match="validation loss became"):
+        net.fit(A, b, X_val=A[:10] * 1e200, y_val=b[:10])
+
+
+def test_a_diverged_network_does_not_pass_for_a_fitted_one():
+    A, b = make_regression(60, 4, random_state=0)
+    net = MLPNetRegressor((8,), optimizer="sgd", lr=1e300, lr_schedule="constant")
+    with pytest.raises(DivergenceError):
+        net.fit(A, b)
+    with pytest.raises(NotFittedError):
+        net.predict(A)
+
+
+def test_skorchs_checkpoint_works_as_it_comes(tmp_path):
+    checkpoint = Checkpoint(dirname=tmp_path)
+    net = MLPNetClassifier(max_epochs=3, early_stopping=True, callbacks=[checkpoint])
+    net.fit(X, y)
+    assert (tmp_path / "params.pt").exists()
+
+
+def test_settings_that_would_fight_are_refused():
+    scheduler = LRScheduler("StepLR", step_size=1)
+    with pytest.raises(ValueError, match="lr_schedule='one_cycle' and skorch's LRScheduler"):
+        MLPNetClassifier(callbacks=[scheduler]).fit(X, y)
+    MLPNetClassifier(callbacks=[scheduler], lr_schedule="constant", max_epochs=2).fit(X, y)
+    with pytest.raises(ValueError, match="precision='fp16' does not go with optimizer='lbfgs'"):
+        MLPNetClassifier(optimizer="lbfgs", precision="fp16").fit(X, y)
+    with pytest.raises(ValueError, match="dtype='float64'; use dtype='float32'"):
+        MLPNetClassifier(dtype="float64", precision="bf16").fit(X, y)

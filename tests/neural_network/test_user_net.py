@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_classification, make_regression
 from sklearn.model_selection import GridSearchCV
@@ -132,3 +133,40 @@ def test_modules_that_do_not_fit_are_named(net, error, message):
 def test_unknown_arguments_are_refused():
     with pytest.raises(TypeError, match=r"unexpected arguments \['width'\].*module__x"):
         NetClassifier(Tiny, width=3)
+
+
+class Inplace(nn.Linear):
+    def __init__(self, n_features, n_outputs):
+        super().__init__(n_features, n_outputs)
+
+    def forward(self, x):
+        x -= 1
+        return super().forward(x)
+
+
+def test_a_module_that_writes_into_its_input_does_not_reach_the_callers_rows():
+    data = X.copy()
+    net = NetClassifier(Inplace, max_epochs=3, early_stopping=True, random_state=0).fit(data, y)
+    first, second = net.predict_proba(data), net.predict_proba(data)
+    np.testing.assert_array_equal(data, X)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_foreign_modules_repeat_in_threads_and_leave_the_global_generator_alone():
+    def fit(seed):
+        net = NetClassifier(Tiny, module__rate=0.5, max_epochs=10, random_state=seed)
+        return net.fit(X, y).predict_proba(X)
+
+    alone = [fit(seed) for seed in range(3)]
+    state = torch.get_rng_state()
+    together = Parallel(3, backend="threading")(delayed(fit)(seed) for seed in range(3))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_module_for_other_widths_and_one_without_parameters_are_named():
+    with pytest.raises(ValueError, match=r"module=Tiny cannot take X of shape \(120, 6\)"):
+        NetClassifier(Tiny, module__n_features=4).fit(X, y)
+    with pytest.raises(ValueError, match="has no parameters to train"):
+        NetClassifier(nn.Sequential(nn.Flatten(), nn.AdaptiveAvgPool1d(3))).fit(X, y)
