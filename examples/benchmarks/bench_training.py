@@ -43,8 +43,11 @@ def data_sets(quick):
 def ours(X, y, batch_size, n_epochs, **params):
     net = MLPNetClassifier(
         HIDDEN,
+        activation="relu",
+        label_smoothing=0.0,
         optimizer="adam",
         lr=1e-3,
+        lr_schedule="constant",
         batch_size=batch_size,
         max_epochs=n_epochs,
         random_state=0,
