@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import randint
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import ProgressBar
 from sklearn.callback.tests._utils import (
     MaxIterEstimator,
@@ -10,6 +11,7 @@ from sklearn.callback.tests._utils import (
     RecordingAutoPropagatedCallback,
     RecordingCallback,
 )
+from sklearn.exceptions import FitFailedWarning
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
 
@@ -85,3 +87,35 @@ def test_the_progress_bar_shows_trials_and_their_estimators(capsys):
     assert "OptunaSearchCV - search" in shown
     assert "trial #2" in shown
     assert "MaxIterEstimator" in shown
+
+
+class MayFail(ClassifierMixin, BaseEstimator):
+    def __init__(self, fail=False):
+        self.fail = fail
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        if self.fail:
+            raise RuntimeError("asked to fail")
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+def test_tasks_are_complete_when_some_fits_fail():
+    callback = RecordingCallback()
+    search = OptunaSearchCV(
+        MayFail(),
+        {"fail": [False, True]},
+        n_trials=2,
+        enqueue=[{"fail": False}, {"fail": True}],
+        cv=N_SPLITS,
+        refit=False,
+        error_score=0.0,
+    ).set_callbacks(callback)
+    with pytest.warns(FitFailedWarning, match="2 fits failed out of a total of 4"):
+        search.fit(X, y)
+    n_tasks = 1 + 1 + 2 + 2 * N_SPLITS  # root, search, trials, their folds
+    assert callback.count_hooks("on_fit_task_begin") == n_tasks
+    assert callback.count_hooks("on_fit_task_end") == n_tasks
