@@ -122,7 +122,7 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
     best_epoch_ : int
         Epoch whose weights were kept, with ``early_stopping``.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         If X had string column names.
 
     See Also

@@ -121,7 +121,7 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
     best_epoch_ : int
         Epoch whose weights were kept, with ``early_stopping``.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         If X had string column names.
 
     See Also

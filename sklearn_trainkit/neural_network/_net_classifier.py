@@ -110,7 +110,7 @@ class NetClassifier(UserModuleNet, ClassifierNet):
     input_shape_ : tuple of int
         Shape of one sample.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         If X had string column names.
 
     See Also

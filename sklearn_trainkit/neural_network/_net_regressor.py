@@ -111,7 +111,7 @@ class NetRegressor(UserModuleNet, RegressorNet):
     input_shape_ : tuple of int
         Shape of one sample.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         If X had string column names.
 
     See Also
