@@ -69,6 +69,7 @@ from sklearn_trainkit.model_selection._study import (
 from sklearn_trainkit.model_selection._trial_record import COMPLETE, FIT_TIME, PRUNED, TrialRecord
 from sklearn_trainkit.model_selection._verbose import print_start, print_trial
 from sklearn_trainkit.preprocessing import warn_of_leakage
+from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
 from sklearn_trainkit.utils._sklearn_private import (
     BaseSearchCV,
     Interval,
@@ -669,7 +670,7 @@ class OptunaSearchCV(BaseSearchCV):
 
 def _has_callbacks(estimator: Any) -> bool:
     """Return whether scikit-learn's callbacks are set on ``estimator`` or a part of it."""
-    if getattr(estimator, "_skl_callbacks", None):
+    if get_callbacks(estimator):
         return True
     if not isinstance(estimator, Pipeline):
         return False

@@ -6,10 +6,12 @@ from typing import Any
 import torch
 from skorch.callbacks import Callback, LRScheduler
 
+from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks, is_part_of_task
+
 
 def has_sklearn_callbacks(net: Any) -> bool:
     """Tell whether scikit-learn callbacks are set on ``net`` or handed down to it."""
-    return bool(getattr(net, "_skl_callbacks", None)) or hasattr(net, "_parent_callback_ctx")
+    return bool(get_callbacks(net)) or is_part_of_task(net)
 
 
 def overridden_hooks(net: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from sklearn_trainkit.preprocessing._standard_steps import (
     standardizing_steps,
     update_in_threads,
 )
+from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
 from sklearn_trainkit.utils._sklearn_private import Interval, fit_context
 
 __all__ = ["StandardScaler"]
@@ -213,7 +214,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _has_to_inherit(self) -> bool:
         if not (self.with_mean or self.with_std):
             return True
-        if self.__dict__.get("_skl_callbacks"):  # those of a Pipeline or search among them
+        if get_callbacks(self):  # those of a Pipeline or search among them
             return True
         # Weights seen so far are sums of floats, which only scikit-learn's update carries on.
         return np.asarray(getattr(self, "n_samples_seen_", 0)).dtype.kind == "f"

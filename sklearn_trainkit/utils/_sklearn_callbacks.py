@@ -1,11 +1,13 @@
-"""Read and extend the callbacks of an estimator; the private attribute is named here alone."""
+"""Read and extend the callbacks of an estimator; the private attributes are named here alone."""
 
 from typing import Any
 
-__all__ = ["add_callback", "get_callbacks", "supports_callbacks"]
+__all__ = ["add_callback", "get_callbacks", "is_part_of_task", "supports_callbacks"]
 
 # Where scikit-learn 1.9 keeps what `set_callbacks` was given. There is no public getter.
 _ATTRIBUTE = "_skl_callbacks"
+# What a Pipeline or a search sets on the estimator that it is fitting.
+_PARENT_ATTRIBUTE = "_parent_callback_ctx"
 
 
 def supports_callbacks(estimator: object) -> bool:
@@ -16,6 +18,11 @@ def supports_callbacks(estimator: object) -> bool:
 def get_callbacks(estimator: object) -> tuple[Any, ...]:
     """Return the callbacks set on ``estimator``, an empty tuple when there are none."""
     return tuple(getattr(estimator, _ATTRIBUTE, ()))
+
+
+def is_part_of_task(estimator: object) -> bool:
+    """Return whether ``estimator`` is being fitted inside the task of another one."""
+    return hasattr(estimator, _PARENT_ATTRIBUTE)
 
 
 def add_callback(estimator: Any, callback: object) -> None:
