@@ -247,7 +247,9 @@ if __name__ == "__main__":
 # %%
 # What we learned
 # ---------------
-# On the digits with seeds 0 to 4 and 32 trials each (five runs, not one), no search wins:
+# On the digits with seeds 0 to 4 and 32 trials each (five runs, not one), no search wins. The
+# figures are from networks with ReLU, a constant learning rate and no label smoothing; with today's
+# defaults for those, seed 0 gives 0.978, 0.976 and 0.971 on the held-out rows:
 #
 # - The grid has the best inner score in two of five seeds, shares a third, and is never more than
 #   0.3 points behind. Its few values were chosen by people who had trained networks before, and
