@@ -1,0 +1,187 @@
+"""Parameters that all networks share: their documentation, once, and their storing."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+_T = TypeVar("_T", bound=type)
+
+ACTIVATION = """\
+activation : str or callable, default="{activation}"
+    "elu", "gelu", "identity", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu",
+    "tanh", or a callable that returns a module.
+"""
+
+INIT = """\
+init : str or callable, default="default"
+    "default" (torch's own), "kaiming_normal", "kaiming_uniform", "lecun_normal",
+    "orthogonal", "xavier_normal", "xavier_uniform" (zero biases, scaled for the activation),
+    or a callable that fills a weight tensor.
+"""
+
+CLASSIFIER = """\
+label_smoothing : float, default={label_smoothing}
+    Share of each target's probability spread over all classes (Szegedy et al., CVPR 2016).
+    It curbs overconfident probabilities; 0 trains on the labels as they are.
+class_weight : dict, "balanced" or None, default=None
+    Weight of each class in the loss, by label; "balanced" is inverse to class frequency.
+"""
+
+REGRESSOR = """\
+loss : {{"squared_error", "absolute_error", "huber"}}, default="squared_error"
+    In units of the standardized target; "huber" turns linear at 1.
+standardize_y : bool, default=True
+    Train on targets of mean 0 and standard deviation 1, and undo it when predicting.
+"""
+
+TRAINING = """\
+clip_norm : float or None, default={clip_norm}
+    Largest total 2-norm of the gradient of a step.
+clip_value : float or None, default=None
+    Largest absolute entry of the gradient.
+clip_adaptive : float or None, default=None
+    Largest ratio of gradient norm to weight norm, unit by unit.
+optimizer : str, Optimizer class or callable, default="adamw"
+    "adagrad", "adam", "adamax", "adamw", "lbfgs", "nadam", "radam", "rmsprop", "sgd", or
+    something called as ``optimizer(parameters, lr=..., **optimizer_params)``.
+optimizer_params : dict or None, default=None
+    Further arguments of the optimizer, such as ``{{"momentum": 0.9}}``.
+lr : float, default={lr}
+    Learning rate, the highest that the schedule reaches.
+weight_decay : float, default={weight_decay}
+    Decoupled from the gradient by "adamw" (Loshchilov and Hutter, ICLR 2019), where a step
+    shrinks the weights by ``lr * weight_decay``; an addition to the gradient elsewhere, where
+    much smaller values are usual.
+lr_schedule : str or callable, default="one_cycle"
+    "constant", "cosine", "exponential", "linear", "one_cycle", "plateau", "step", or
+    ``f(progress) -> factor`` with progress in [0, 1]. Its length is that of the fit;
+    ``partial_fit``, whose end nobody knows, keeps ``lr`` constant.
+lr_schedule_params : dict or None, default=None
+    Settings of the schedule; ``{{"warmup": 0.05}}`` warms up over a twentieth of the steps.
+batch_size : int or "auto", default={batch_size}
+    {samples_capital} of a batch; -1 takes all. "auto" is near a twentieth of the {samples}, from
+    64 to 256. A single one left over at the end of an epoch joins the batch before it.
+max_epochs : int, default={max_epochs}
+    Passes over the training {samples}.
+early_stopping : bool, default=False
+    Stop when the validation loss has not fallen for ``patience`` epochs, and restore the
+    weights of the best epoch.
+validation_fraction : float, default=0.1
+    Share of the {samples} set aside for early stopping{stratified}, unless ``fit``
+    is given ``X_val``.
+patience : int, default=10
+    Epochs without a lower validation loss before stopping.
+on_divergence : {{"raise", "warn"}}, default="raise"
+    What to do when the loss or a weight becomes NaN or infinite: raise
+    :class:`~sklearn_trainkit.exceptions.DivergenceError`, or warn and keep the weights of
+    the last sound epoch.
+warm_start : bool, default=False
+    Whether ``fit`` goes on from the weights of the fit before.
+checkpoint_dir : str, path or None, default=None
+    Folder for checkpoints. A fit that was cut short and is started again, with the same
+    parameters and data, goes on where it was, bit for bit; one that had ended returns at
+    once. Fits of other parameters or folds have files of their own.
+callbacks : list or None, default=None
+    skorch callbacks. scikit-learn's are set with ``set_callbacks``.
+device : str or torch.device, default="cpu"
+dtype : {{"auto", "float32", "float64"}}, default="auto"
+    Type of weights, inputs and outputs. "auto" keeps float64 data float64, as scikit-learn
+    does, and takes float32 for all else; "float32" trains 1.1 to 1.7 times as fast.
+precision : {{"full", "bf16", "fp16"}}, default="full"
+    Numbers of the forward pass while training. The 16-bit kinds pay off on a GPU; weights and
+    predictions stay in ``dtype``. Gradients are unscaled before they are clipped.
+compile : bool, default=False
+    Whether training runs through :func:`torch.compile`, which takes a while to start.
+n_threads : int or None, default=1
+    Torch threads while training and predicting; None leaves torch's setting alone.
+verbose : int, default=0
+    1 prints a line an epoch.
+random_state : int, RandomState instance or None, default=None
+    Seeds weights, the order of {samples}, dropout and the validation split. An int gives the same
+    network on the same machine, bit for bit, whatever numpy's and torch's global seeds;
+    those stay untouched.
+"""
+
+ATTRIBUTES = """\
+module_ : torch.nn.Module
+history_ : skorch.history.History
+    One record an epoch: ``train_loss``, ``lr``, ``dur`` (seconds) and, with validation
+    {samples}, ``valid_loss`` and ``{score}``.
+dtype_ : {{"float32", "float64"}}
+    Type the network computes in.
+n_steps_ : int
+    Optimizer steps taken.
+best_epoch_ : int
+    Epoch whose weights were kept, with ``early_stopping``.
+n_features_in_ : int
+feature_names_in_ : ndarray of shape (n_features,)
+    If X had string column names.
+"""
+
+_BLOCKS = {
+    "activation": ACTIVATION,
+    "attributes": ATTRIBUTES,
+    "classifier": CLASSIFIER,
+    "init": INIT,
+    "regressor": REGRESSOR,
+    "training": TRAINING,
+}
+_USUAL = {
+    "activation": "gelu",
+    "batch_size": '"auto"',
+    "clip_norm": None,
+    "label_smoothing": 0.05,
+    "lr": 0.003,
+    "max_epochs": 40,
+    "samples": "rows",
+    "samples_capital": "Rows",
+    "score": "valid_acc",
+    "stratified": ", stratified by class",
+    "weight_decay": 0.0,
+}
+
+
+def with_shared_parameters(**differences: Any) -> Any:
+    """Return a class decorator that fills the shared texts into a docstring.
+
+    Parameters
+    ----------
+    **differences
+        Where the class departs from the usual defaults and words, such as ``lr=0.01``.
+
+    Returns
+    -------
+    decorator : callable
+        Replaces a line ``<<name>>`` of the docstring, by a block of this file, at its indent.
+    """
+
+    def fill(cls: _T) -> _T:
+        words = {**_USUAL, **differences}
+        cls.__doc__ = "\n".join(
+            _filled_line(line, words) for line in (cls.__doc__ or "").split("\n")
+        )
+        return cls
+
+    return fill
+
+
+def _filled_line(line: str, words: Mapping[str, Any]) -> str:
+    name = line.strip()
+    if not (name.startswith("<<") and name.endswith(">>")):
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    text = _BLOCKS[name[2:-2]].format(**words).rstrip("\n")
+    return "\n".join(f"{indent}{each}" for each in text.split("\n"))
+
+
+def store_arguments(estimator: Any, arguments: Mapping[str, Any]) -> None:
+    """Set a constructor's arguments on the estimator, unchanged, under their own names.
+
+    Parameters
+    ----------
+    estimator : estimator
+    arguments : mapping
+        ``locals()`` of the constructor, as its first statement.
+    """
+    for name, value in arguments.items():
+        if name not in ("self", "__class__"):
+            setattr(estimator, name, value)
