@@ -6,10 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+from torch.utils.data import Dataset
 
 from sklearn_trainkit.neural_network._checkpoint import CheckpointFile, fit_fingerprint
 from sklearn_trainkit.neural_network._input_checks import (
+    FLOAT_TYPES,
     checked_device,
     mean_one_weights,
     resolved_batch_size,
@@ -18,7 +20,14 @@ from sklearn_trainkit.neural_network._input_checks import (
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._net_parameters import NET_CONSTRAINTS
 from sklearn_trainkit.neural_network._skorch_face import SkorchFace
-from sklearn_trainkit.neural_network._tensor_loader import TensorRows, batch_bounds
+from sklearn_trainkit.neural_network._source_rows import (
+    SourceRows,
+    as_source,
+    dataset_targets,
+    is_mapped,
+    shared_tensor,
+)
+from sklearn_trainkit.neural_network._tensor_loader import Rows, TensorRows, batch_bounds
 from sklearn_trainkit.neural_network._training_loop import LoopSettings, TrainingRun
 from sklearn_trainkit.neural_network._validation_split import validation_split
 from sklearn_trainkit.utils._random_streams import StreamSeeds, stream_seeds
@@ -35,7 +44,7 @@ class BaseNet(SkorchFace):
     _y_numeric = False
 
     @abstractmethod
-    def _rows_score(self, output: torch.Tensor, rows: TensorRows) -> float:
+    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
         """Return the score recorded for the validation rows."""
 
     @abstractmethod
@@ -50,20 +59,25 @@ class BaseNet(SkorchFace):
         """Return ``y`` if it is of the right kind, or raise."""
         return y
 
-    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Return the checked data as arrays."""
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            dtype=self._input_dtypes(reset),
-            order="C",
-            allow_nd=self._allow_nd,
-            multi_output=True,
-            y_numeric=self._y_numeric,
-        )
-        self._learn_input(X, reset)
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+        """Return the checked data: samples as the module takes them, and targets."""
+        if isinstance(X, Dataset):
+            X = self._checked_samples(X, reset)
+            y = dataset_targets(X.dataset) if y is None else y
+            y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+            check_consistent_length(X, y)
+        else:
+            X, y = validate_data(
+                self,
+                self._as_array(X),
+                y,
+                reset=reset,
+                multi_output=True,
+                y_numeric=self._y_numeric,
+                **self._validation_options(X, reset),
+            )
+            X = self._as_samples(X)
+            self._learn_input(X, reset)
         return X, self._check_targets(y)
 
     def _stratify_by(self, y: np.ndarray) -> np.ndarray | None:
@@ -162,7 +176,7 @@ class BaseNet(SkorchFace):
         """
         fresh = not (self.warm_start and hasattr(self, "module_"))
         X, y = self._check_data(X, y, reset=fresh)
-        weight = self._training_weights(sample_weight, X, y)
+        weight = self._training_weights(sample_weight, y)
         if fresh:
             self._learn_targets(y, weight)
         seeds = stream_seeds(self.random_state)
@@ -180,7 +194,7 @@ class BaseNet(SkorchFace):
         )
         return self._training_run(train, valid, batch_size, self.max_epochs, schedule, (X, y))
 
-    def _train_one_epoch(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
+    def _train_one_epoch(self, X: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Train one epoch on checked data, going on from the present weights."""
         rows = self._rows(X, self._encode_targets(y, "y"), weight)
         if not hasattr(self, "module_"):
@@ -195,8 +209,8 @@ class BaseNet(SkorchFace):
 
     def _training_run(
         self,
-        train: TensorRows,
-        valid: TensorRows | None,
+        train: Rows,
+        valid: Rows | None,
         batch_size: int,
         n_epochs: int,
         schedule: LRSchedule,
@@ -239,37 +253,22 @@ class BaseNet(SkorchFace):
     def _check_batches(self, n_rows: int) -> None:
         """Raise if batches of ``n_rows`` rows cannot be trained on."""
 
-    def _input_dtypes(self, reset: bool) -> Any:
-        """Return what ``validate_data`` may leave the type of X at."""
-        if not reset:
-            return self.dtype_
-        if self.precision != "full":
-            if self.dtype == "float64":
-                raise ValueError(
-                    f"precision={self.precision!r} works on float32 networks. Got "
-                    "dtype='float64'; use dtype='float32' or precision='full'."
-                )
-            return "float32"
-        return ["float32", "float64"] if self.dtype == "auto" else self.dtype
-
-    def _training_weights(
-        self, sample_weight: Any, X: np.ndarray, y: np.ndarray
-    ) -> np.ndarray | None:
+    def _training_weights(self, sample_weight: Any, y: np.ndarray) -> np.ndarray | None:
         """Return the weight of each row in the loss, with mean 1, or None for equal weights."""
         if sample_weight is None:
             return None
-        return mean_one_weights(sample_weight, X)
+        return mean_one_weights(sample_weight, y)
 
     def _split(
         self,
-        X: np.ndarray,
+        X: Any,
         y: np.ndarray,
         weight: np.ndarray | None,
         X_val: Any,
         y_val: Any,
         groups: Any,
         seeds: StreamSeeds,
-    ) -> tuple[TensorRows, TensorRows | None]:
+    ) -> tuple[Rows, Rows | None]:
         """Return the training rows and, for early stopping, the validation rows."""
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; only one of them was given.")
@@ -281,18 +280,30 @@ class BaseNet(SkorchFace):
         if not self.early_stopping:
             return self._rows(X, self._encode_targets(y, "y"), weight), None
         index = validation_split(
-            len(X), self.validation_fraction, seeds.split, self._stratify_by(y), groups
+            len(y), self.validation_fraction, seeds.split, self._stratify_by(y), groups
         )
-        weights = [None if weight is None else mean_one_weights(weight[i], X[i]) for i in index]
+        weights = [None if weight is None else mean_one_weights(weight[i], y[i]) for i in index]
         # What is learnt from the targets must not come from the rows that stop the training.
         self._learn_from_training_part(y[index[0]], weights[0])
         train, held_out = (
-            self._rows(X[i], self._encode_targets(y[i], "y"), w)
+            self._rows(X, self._encode_targets(y[i], "y"), w, i)
             for i, w in zip(index, weights, strict=True)
         )
         return train, held_out
 
-    def _rows(self, X: np.ndarray, codes: np.ndarray, weight: np.ndarray | None) -> TensorRows:
-        device = checked_device(self.device)
-        arrays = [X, codes] if weight is None else [X, codes, weight.astype(X.dtype)]
-        return TensorRows(*(torch.from_numpy(writeable(array)).to(device) for array in arrays))
+    def _rows(
+        self,
+        X: Any,
+        codes: np.ndarray,
+        weight: np.ndarray | None,
+        index: np.ndarray | None = None,
+    ) -> Rows:
+        """Return rows to train or validate on: those of ``index``, whose targets are given."""
+        device, dtype = checked_device(self.device), FLOAT_TYPES[self.dtype_]
+        y = torch.from_numpy(writeable(codes)).to(device)
+        factors = None if weight is None else torch.from_numpy(weight).to(device, dtype)
+        if isinstance(X, np.ndarray) and X.dtype == self.dtype_ and not is_mapped(X):
+            part = X if index is None else X[index]
+            return TensorRows(shared_tensor(part).to(device), y, factors)
+        places = None if index is None else torch.from_numpy(index)
+        return SourceRows(as_source(X), y, factors, dtype, places)

@@ -73,7 +73,7 @@ def checked_device(device: str | torch.device) -> torch.device:
     return resolved
 
 
-def mean_one_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
+def mean_one_weights(sample_weight: Any, y: np.ndarray) -> np.ndarray:
     """Return checked sample weights scaled to mean 1, as float64.
 
     Raises
@@ -81,7 +81,7 @@ def mean_one_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     ValueError
         For a wrong shape, negative weights, or weights that are all zero.
     """
-    weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    weight = check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive.")
     return weight / weight.mean()

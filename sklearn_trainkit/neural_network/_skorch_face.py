@@ -14,22 +14,35 @@ from skorch import NeuralNet
 from skorch.callbacks import PrintLog
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
+from torch.utils.data import Dataset
 
 from sklearn_trainkit.neural_network._input_checks import (
     FLOAT_TYPES,
     checked_device,
     is_ready,
-    writeable,
 )
 from sklearn_trainkit.neural_network._net_parameters import NetParameters
 from sklearn_trainkit.neural_network._optimizers import make_optimizer
-from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorLoader, TensorRows
+from sklearn_trainkit.neural_network._source_rows import (
+    DatasetSource,
+    SourceRows,
+    as_source,
+    shared_tensor,
+    stays_as_it_is,
+)
+from sklearn_trainkit.neural_network._tensor_loader import (
+    Rows,
+    RowsDataset,
+    TensorLoader,
+    TensorRows,
+)
 from sklearn_trainkit.neural_network._training_loop import switch_mode
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.utils._random_streams import StreamSeeds, seeded_global_torch, stream_seeds
 from sklearn_trainkit.utils._threads import torch_threads
 
 _PREDICT_ROWS = 8192
+_NO_TARGETS = torch.empty(0)
 
 
 class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
@@ -71,8 +84,9 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
 
     # A module that is not ours may draw from torch's global generator and write into its input.
     _foreign_module = False
-    # Whether a sample may have more than one dimension.
+    # Whether a sample may have more than one dimension, and NaN where it has ended.
     _allow_nd = False
+    _ensure_all_finite: bool | str = True
 
     dtype_: str
     input_shape_: tuple[int, ...]
@@ -103,7 +117,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         self._initialize_all(stream_seeds(self.random_state))
         return self
 
-    def _initialize_all(self, seeds: StreamSeeds, rows: TensorRows | None = None) -> None:
+    def _initialize_all(self, seeds: StreamSeeds, rows: Rows | None = None) -> None:
         self.initialize_callbacks()
         self.history_ = History()
         self.n_steps_ = 0
@@ -112,12 +126,12 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         self.initialize_optimizer()
         self.initialized_ = True
 
-    def _initialize_weights(self, seeds: StreamSeeds, rows: TensorRows | None = None) -> None:
+    def _initialize_weights(self, seeds: StreamSeeds, rows: Rows | None = None) -> None:
         device = checked_device(self.device)
         with seeded_global_torch(seeds.weights):
             module = self._make_module().to(device=device, dtype=FLOAT_TYPES[self.dtype_])
             if rows is not None:
-                self._check_first_rows(module, rows)
+                self._prepare_module(module, rows)
         self.module_ = module
         self.streams_ = TrainingStreams(seeds, device, self._foreign_module)
 
@@ -160,28 +174,75 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
 
     def get_dataset(self, X: Any, y: Any = None) -> RowsDataset:
         """Return ``X`` checked and wrapped as the data set that skorch's methods pass around."""
-        if isinstance(X, RowsDataset):
-            return X
-        return RowsDataset(TensorRows(self._input_tensor(X), torch.empty(0)))
+        return X if isinstance(X, RowsDataset) else RowsDataset(self._input_rows(X))
 
-    def _input_tensor(self, X: Any) -> torch.Tensor:
-        """Return rows to predict as a tensor of the network's type, checked."""
+    def _checked_samples(self, X: Any, reset: bool) -> Any:
+        """Return samples as the module takes them: an array, or the source of a data set."""
+        if isinstance(X, Dataset):
+            X = self._checked_source(X)
+        else:
+            X = validate_data(
+                self, self._as_array(X), reset=reset, **self._validation_options(X, reset)
+            )
+            X = self._as_samples(X)
+        self._learn_input(X, reset)
+        return X
+
+    def _checked_source(self, dataset: Dataset) -> DatasetSource:
+        raise TypeError(
+            f"{type(self).__name__} takes arrays. Got a torch Dataset, {type(dataset).__name__}; "
+            "NetClassifier and NetRegressor take one."
+        )
+
+    def _validation_options(self, X: Any, reset: bool) -> dict[str, Any]:
+        """Return how ``validate_data`` treats X."""
+        return {
+            "dtype": None if stays_as_it_is(X) else self._input_dtypes(reset),
+            "order": "C",
+            "allow_nd": self._allow_nd,
+            "ensure_all_finite": self._ensure_all_finite,
+        }
+
+    def _input_dtypes(self, reset: bool) -> Any:
+        """Return what ``validate_data`` may leave the type of X at."""
+        if not reset:
+            return self.dtype_
+        if self.precision != "full":
+            if self.dtype == "float64":
+                raise ValueError(
+                    f"precision={self.precision!r} works on float32 networks. Got "
+                    "dtype='float64'; use dtype='float32' or precision='full'."
+                )
+            return ["float32"]
+        return ["float32", "float64"] if self.dtype == "auto" else [self.dtype]
+
+    def _as_array(self, X: Any) -> Any:
+        """Return what ``validate_data`` can read; lists of sequences are joined here."""
+        return X.numpy(force=True) if isinstance(X, torch.Tensor) else X
+
+    def _as_samples(self, X: np.ndarray) -> np.ndarray:
+        """Return checked X with one sample an entry, in the layout of the module."""
+        return X
+
+    def _input_rows(self, X: Any) -> Rows:
+        """Return samples to predict, checked, without targets."""
         if isinstance(X, RowsDataset):
-            return X.X
+            return X.rows
         # Names of features are compared by validate_data.
         if hasattr(self, "feature_names_in_") or not is_ready(X, self.dtype_, self.input_shape_):
-            if isinstance(X, torch.Tensor):
-                X = X.numpy(force=True)
-            X = validate_data(
-                self, X, reset=False, dtype=self.dtype_, order="C", allow_nd=self._allow_nd
-            )
-            self._learn_input(X, reset=False)
-        return torch.from_numpy(writeable(X))
+            X = self._checked_samples(X, reset=False)
+        if isinstance(X, np.ndarray) and X.dtype == self.dtype_:
+            return TensorRows(shared_tensor(X), _NO_TARGETS)
+        return SourceRows(as_source(X), torch.empty(len(X)), None, FLOAT_TYPES[self.dtype_])
+
+    def _rows_per_pass(self) -> int:
+        """Return how many samples go through the network at once when no gradient is needed."""
+        return _PREDICT_ROWS
 
     def forward_iter(
         self, X: Any, training: bool = False, device: Any = "cpu"
     ) -> Iterator[torch.Tensor]:
-        """Yield the module's output for ``X``, some thousand rows at a time.
+        """Yield the module's output for ``X``, a part of the samples at a time.
 
         Parameters
         ----------
@@ -192,10 +253,12 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
             Where the outputs go.
         """
         self.check_is_fitted()
-        rows = self._input_tensor(X)
+        rows = self._input_rows(X)
         switch_mode(self.module_, training)
         own = next(self.module_.parameters()).device
-        for part in rows.split(_PREDICT_ROWS):
+        n_rows, step = rows.n_rows, self._rows_per_pass()
+        for start in range(0, n_rows, step):
+            part = rows.part(start, min(start + step, n_rows)).X
             with torch_threads(self.n_threads), torch.inference_mode(not training):
                 output = self.module_(part.to(own, copy=self._foreign_module)).to(device)
             yield output
@@ -205,17 +268,23 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         chunks = list(self.forward_iter(X))
         return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
 
-    def _learn_input(self, X: np.ndarray, reset: bool) -> None:
+    def _learn_input(self, X: Any, reset: bool) -> None:
         """Keep type and shape of the samples, or compare with what was kept."""
-        shape = X.shape[1:]
         if reset:
-            self.dtype_ = X.dtype.name
-            self.input_shape_ = shape
-        elif shape != self.input_shape_:
+            dtypes = self._input_dtypes(reset)
+            name = str(X.dtype).removeprefix("torch.")
+            self.dtype_ = name if name in dtypes else dtypes[0]
+            self.input_shape_ = tuple(X.shape[1:])
+        else:
+            self._check_sample_shape(tuple(X.shape[1:]))
+
+    def _check_sample_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise if samples of this shape are not what the network was fitted with."""
+        if shape != self.input_shape_:
             raise ValueError(
                 f"X has samples of shape {shape}, but {type(self).__name__} was fitted with "
                 f"samples of shape {self.input_shape_}."
             )
 
-    def _check_first_rows(self, module: torch.nn.Module, rows: TensorRows) -> None:
-        """Raise if a module that is not ours does not fit the data."""
+    def _prepare_module(self, module: torch.nn.Module, rows: Rows) -> None:
+        """Check a new module against the training rows, or let it learn their statistics."""

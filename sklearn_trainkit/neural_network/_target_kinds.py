@@ -18,7 +18,7 @@ from sklearn_trainkit.neural_network._losses import (
     REGRESSION_LOSSES,
     RegressionLoss,
 )
-from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorRows
+from sklearn_trainkit.neural_network._tensor_loader import Rows, RowsDataset
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions, fit_context
 
 
@@ -49,7 +49,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
     def _make_criterion(self) -> torch.nn.Module:
         return self._coding.criterion(self.label_smoothing)
 
-    def _rows_score(self, output: torch.Tensor, rows: TensorRows) -> float:
+    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
         return (self._coding.codes(output) == rows.y).double().mean().item()
 
     def __sklearn_tags__(self) -> Any:
@@ -71,15 +71,13 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
     def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
         return self._coding.encode(y, name)
 
-    def _training_weights(
-        self, sample_weight: Any, X: np.ndarray, y: np.ndarray
-    ) -> np.ndarray | None:
-        weight = super()._training_weights(sample_weight, X, y)
+    def _training_weights(self, sample_weight: Any, y: np.ndarray) -> np.ndarray | None:
+        weight = super()._training_weights(sample_weight, y)
         if self.class_weight is None:
             return weight
         factors = compute_sample_weight(self.class_weight, y)
         factors = factors if weight is None else factors * weight
-        return mean_one_weights(factors, X)
+        return mean_one_weights(factors, y)
 
     def _stratify_by(self, y: np.ndarray) -> np.ndarray | None:
         return y if y.ndim == 1 else None
@@ -116,7 +114,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
                 f"classes={np.unique(classes).tolist()} are not those of the first call, "
                 f"{self.classes_.tolist()}."
             )
-        self._train_one_epoch(X, y, self._training_weights(sample_weight, X, y))
+        self._train_one_epoch(X, y, self._training_weights(sample_weight, y))
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -175,7 +173,7 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
     def _make_criterion(self) -> torch.nn.Module:
         return RegressionLoss(self.loss)
 
-    def _rows_score(self, output: torch.Tensor, rows: TensorRows) -> float:
+    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
         residual = (output - rows.y).square().sum()
         spread = (rows.y - rows.y.mean(dim=0)).square().sum()
         return (1.0 - residual / spread).item() if spread > 0 else float("nan")
@@ -235,7 +233,7 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
         """
         first = not hasattr(self, "module_")
         X, y = self._check_data(X, y, reset=first)
-        weight = self._training_weights(sample_weight, X, y)
+        weight = self._training_weights(sample_weight, y)
         if first:
             self._learn_targets(y, weight)
         self._train_one_epoch(X, y, weight)

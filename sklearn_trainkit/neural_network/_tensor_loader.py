@@ -1,7 +1,7 @@
 """Whole batches of tensors by index, in place of a Dataset and a DataLoader row by row."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch.utils.data import Dataset
@@ -30,6 +30,16 @@ class TensorRows(NamedTuple):
         """Number of rows."""
         return len(self.X)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self.X.device
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one sample."""
+        return self.X[:1].nbytes
+
     def take(self, index: torch.Tensor) -> "TensorRows":
         """Return the rows of ``index``, copied."""
         weight = None if self.weight is None else self.weight[index]
@@ -41,6 +51,36 @@ class TensorRows(NamedTuple):
         return TensorRows(self.X[start:stop], self.y[start:stop], weight)
 
 
+class Rows(Protocol):
+    """What loaders and data sets need of rows, wherever these are kept."""
+
+    @property
+    def X(self) -> torch.Tensor:  # noqa: N802
+        """All samples."""
+
+    @property
+    def y(self) -> torch.Tensor:
+        """All targets."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches go."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one sample."""
+
+    def take(self, index: torch.Tensor) -> TensorRows:
+        """Return the rows of ``index``."""
+
+    def part(self, start: int, stop: int) -> TensorRows:
+        """Return rows ``start`` to ``stop``."""
+
+
 class RowsDataset(Dataset):
     """A torch Dataset over :class:`TensorRows`, for skorch callbacks that ask for one.
 
@@ -48,15 +88,27 @@ class RowsDataset(Dataset):
     answers in the same units when it is handed such a data set.
     """
 
-    def __init__(self, rows: TensorRows) -> None:
-        self.X = rows.X
-        self.y = rows.y
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    @property
+    def X(self) -> torch.Tensor:  # noqa: N802
+        """All samples."""
+        return self.rows.X
+
+    @property
+    def y(self) -> torch.Tensor:
+        """All targets."""
+        return self.rows.y
 
     def __len__(self) -> int:
-        return len(self.X)
+        return self.rows.n_rows
 
     def __getitem__(self, index: int | slice) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.X[index], self.y[index]
+        if isinstance(index, slice):
+            return self.rows.take(torch.arange(len(self))[index])[:2]
+        batch = self.rows.take(torch.tensor([index]))
+        return batch.X[0], batch.y[0]
 
 
 def batch_bounds(n_rows: int, batch_size: int) -> list[tuple[int, int]]:
@@ -81,21 +133,21 @@ class TensorLoader:
 
     Parameters
     ----------
-    rows : TensorRows
+    rows : TensorRows, or what offers its rows in the same way
     batch_size : int
     generator : Generator or None, default=None
         Draws the order of each epoch (on the CPU); None keeps the rows' own order.
     """
 
     def __init__(
-        self, rows: TensorRows, batch_size: int, generator: torch.Generator | None = None
+        self, rows: Rows, batch_size: int, generator: torch.Generator | None = None
     ) -> None:
         self.rows = rows
         self.batch_size = batch_size
         self.bounds = batch_bounds(rows.n_rows, batch_size)
         self._generator = generator
-        row_bytes = max(1, rows.X[:1].nbytes)
-        self._batches_per_gather = max(1, _GATHER_BYTES // (row_bytes * batch_size))
+        gathered_bytes = max(1, rows.row_bytes) * batch_size
+        self._batches_per_gather = max(1, _GATHER_BYTES // gathered_bytes)
 
     def __len__(self) -> int:
         return len(self.bounds)
@@ -106,7 +158,7 @@ class TensorLoader:
                 yield self.rows.part(start, stop)
             return
         order = torch.randperm(self.rows.n_rows, generator=self._generator)
-        order = order.to(self.rows.X.device)
+        order = order.to(self.rows.device)
         for first in range(0, len(self.bounds), self._batches_per_gather):
             bounds = self.bounds[first : first + self._batches_per_gather]
             offset = bounds[0][0]

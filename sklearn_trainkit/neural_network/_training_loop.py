@@ -30,7 +30,12 @@ from sklearn_trainkit.neural_network._dropout import set_dropout_generator
 from sklearn_trainkit.neural_network._kept_weights import KeptWeights
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._precision import MixedPrecision
-from sklearn_trainkit.neural_network._tensor_loader import RowsDataset, TensorLoader, TensorRows
+from sklearn_trainkit.neural_network._tensor_loader import (
+    Rows,
+    RowsDataset,
+    TensorLoader,
+    TensorRows,
+)
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.utils._sklearn_private import callback_management_context
 from sklearn_trainkit.utils._threads import torch_threads
@@ -69,8 +74,8 @@ class TrainingRun:
     ----------
     net : estimator
         With ``module_``, ``criterion_``, ``optimizer_``, ``callbacks_`` and ``history_`` set.
-    train : TensorRows
-    valid : TensorRows or None
+    train : TensorRows or SourceRows
+    valid : TensorRows, SourceRows or None
     streams : TrainingStreams
     settings : LoopSettings
     schedule : LRSchedule
@@ -89,8 +94,8 @@ class TrainingRun:
         self,
         net: Any,
         *,
-        train: TensorRows,
-        valid: TensorRows | None,
+        train: Rows,
+        valid: Rows | None,
         streams: TrainingStreams,
         settings: LoopSettings,
         schedule: LRSchedule,
@@ -105,7 +110,9 @@ class TrainingRun:
         self._loader = TensorLoader(train, settings.batch_size, streams.order)
         self._valid = None
         if valid is not None:
-            self._valid = TensorLoader(valid, max(settings.batch_size, 1024))
+            self._valid = TensorLoader(
+                valid, max(settings.batch_size, min(1024, net._rows_per_pass()))
+            )
         self._schedule = schedule
         self._kept = None
         self._best_losses: dict[str, float] = {}
@@ -114,7 +121,7 @@ class TrainingRun:
             self._kept = KeptWeights(net.module_, settings.patience)
         elif settings.on_divergence == "warn":
             self._kept = KeptWeights(net.module_, None)
-        self._precision = MixedPrecision(settings.precision, train.X.device.type)
+        self._precision = MixedPrecision(settings.precision, train.device.type)
         # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
         self._forward = torch.compile(net.module_) if settings.compile else net.module_
         self._named = list(net.module_.named_parameters())
@@ -133,7 +140,7 @@ class TrainingRun:
     def train(self, checkpoint: CheckpointFile | None = None) -> None:
         """Train to the end and finish, going on from ``checkpoint`` if it has been written."""
         if checkpoint is not None:
-            state = checkpoint.read(self._loader.rows.X.device)
+            state = checkpoint.read(self._loader.rows.device)
             if state is not None:
                 self.load_state_dict(state)
         try:
@@ -384,7 +391,7 @@ class TrainingRun:
         if self.settings.on_divergence == "warn" or last:
             # The last step of an epoch may have spoilt what the loss before it had not shown.
             switch_mode(self.net.module_, False)
-            output = self.net.module_(self._loader.rows.X[:64].clone())
+            output = self.net.module_(self._loader.rows.part(0, 64).X.clone())
             if not bool(torch.isfinite(output).all()):
                 raise DivergenceError(self._divergence_message("outputs became NaN or infinite"))
 

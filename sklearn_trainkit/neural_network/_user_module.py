@@ -80,7 +80,8 @@ def check_user_output(module: nn.Module, X: torch.Tensor, n_outputs: int) -> Non
             output = module(rows)
     except RuntimeError as error:
         raise ValueError(
-            f"module={type(module).__name__} cannot take X of shape {tuple(X.shape)}: {error}"
+            f"module={type(module).__name__} cannot take samples of shape {tuple(X.shape[1:])}: "
+            f"{error}"
         ) from error
     finally:
         module.train(was_training)

@@ -4,8 +4,10 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from torch import nn
+from torch.utils.data import Dataset
 
-from sklearn_trainkit.neural_network._tensor_loader import TensorRows
+from sklearn_trainkit.neural_network._source_rows import DatasetSource
+from sklearn_trainkit.neural_network._tensor_loader import Rows
 from sklearn_trainkit.neural_network._user_module import build_user_module, check_user_output
 
 _PREFIX = "module__"
@@ -60,5 +62,8 @@ class UserModuleNet:
         }
         return build_user_module(self.module, {**(self.module_params or {}), **params}, widths)
 
-    def _check_first_rows(self, module: nn.Module, rows: TensorRows) -> None:
-        check_user_output(module, rows.X, self._n_outputs)
+    def _checked_source(self, dataset: Dataset) -> DatasetSource:
+        return DatasetSource(dataset)
+
+    def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
+        check_user_output(module, rows.part(0, 2).X, self._n_outputs)

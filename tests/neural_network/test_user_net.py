@@ -166,7 +166,7 @@ def test_foreign_modules_repeat_in_threads_and_leave_the_global_generator_alone(
 
 
 def test_a_module_for_other_widths_and_one_without_parameters_are_named():
-    with pytest.raises(ValueError, match=r"module=Tiny cannot take X of shape \(120, 6\)"):
+    with pytest.raises(ValueError, match=r"module=Tiny cannot take samples of shape \(6,\)"):
         NetClassifier(Tiny, module__n_features=4).fit(X, y)
     with pytest.raises(ValueError, match="has no parameters to train"):
         NetClassifier(nn.Sequential(nn.Flatten(), nn.AdaptiveAvgPool1d(3))).fit(X, y)
