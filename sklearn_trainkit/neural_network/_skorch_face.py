@@ -2,7 +2,7 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -234,6 +234,10 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         if isinstance(X, np.ndarray) and X.dtype == self.dtype_:
             return TensorRows(shared_tensor(X), _NO_TARGETS)
         return SourceRows(as_source(X), torch.empty(len(X)), None, FLOAT_TYPES[self.dtype_])
+
+    def _augmentation(self) -> Callable[[TensorRows, torch.Generator], TensorRows] | None:
+        """Return what changes a training batch at random, or None."""
+        return None
 
     def _rows_per_pass(self) -> int:
         """Return how many samples go through the network at once when no gradient is needed."""

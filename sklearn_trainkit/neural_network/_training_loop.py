@@ -121,6 +121,7 @@ class TrainingRun:
             self._kept = KeptWeights(net.module_, settings.patience)
         elif settings.on_divergence == "warn":
             self._kept = KeptWeights(net.module_, None)
+        self._augment = net._augmentation()
         self._precision = MixedPrecision(settings.precision, train.device.type)
         # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
         self._forward = torch.compile(net.module_) if settings.compile else net.module_
@@ -260,6 +261,8 @@ class TrainingRun:
         switch_mode(net.module_, True)
         total, n_rows = 0.0, 0
         for batch in self._loader:
+            if self._augment is not None:
+                batch = self._augment(batch, self._streams.augmentation)
             if watched:
                 self._begin_batch(batch, training=True)
             if scheduled:

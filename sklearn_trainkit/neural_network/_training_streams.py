@@ -12,7 +12,7 @@ from sklearn_trainkit.utils._random_streams import (
 
 
 class TrainingStreams:
-    """Generators for the order of rows and for dropout, kept from one epoch to the next.
+    """Generators for the order of rows, dropout and augmentation, kept from one epoch to the next.
 
     Parameters
     ----------
@@ -27,6 +27,7 @@ class TrainingStreams:
     def __init__(self, seeds: StreamSeeds, device: torch.device, private_global: bool) -> None:
         self.order = torch_generator(seeds.order)
         self.dropout = torch_generator(seeds.dropout, device)
+        self.augmentation = torch_generator(seeds.augmentation)
         self.global_torch = GlobalTorchStream(seeds.dropout, device) if private_global else None
 
     def state_dict(self) -> dict[str, Any]:
@@ -34,6 +35,7 @@ class TrainingStreams:
         state: dict[str, Any] = {
             "order": self.order.get_state(),
             "dropout": self.dropout.get_state(),
+            "augmentation": self.augmentation.get_state(),
         }
         if self.global_torch is not None:
             state["global_torch"] = self.global_torch.states
@@ -45,6 +47,7 @@ class TrainingStreams:
         A dropout stream of another kind of device cannot be continued and stays as it is.
         """
         self.order.set_state(state["order"].cpu())
+        self.augmentation.set_state(state["augmentation"].cpu())
         if self.dropout.get_state().shape == state["dropout"].shape:
             self.dropout.set_state(state["dropout"].cpu())
         if self.global_torch is not None:
@@ -61,6 +64,7 @@ class TrainingStreams:
         device = torch.device(state["device"])
         if device.type == "cuda" and not torch.cuda.is_available():
             device = torch.device("cpu")
-        self.order, self.dropout = torch.Generator(), torch.Generator(device)
+        self.order, self.augmentation = torch.Generator(), torch.Generator()
+        self.dropout = torch.Generator(device)
         self.global_torch = state["global_torch"]
         self.load_state_dict(state["streams"])

@@ -20,6 +20,7 @@ class StreamSeeds(NamedTuple):
     order: int
     dropout: int
     split: int
+    augmentation: int
 
 
 def stream_seeds(random_state: int | np.random.RandomState | None) -> StreamSeeds:
