@@ -7,10 +7,13 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_trainkit.neural_network import (
+    ConvNetClassifier,
+    ConvNetRegressor,
     MLPNetClassifier,
     MLPNetRegressor,
     NetClassifier,
     NetRegressor,
+    UNetSegmenter,
 )
 from sklearn_trainkit.neural_network._mlp_module import MLPModule
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
@@ -24,6 +27,18 @@ ESTIMATORS = [
     NetRegressor(MLPModule),
     MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam", max_epochs=100),
     MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
+    ConvNetClassifier((8,), image_shape=(1, -1), norm="layer", lr=0.01),
+    ConvNetRegressor((32,), image_shape=(1, -1), norm=None, lr=0.01, max_epochs=60),
+]
+
+NETWORKS = [
+    ConvNetClassifier,
+    ConvNetRegressor,
+    MLPNetClassifier,
+    MLPNetRegressor,
+    NetClassifier,
+    NetRegressor,
+    UNetSegmenter,
 ]
 
 
@@ -32,7 +47,7 @@ def test_scikit_learns_estimator_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("cls", [MLPNetClassifier, MLPNetRegressor, NetClassifier, NetRegressor])
+@pytest.mark.parametrize("cls", NETWORKS)
 def test_documented_defaults_are_those_of_the_signature(cls):
     parameters = cls.__doc__.split("Attributes\n")[0]
     documented = dict(re.findall(r"^ {4}(\w+) :.*?default=(.+)$", parameters, re.MULTILINE))

@@ -394,7 +394,8 @@ class TrainingRun:
         if self.settings.on_divergence == "warn" or last:
             # The last step of an epoch may have spoilt what the loss before it had not shown.
             switch_mode(self.net.module_, False)
-            output = self.net.module_(self._loader.rows.part(0, 64).X.clone())
+            n_rows = min(64, self.settings.batch_size)
+            output = self.net.module_(self._loader.rows.part(0, n_rows).X.clone())
             if not bool(torch.isfinite(output).all()):
                 raise DivergenceError(self._divergence_message("outputs became NaN or infinite"))
 
