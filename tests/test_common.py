@@ -28,7 +28,7 @@ ESTIMATORS = [
     MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam", max_epochs=100),
     MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
     ConvNetClassifier((8,), image_shape=(1, -1), norm="layer", lr=0.01),
-    ConvNetRegressor((32,), image_shape=(1, -1), norm=None, lr=0.01, max_epochs=60),
+    ConvNetRegressor((8,), image_shape=(1, -1), norm=None, pooling=None, lr=0.01),
 ]
 
 NETWORKS = [

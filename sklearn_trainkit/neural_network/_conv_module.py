@@ -1,6 +1,7 @@
 """The convolutional network behind ``ConvNetClassifier`` and ``ConvNetRegressor``."""
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import nn
@@ -35,7 +36,9 @@ class ConvModule(nn.Module):
     growth_rate : int, default=12
         Channels that each layer adds, for ``skip="concat"``.
     downsample : {"max_pool", "average_pool", "stride"}, default="max_pool"
-    pooling : {"average", "max"}, default="average"
+    pooling : {"average", "max"} or None, default="average"
+        None hands all positions to the output layer, for images of ``image_size``.
+    image_size : tuple of (height, width) or None, default=None
     standardize : bool, default=False
         Whether the input is standardized by the statistics of the training rows.
 
@@ -56,7 +59,8 @@ class ConvModule(nn.Module):
         skip: str | None = None,
         growth_rate: int = 12,
         downsample: str = "max_pool",
-        pooling: str = "average",
+        pooling: str | None = "average",
+        image_size: tuple[int, int] | None = None,
         standardize: bool = False,
     ) -> None:
         super().__init__()
@@ -69,9 +73,15 @@ class ConvModule(nn.Module):
             self.stages, width = block_stages(
                 style, n_channels, channels, n_blocks, skip, downsample
             )
+        if pooling is None:
+            if image_size is None:
+                raise ValueError("pooling=None needs an image_size. Got image_size=None.")
+            n_halvings = len(channels) - 1
+            width *= prod(-(-size // 2**n_halvings) for size in image_size)
         output = nn.Linear(width, n_outputs)
         initialize_(output, style.init)
-        self.head = layers(POOLINGS[pooling](1), nn.Flatten(), style.drop(), output)
+        pool = nn.Identity() if pooling is None else POOLINGS[pooling](1)
+        self.head = layers(pool, nn.Flatten(), style.drop(), output)
         # On a CPU convolutions and pooling over this layout take 0.6 to 0.7 of the time.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

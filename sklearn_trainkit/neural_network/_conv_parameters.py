@@ -38,7 +38,7 @@ CONV_CONSTRAINTS: dict = {
     "skip": [StrOptions(set(CONV_SKIPS)), None],
     "growth_rate": [Interval(Integral, 1, None, closed="left")],
     "downsample": [StrOptions(set(DOWNSAMPLING))],
-    "pooling": [StrOptions(set(POOLINGS))],
+    "pooling": [StrOptions(set(POOLINGS)), None],
 }
 
 
@@ -80,11 +80,16 @@ class ConvParameters(ConvStyleParameters):
     skip: str | None
     growth_rate: int
     downsample: str
-    pooling: str
+    pooling: str | None
 
     def _make_module(self) -> torch.nn.Module:
         channels = checked_channels(self.channels)
         check_depth(self.input_shape_, len(channels) - 1, f"channels={self.channels!r}")
+        if self.pooling is None and self.crop_size is not None:
+            raise ValueError(
+                f"pooling=None needs images of one size, and crop_size={self.crop_size!r} trains "
+                "on smaller ones than are predicted. Use pooling='average' or 'max'."
+            )
         return ConvModule(
             self.input_shape_[0],
             self._n_outputs,
@@ -95,5 +100,6 @@ class ConvParameters(ConvStyleParameters):
             growth_rate=self.growth_rate,
             downsample=self.downsample,
             pooling=self.pooling,
+            image_size=(self.input_shape_[1], self.input_shape_[2]),
             standardize=self.standardize_X,
         )

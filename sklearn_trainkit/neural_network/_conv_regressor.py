@@ -71,7 +71,7 @@ class ConvNetRegressor(ConvParameters, RegressorNet):
         skip: str | None = None,
         growth_rate: int = 12,
         downsample: str = "max_pool",
-        pooling: str = "average",
+        pooling: str | None = "average",
         dropout: float = 0.0,
         init: Any = "default",
         image_shape: tuple[int, ...] | None = None,

@@ -140,8 +140,8 @@ growth_rate : int, default=12
     Channels that each layer adds, for ``skip="concat"``.
 downsample : {{"max_pool", "average_pool", "stride"}}, default="max_pool"
     How a stage halves height and width; odd sizes are rounded up.
-pooling : {{"average", "max"}}, default="average"
-    Over height and width, before the output layer.
+pooling : {{"average", "max"}} or None, default="average"
+    Over height and width, before the output layer; None hands all positions to it.
 dropout : float, default=0.0
     Share of features dropped while training, in each block and before the output layer.
 <<init>>

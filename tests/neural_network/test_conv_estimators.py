@@ -160,6 +160,7 @@ def test_bad_input_is_named():
     raises(r"channels must be a sequence of positive ints", channels=(4, 0))
     raises(r"kernel_size must be odd", kernel_size=4)
     raises(r"crop_size=9 does not lie inside images of \(8, 8\) pixels", crop_size=9)
+    raises(r"pooling=None needs images of one size", pooling=None, crop_size=4)
     net = small().fit(IMAGES, Y)
     with pytest.raises(ValueError, match=r"samples of shape \(1, 7, 8\).*\(1, 8, 8\)"):
         net.predict(IMAGES[:, :7])

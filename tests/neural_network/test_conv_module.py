@@ -149,6 +149,14 @@ def test_stages_round_odd_sizes_up(skip, downsample, size):
     assert module.stages(torch.randn(2, 2, *size)).shape[2:] == tuple(-(-s // 4) for s in size)
 
 
+def test_without_pooling_the_output_layer_sees_every_position():
+    module = ConvModule(1, 2, channels=(4, 6), n_blocks=(1, 1), pooling=None, image_size=(5, 7))
+    x = torch.randn(3, 1, 5, 7)
+    wanted = module.head[-1](module.stages(x).flatten(1))
+    assert module.head[-1].in_features == 6 * 3 * 4
+    torch.testing.assert_close(module(x), wanted)
+
+
 @pytest.mark.parametrize("norm", [*NORMS, None])
 def test_only_batch_norm_makes_a_bias_superfluous(norm):
     module = ConvModule(1, 2, channels=(8,), n_blocks=(1,), style=ConvStyle(norm=norm))
