@@ -44,7 +44,7 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
 
     Parameters
     ----------
-    channels : sequence of int, default=(16, 32, 64, 128)
+    channels : sequence of int, default=(8, 16, 32, 64)
         Width of each level, from the full size down; each level halves height and width.
     n_blocks : int or sequence of int, default=2
         Convolutional layers of each level, on the way down and again on the way up.
@@ -120,7 +120,7 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
 
     def __init__(
         self,
-        channels: Sequence[int] = (16, 32, 64, 128),
+        channels: Sequence[int] = (8, 16, 32, 64),
         *,
         n_blocks: int | Sequence[int] = 2,
         kernel_size: int = 3,
