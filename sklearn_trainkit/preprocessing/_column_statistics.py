@@ -15,6 +15,7 @@ from sklearn_trainkit.preprocessing._feature_blocks import (
     InfiniteValueError,
     feature_chunks,
 )
+from sklearn_trainkit.preprocessing._loop_settings import BlockLoops
 
 __all__ = ["ColumnMoments"]
 
@@ -104,7 +105,7 @@ class ColumnMoments:
         InfiniteValueError
             If `check_finite` and a value is infinite.
         """
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with BlockLoops():
             for features in feature_chunks(X, feature_axes):
                 part = self._view(features)
                 part._update_chunk(FeatureBlocks(X[:, features], feature_axes), check_finite)
