@@ -128,15 +128,13 @@ class DenseScalerMixin:
         values = dense.values
         output, compute = resolve_dtype(dtype, values)
         in_place = not copy and dense.is_users_array and values.dtype == output
-        if in_place and not values.flags.writeable:
-            in_place = False
-        out = values if in_place else np.empty_like(values, dtype=output, subok=False)
         return apply_steps(
             values,
             dense.feature_axes,
             steps,
-            out,
+            output_dtype=output,
             compute_dtype=compute,
+            in_place=in_place and values.flags.writeable,
             finish=finish,
             check_finite=not get_config()["assume_finite"],
             n_threads=self._n_threads(values),
