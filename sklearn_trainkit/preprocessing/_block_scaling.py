@@ -118,13 +118,15 @@ def apply_steps(
         In the memory order of `X`; `X` itself if `in_place`.
     """
     check_finite = check_finite and X.dtype.kind == "f"
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+    small = X.size <= _SMALL_SIZE and X.ndim == 2
+    quiet = np.errstate(over="ignore", under="ignore", invalid="ignore")
+    with quiet if small else BlockLoops():
         if in_place and check_finite:
             # Nothing may be overwritten before all of it has been seen.
             check_no_infinity(X)
             check_finite = False
         work = _Work(steps(compute_dtype), finish, compute_dtype, check_finite)
-        if X.size <= _SMALL_SIZE and X.ndim == 2:
+        if small:
             return work.run_small(X, X if in_place else None, output_dtype)
         out = X if in_place else aligned_empty_like(X, output_dtype)
         work.run(X, out, feature_axes, n_threads)
@@ -167,12 +169,12 @@ class _Work:
         layout = MemoryLayout(X.shape, order, feature_axes, size)
         if source.flags.c_contiguous and target.flags.c_contiguous:
             share = partial(self.run_flat, layout, source.reshape(-1), target.reshape(-1))
-            cuts = np.linspace(0, X.size, n_threads + 1).astype(int) // 16 * 16
-            cuts[-1] = X.size
+            n_lines = X.size // 16
+            cuts = [*(16 * (n_lines * i // n_threads) for i in range(n_threads)), X.size]
         else:
             share = partial(self.run_strided, layout, source, target, size)
-            cuts = np.linspace(0, len(source), n_threads + 1).astype(int)
-        _share_out(share, cuts.tolist())
+            cuts = [len(source) * i // n_threads for i in range(n_threads + 1)]
+        _share_out(share, cuts)
 
     def run_flat(
         self, layout: MemoryLayout, source: Array, target: Array, start: int, stop: int
@@ -252,14 +254,14 @@ def _parts(
 
 def _share_out(work: Callable[[int, int], None], cuts: list[int]) -> None:
     """Call `work` for each stretch between two cuts, in a thread each."""
+    if len(cuts) == 2:
+        work(*cuts)
+        return
 
     def run(bounds: tuple[int, int]) -> None:
-        with BlockLoops():
+        with BlockLoops():  # holds for its own thread only
             work(*bounds)
 
-    if len(cuts) == 2:
-        run((cuts[0], cuts[1]))
-        return
     with ThreadPoolExecutor(len(cuts) - 1) as pool:
         for task in [pool.submit(run, bounds) for bounds in pairwise(cuts)]:
             task.result()

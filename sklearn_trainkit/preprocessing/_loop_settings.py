@@ -30,7 +30,8 @@ class BlockLoops:
     """
 
     def __enter__(self) -> None:
-        self._errors = np.seterr(over="ignore", under="ignore", invalid="ignore")
+        self._errors = np.errstate(over="ignore", under="ignore", invalid="ignore")
+        self._errors.__enter__()
         self._size = np.setbufsize(_BUFFER_ELEMENTS)
 
     def __exit__(
@@ -40,4 +41,4 @@ class BlockLoops:
         traceback: TracebackType | None,
     ) -> None:
         np.setbufsize(self._size)
-        np.seterr(**self._errors)
+        self._errors.__exit__(kind, error, traceback)

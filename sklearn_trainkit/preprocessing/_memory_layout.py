@@ -89,12 +89,10 @@ class MemoryLayout:
         spread = per_feature.reshape(self._spread_shape).transpose(self._order)
         if self._has_runs:
             lead = (*self._shape[: self._last + 1], *spread.shape[self._last + 1 :])
-            return np.broadcast_to(spread, lead).reshape(-1, 1)
-        period = np.broadcast_to(
-            spread, (*spread.shape[: self._first], *self._shape[self._first :])
-        ).reshape(-1)
-        tiles = np.empty((self._width // self._unit, self._unit), dtype=period.dtype)
-        tiles[...] = period
+            return _expanded(spread, lead).reshape(-1, 1)
+        lead = (*spread.shape[: self._first], *self._shape[self._first :])
+        tiles = np.empty((self._width // self._unit, self._unit), dtype=per_feature.dtype)
+        tiles[...] = _expanded(spread, lead).reshape(-1)
         return tiles.reshape(-1)
 
     def pieces(self, start: int, stop: int) -> Iterator[Piece]:
@@ -137,6 +135,10 @@ class MemoryLayout:
             yield Piece(begin, end, shape, slice(None))
         if tail < stop:
             yield Piece(tail, stop, (stop - tail,), slice(stop - tail))
+
+
+def _expanded(values: Array, shape: tuple[int, ...]) -> Array:
+    return values if values.shape == shape else np.broadcast_to(values, shape)
 
 
 def segments(
