@@ -25,7 +25,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # Below this size pieces cost more than they save.
 _SMALL_SIZE = 8_192
 # A piece, its source and the placed values stay in a core's second-level cache.
-_PIECE_BYTES = 262_144
+_PIECE_ELEMENTS = 65_536
 # BLAS sums up to this many squares in the calling thread.
 _BLAS_ELEMENTS = 4_096
 
@@ -165,7 +165,7 @@ class _Work:
         """Go through all memory of `X` and `out`, in `n_threads` shares."""
         order = memory_order(out)
         source, target = X.transpose(order), out.transpose(order)
-        size = _PIECE_BYTES // max(X.itemsize, self.dtype.itemsize)
+        size = _PIECE_ELEMENTS
         layout = MemoryLayout(X.shape, order, feature_axes, size)
         if source.flags.c_contiguous and target.flags.c_contiguous:
             share = partial(self.run_flat, layout, source.reshape(-1), target.reshape(-1))

@@ -8,7 +8,7 @@ with an inner loop of thousands of numbers: several patterns side by side, or a 
 
 from collections.abc import Iterator
 from itertools import pairwise
-from math import prod
+from math import gcd, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ _TILE = 4_096
 _LONG_RUN, _SHORT_RUN = 2_048, 128
 _LONG_PERIOD = 16_384
 _CACHE_LINE = 64
+_LINE_ELEMENTS = 16  # of the smallest dtype that is computed with
 
 
 class Piece(NamedTuple):
@@ -54,9 +55,9 @@ class MemoryLayout:
     >>> from sklearn_trainkit.preprocessing._memory_layout import MemoryLayout
     >>> layout = MemoryLayout((5_000, 3), (0, 1), (1,), 12_000)
     >>> [(piece.start, piece.stop, piece.shape) for piece in layout.pieces(0, 15_000)]
-    [(0, 8190, (2, 4095)), (8190, 12285, (1, 4095)), (12285, 15000, (2715,))]
+    [(0, 8160, (2, 4080)), (8160, 12240, (1, 4080)), (12240, 15000, (2760,))]
     >>> layout.place(np.array([1.0, 2.0, 3.0])).shape
-    (4095,)
+    (4080,)
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class MemoryLayout:
             or (run >= _SHORT_RUN and period > min(_LONG_PERIOD, piece_elements))
         )
         self._unit = run if self._has_runs else period
-        n_tiles = 1 if self._has_runs else max(1, min(_TILE, piece_elements) // max(1, period))
+        n_tiles = 1 if self._has_runs else _count_tiles(period, piece_elements)
         self._width = n_tiles * self._unit
 
     def place(self, per_feature: Array) -> Array:
@@ -135,6 +136,13 @@ class MemoryLayout:
             yield Piece(begin, end, shape, slice(None))
         if tail < stop:
             yield Piece(tail, stop, (stop - tail,), slice(stop - tail))
+
+
+def _count_tiles(period: int, piece_elements: int) -> int:
+    """Return how many patterns lie side by side: as many as make rows of whole cache lines."""
+    n_tiles = max(1, min(_TILE, piece_elements) // max(1, period))
+    aligned = _LINE_ELEMENTS // gcd(period, _LINE_ELEMENTS)
+    return n_tiles // aligned * aligned or n_tiles
 
 
 def _expanded(values: Array, shape: tuple[int, ...]) -> Array:
