@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sklearn_trainkit.model_selection._evaluation import TrialJob
-from sklearn_trainkit.model_selection._executors import BrokenProcessPool, Runner, TrialResult
+from sklearn_trainkit.model_selection._executors import Runner, TrialResult
+from sklearn_trainkit.model_selection._pool_runner import Death
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
 from sklearn_trainkit.model_selection._storage import ENQUEUED
 from sklearn_trainkit.model_selection._study import SearchStudy
@@ -134,6 +135,7 @@ class SearchLoop:
         self._listener = listener
         self._persist = persist
         self._pending: dict[Future[TrialResult], tuple[optuna.Trial, TrialJob]] = {}
+        self._submitted: dict[int, float] = {}
         self._n_asked = len(self.records)
         self._waiting = deque(_list_untried(study, len(enqueued)))
         self._deadline = None if budget.timeout is None else time.time() + budget.timeout
@@ -185,11 +187,15 @@ class SearchLoop:
     def _ask(self) -> None:
         trial, job = self._ask_next()
         try:
-            future = self._submit(job, trial)
+            future = self._submit(trial, job)
         except BaseException:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
         self._pending[future] = trial, job
+
+    def _submit(self, trial: optuna.Trial, job: TrialJob) -> "Future[TrialResult]":
+        self._submitted[trial.number] = time.time()
+        return self._runner.submit(job, trial)
 
     def _ask_next(self) -> tuple[optuna.Trial, TrialJob]:
         started = time.perf_counter()
@@ -205,14 +211,6 @@ class SearchLoop:
         except BaseException:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
-
-    def _submit(self, job: TrialJob, trial: optuna.Trial) -> "Future[TrialResult]":
-        try:
-            return self._runner.submit(job, trial)
-        except BrokenProcessPool as error:  # found out a moment before the running trials did
-            future: Future[TrialResult] = Future()
-            future.set_exception(error)
-            return future
 
     def _draw(self, trial: optuna.Trial) -> dict[str, Any]:
         params = self._space.suggest(trial)
@@ -234,31 +232,51 @@ class SearchLoop:
     def _collect(self, future: "Future[TrialResult]") -> None:
         if future not in self._pending:
             return
-        if isinstance(future.exception(), BrokenProcessPool):
+        trial, job = self._pending[future]
+        if self._find_death(future, trial) is not None:
             self._rerun_alone()
             return
-        trial, job = self._pending[future]
         self._tell(trial, job, future.result())
         del self._pending[future]
 
+    def _find_death(self, future: "Future[TrialResult]", trial: optuna.Trial) -> Death | None:
+        """Return how the worker of a trial died, if it did."""
+        error = CancelledError() if future.cancelled() else future.exception()
+        if error is None:
+            return None
+        seconds = time.time() - self._submitted[trial.number]
+        return self._runner.diagnose(error, trial.number, seconds)
+
     def _rerun_alone(self) -> None:
         """Run what was in flight when a worker died, one by one, to find the culprit."""
-        suspects = list(self._pending.values())
-        self._pending.clear()
-        for position, (trial, job) in enumerate(suspects):
-            self._runner.restart()
-            future = self._submit(job, trial)
-            self._pending = {future: (trial, job)}
-            self._pending.update({Future(): suspect for suspect in suspects[position + 1 :]})
-            wait([future])
-            del self._pending[future]
-            if isinstance(future.exception(), BrokenProcessPool):
-                reason = "The worker process died twice while it evaluated this candidate."
-                result = TrialResult(failed_record(job.number, job.params, reason), {}, 0.0)
+        if self._runner.death_takes_all:
+            wait(self._pending)
+        suspects = [
+            (future, self._find_death(future, trial))
+            for future, (trial, _) in self._pending.items()
+            if future.done()
+        ]
+        broken = True
+        for future, death in suspects:
+            if death is None:  # it had finished in time
+                continue
+            trial, job = self._pending[future]
+            again = future
+            if not death.final:
+                if broken:
+                    self._runner.restart()
+                again = self._submit(trial, job)
+                wait([again])
+                death = self._find_death(again, trial)
+            broken = death is not None or not self._runner.death_takes_all
+            if death is None:
+                result = again.result()
             else:
-                result = future.result()
+                result = TrialResult(failed_record(job.number, job.params, death.reason), {}, 0.0)
             self._tell(trial, job, result)
-            self._pending.clear()
+            del self._pending[future]
+        if broken:
+            self._runner.restart()
 
     def _tell(self, trial: optuna.Trial, job: TrialJob, result: TrialResult) -> None:
         record = result.record
