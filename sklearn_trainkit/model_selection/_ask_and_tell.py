@@ -158,7 +158,7 @@ class SearchLoop:
             if self._joint is not None:
                 self._joint.start()
             self._run()
-            self._hear_from_others()
+            self._hear_from_others(refresh=True)
             clean = True
         except KeyboardInterrupt:
             self.interrupted = True
@@ -181,9 +181,11 @@ class SearchLoop:
             for future in self._wait():
                 self._collect(future)
 
-    def _hear_from_others(self) -> None:
+    def _hear_from_others(self, *, refresh: bool = False) -> None:
         """Take in what other processes have finished in the same study."""
-        for frozen, record in [] if self._joint is None else self._joint.read_news():
+        if self._joint is None:
+            return
+        for frozen, record in self._joint.read_news(refresh=refresh):
             self.records.append(record)
             self._rate(record)
             self._runner.tell(frozen)
@@ -238,8 +240,9 @@ class SearchLoop:
             self._waiting = deque(_list_untried(self._study, len(self._enqueued)))
         if self._waiting:
             index = self._waiting.popleft()
-            self._study.enqueue_trial(self._enqueued[index].fixed, user_attrs={ENQUEUED: index})
-        trial = self._study.ask()
+            trial = self._study.ask_for(self._enqueued[index].fixed, {ENQUEUED: index})
+        else:
+            trial = self._study.ask()
         try:
             if self._joint is not None and not self._joint.admit(trial, self._budget.n_trials):
                 return None

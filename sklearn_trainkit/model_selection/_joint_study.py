@@ -50,6 +50,7 @@ class JointStudy:
         self._space = space
         self._enqueued = enqueued
         self._known: set[int] = set()
+        self._seen: list[FrozenTrial] = []
         self._drivers = Drivers(study)
         try:
             self.rescue()
@@ -75,8 +76,8 @@ class JointStudy:
         return [self._n_found] if self._n_found else None
 
     def count_started(self) -> int:
-        """Return how many trials have finished or are running."""
-        return sum(_counts(trial) for trial in self._read())
+        """Return how many trials had finished or were running when last looked."""
+        return sum(_counts(trial) for trial in self._seen)
 
     def admit(self, trial: optuna.Trial, n_trials: int | None) -> bool:
         """Return whether a trial just asked for may run; if not, it is withdrawn.
@@ -96,10 +97,14 @@ class JointStudy:
             return False
         return True
 
-    def read_news(self) -> list[tuple[FrozenTrial, TrialRecord]]:
-        """Return the trials of others that have finished since the last call."""
+    def read_news(self, *, refresh: bool = True) -> list[tuple[FrozenTrial, TrialRecord]]:
+        """Return the trials of others that have finished since the last call.
+
+        Without ``refresh`` those that were seen when the last trial was admitted: a database is
+        read once per trial.
+        """
         news = []
-        for trial in self._read():
+        for trial in self._read() if refresh else self._seen:
             finished = trial.state.is_finished() and RECORD in trial.user_attrs
             if finished and trial.number not in self._known:
                 self._known.add(trial.number)
@@ -158,7 +163,8 @@ class JointStudy:
         return True
 
     def _read(self) -> list[FrozenTrial]:
-        return self._study._storage.get_all_trials(self._study._study_id, deepcopy=False)
+        self._seen = self._study._storage.get_all_trials(self._study._study_id, deepcopy=False)
+        return self._seen
 
 
 def _counts(trial: FrozenTrial) -> bool:
