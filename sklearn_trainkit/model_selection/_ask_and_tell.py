@@ -235,7 +235,6 @@ class SearchLoop:
 
     def _ask_next(self) -> tuple[optuna.Trial, TrialJob] | None:
         """Return the next trial, or None if another process took what was left."""
-        started = time.perf_counter()
         if self._waiting and self._joint is not None:
             self._waiting = deque(_list_untried(self._study, len(self._enqueued)))
         if self._waiting:
@@ -247,6 +246,7 @@ class SearchLoop:
             if self._joint is not None and not self._joint.admit(trial, self._budget.n_trials):
                 return None
             self._n_asked += 1
+            started = time.perf_counter()
             params = self._draw(trial)
             self.ask_seconds += time.perf_counter() - started
             return trial, TrialJob(trial.number, params, self._begin_task(trial.number))

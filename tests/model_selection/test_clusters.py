@@ -147,3 +147,16 @@ def test_a_trial_that_hangs_in_a_matrix_product_is_ended(backend):
 
 def test_workers_use_one_thread_unless_told_otherwise(backend):
     assert fit(backend, Faulty(), {"a": [0]}, n_trials=1).best_score_ == 1.0
+
+
+def test_ctrl_c_keeps_what_the_workers_have_finished(backend):
+    def interrupt(study, trial):
+        if trial.number == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.warns(UserWarning, match="Interrupted after 3 trials"):
+        search = fit(backend, n_trials=20, random_state=0, callbacks=[interrupt])
+    assert search.interrupted_
+    assert len(search.cv_results_["params"]) == 3
+    again = fit(backend, n_trials=3, random_state=0)
+    assert again.cv_results_["params"] == search.cv_results_["params"]

@@ -1,17 +1,20 @@
-"""The code of docs/search.md runs as it stands."""
+"""The code of docs/search.md and docs/scaling.md runs as it stands."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 import sklearn_trainkit
 
-PAGE = Path(sklearn_trainkit.__file__).parents[1] / "docs" / "search.md"
+DOCS = Path(sklearn_trainkit.__file__).parents[1] / "docs"
 
 
-def test_the_page_runs(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("page", "n_blocks"), [("search.md", 3), ("scaling.md", 1)])
+def test_the_page_runs(page, n_blocks, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    assert len(blocks) == n_blocks
     names = {}
     for block in blocks:
         exec(block, names)
