@@ -11,6 +11,8 @@ from sklearn_trainkit.neural_network import (
     MLPNetRegressor,
     NetClassifier,
     NetRegressor,
+    RecurrentNetClassifier,
+    RecurrentNetRegressor,
 )
 from sklearn_trainkit.neural_network._mlp_module import MLPModule
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
@@ -24,6 +26,8 @@ ESTIMATORS = [
     NetRegressor(MLPModule),
     MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam", max_epochs=100),
     MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
+    RecurrentNetClassifier((8,), sequence_shape=(-1, 1), lr=0.03, batch_size=-1),
+    RecurrentNetRegressor((8,), cell="gru", sequence_shape=(-1, 1), lr=0.03),
 ]
 
 
@@ -32,7 +36,17 @@ def test_scikit_learns_estimator_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("cls", [MLPNetClassifier, MLPNetRegressor, NetClassifier, NetRegressor])
+NETS = [
+    MLPNetClassifier,
+    MLPNetRegressor,
+    NetClassifier,
+    NetRegressor,
+    RecurrentNetClassifier,
+    RecurrentNetRegressor,
+]
+
+
+@pytest.mark.parametrize("cls", NETS)
 def test_documented_defaults_are_those_of_the_signature(cls):
     parameters = cls.__doc__.split("Attributes\n")[0]
     documented = dict(re.findall(r"^ {4}(\w+) :.*?default=(.+)$", parameters, re.MULTILINE))
