@@ -241,7 +241,12 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
 
     def _target_array(self, X: np.ndarray, y: Any) -> np.ndarray:
         if not self.return_sequences:
-            return super()._target_array(X, y)
+            try:
+                return super()._target_array(X, y)
+            except ValueError as error:
+                raise ValueError(
+                    f"{error} (A target for each step needs return_sequences=True.)"
+                ) from error
         return step_targets(y, step_counts(X), X.shape[1])
 
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:

@@ -180,7 +180,10 @@ class SequenceNet(BaseNet):
         return min(max(16, rows), super()._rows_per_pass())
 
     def _as_array(self, X: Any) -> Any:
-        return joined_sequences(super()._as_array(X))
+        X = joined_sequences(super()._as_array(X))
+        if self.sequence_shape is None and getattr(X, "ndim", 3) == 2:
+            as_sequences(X, None)  # says what is wanted, before features are counted
+        return X
 
     def _as_samples(self, X: np.ndarray) -> np.ndarray:
         X = as_sequences(X, self.sequence_shape)

@@ -73,8 +73,10 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
     as_list = list(y) if isinstance(y, (list, tuple)) or _is_object_array(y) else None
     if as_list is not None:
         _check_list(as_list, n_steps, longest, name)
-        first = as_list[0]
-        y = joined_sequences(as_list, name, n_dims=np.ndim(first))
+        parts = [np.asarray(part) for part in as_list]
+        if any(part.dtype != np.float32 for part in parts):
+            parts = [part.astype(np.float64) for part in parts]
+        y = joined_sequences(parts, name, n_dims=parts[0].ndim)
     y = np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y)
     if y.dtype != np.float32:
         y = y.astype(np.float64)
