@@ -3,18 +3,20 @@ Can clipping rescue an exploding recurrence?
 ============================================
 
 A simple recurrent network multiplies its state by the same matrix at every step, and the
-gradient by its transpose at every step back. Where that matrix stretches, the gradient grows with
-the number of steps. We train such a network on sequences of sixty steps, with and without
-clipping the gradient's norm.
+gradient by its transpose at every step back. Where that matrix stretches, the gradient can grow
+with the number of steps, and one step along it ends far away. We train such a network on
+sequences of a hundred steps at several learning rates, with and without clipping the norm of the
+gradient.
 
-    python examples/clipping_recurrent.py [--output FOLDER]
+    python examples/clipping_recurrent.py [--output FOLDER] [--epochs 30]
 """
 
 # %%
 # The question on the smallest data that shows it
 # -----------------------------------------------
-# Noise, and as the target the sum of its last five steps. The recurrent weights start as
-# rotations times 1.2: a signal that tanh does not hold back grows by a fifth at every step.
+# Noise, and as the target a sum in which each step counts 0.8 times as much as the one after it.
+# The recurrent weights start as rotations times 1.3: what tanh does not hold back grows by three
+# tenths at every step.
 
 import argparse
 from pathlib import Path
@@ -31,25 +33,23 @@ from torch.nn.utils import get_total_norm
 from sklearn_trainkit.exceptions import DivergenceError
 from sklearn_trainkit.neural_network import RecurrentNetRegressor
 
-EPOCHS = 30
-VARIANTS = {
-    "no clipping": {"clip_norm": None, "lr": 0.3},
-    "no clipping, a tenth of the rate": {"clip_norm": None, "lr": 0.03},
-    "norm clipped to 1": {"clip_norm": 1.0, "lr": 0.3},
-}
+N_STEPS = 100
+RATES = (0.01, 0.03, 0.1, 0.3)
+SHOWN = 0.1
+CLIPPING = {"no clipping": None, "norm clipped to 1": 1.0}
 
 
-def make_data(n_sequences, seed):
-    X = np.random.default_rng(seed).normal(size=(n_sequences, 60, 1)).astype(np.float32)
-    return X, X[:, -5:, 0].sum(axis=1)
+def make_data(n_sequences=128):
+    X = np.random.default_rng(0).normal(size=(n_sequences, N_STEPS, 1)).astype(np.float32)
+    return X, X[..., 0] @ 0.8 ** np.arange(N_STEPS)[::-1]
 
 
 def stretching(weight):
-    nn.init.orthogonal_(weight, gain=1.2)
+    nn.init.orthogonal_(weight, gain=1.3)
 
 
 # %%
-# A callback of four lines notes the norm of every step's gradient, before it is clipped.
+# A small callback notes the norm of every step's gradient, before it is clipped.
 
 
 class NormMeter(Callback):
@@ -63,70 +63,89 @@ class NormMeter(Callback):
 
 
 # %%
-# Training and the figure
-# -----------------------
+# Training
+# --------
+# A fit that ends in NaN or infinity raises an error; here it is an outcome to be counted.
 
 
-def train(X, y, **params):
+def train(X, y, clip_norm, lr, n_epochs):
     meter = NormMeter()
     net = RecurrentNetRegressor(
         (32,),
         cell="tanh",
         init=stretching,
+        clip_norm=clip_norm,
         optimizer="sgd",
+        lr=lr,
         lr_schedule="constant",
         batch_size=32,
-        max_epochs=EPOCHS,
+        max_epochs=n_epochs,
         callbacks=[meter],
         random_state=0,
-        **params,
     )
     try:
         net.fit(X, y)
-        outcome = None
-    except DivergenceError as error:
-        outcome = str(error)
+        last = net.history[-1]["train_loss"]
+    except DivergenceError:
+        last = np.inf
     losses = [row["train_loss"] for row in net.history if "train_loss" in row]
-    return net, losses, meter.norms_, outcome
+    return losses, meter.norms_, last
+
+
+# %%
+# The figure
+# ----------
 
 
 def draw(runs, path):
-    figure, (curves, norms) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for name, (_, losses, gradient_norms, outcome) in runs.items():
-        (line,) = curves.semilogy(range(1, len(losses) + 1), losses, marker=".", label=name)
-        if outcome is not None:
-            curves.plot(len(losses), losses[-1], "x", color=line.get_color(), markersize=12)
-            curves.annotate(
-                "infinite in the next epoch",
-                (len(losses), losses[-1]),
-                xytext=(8, 0),
-                textcoords="offset points",
-            )
-        steps = np.arange(1, len(gradient_norms) + 1)
-        norms.semilogy(steps, gradient_norms, linewidth=1, color=line.get_color())
-    norms.axhline(1.0, color="grey", linestyle=":", linewidth=1)
-    norms.annotate("clipped down to here", (60, 1.0), (0, 4), textcoords="offset points")
-    curves.set(xlabel="epoch", ylabel="training loss", title="What is learnt")
+    figure, (curves, norms, rates) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    for index, name in enumerate(CLIPPING):
+        losses, gradient_norms, _ = runs[name, SHOWN]
+        color = f"C{index}"
+        curves.semilogy(range(1, len(losses) + 1), losses, marker=".", color=color, label=name)
+        norms.semilogy(range(1, len(gradient_norms) + 1), gradient_norms, color=color, lw=1)
+        last = np.array([runs[name, lr][2] for lr in RATES])
+        ended = np.isfinite(last)
+        rates.loglog(np.array(RATES)[ended], last[ended], marker="o", color=color)
+        for lr in np.array(RATES)[~ended]:
+            rates.plot(lr, 2.0, marker="x", color=color, markersize=10)
+            rates.annotate("diverges", (lr, 2.0), (-50, -3), textcoords="offset points")
+    curves.set(xlabel="epoch", ylabel="training loss", title=f"What is learnt, rate {SHOWN}")
     curves.legend()
-    norms.set(xlabel="step", ylabel="norm of the gradient", title="Before clipping")
+    norms.axhline(1.0, color="grey", linestyle=":", linewidth=1)
+    norms.set(xlabel="step", ylabel="norm of the gradient", title=f"Before clipping, rate {SHOWN}")
+    rates.set(xlabel="learning rate", ylabel="last training loss", title="Which rates are usable")
     figure.savefig(path, dpi=150)
 
 
-def main(output):
-    X, y = make_data(128, seed=0)
-    X_test, y_test = make_data(1000, seed=1)
-    runs = {name: train(X, y, **params) for name, params in VARIANTS.items()}
-    for name, (net, losses, norms, outcome) in runs.items():
-        end = f"test R2 {net.score(X_test, y_test):.3f}" if outcome is None else outcome
+def main(output, n_epochs):
+    X, y = make_data()
+    runs = {
+        (name, lr): train(X, y, clip_norm, lr, n_epochs)
+        for name, clip_norm in CLIPPING.items()
+        for lr in RATES
+    }
+    for (name, lr), (_, norms, last) in runs.items():
         print(
-            f"{name:33} largest gradient {np.nanmax(norms):.1e}, "
-            f"last loss {losses[-1]:.3g}. {end}"
+            f"{name:17} rate {lr:4}: first gradient {norms[0]:.0f}, largest "
+            f"{np.nanmax(norms):.0e}, last loss {last:.3f}"
         )
     output.mkdir(parents=True, exist_ok=True)
     draw(runs, output / "clipping_recurrent.png")
 
 
+# %%
+# What we learned
+# ---------------
+# At a rate of 0.1 the gradient without clipping jumps to thousands within six steps, and after
+# that every step makes the next one larger, until the loss is infinite. Clipped, the same network
+# at the same rate ends lower than any other run here. A smaller rate is a remedy as well: at 0.01
+# the network learns without clipping, and there clipping is in the way, since it shortens every
+# step. What clipping brings is room: rates from 0.03 to 0.3 all end below 0.1.
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--output", type=Path, default=Path("clipping_recurrent_output"))
-    main(parser.parse_args().output)
+    parser.add_argument("--epochs", type=int, default=30)
+    options = parser.parse_args()
+    main(options.output, options.epochs)
