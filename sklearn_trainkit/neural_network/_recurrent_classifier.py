@@ -18,7 +18,7 @@ from sklearn_trainkit.neural_network._target_kinds import ClassifierNet
     samples="sequences",
     samples_capital="Sequences",
     clip_norm=1.0,
-    lr=0.003,
+    lr=0.01,
     max_epochs=40,
     weight_decay=0.0,
 )
@@ -30,15 +30,15 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
 
     Parameters
     ----------
-    hidden_units : sequence of int, default=(128,)
+    hidden_units : sequence of int, default=(64,)
         Units of each recurrent layer, in each direction.
-    cell : {"gru", "lstm", "tanh"}, default="lstm"
+    cell : {"gru", "lstm", "tanh"}, default="gru"
         "tanh" is the simple recurrence of Elman, whose gradients vanish or explode with the
         number of steps.
-    bidirectional : bool, default=False
+    bidirectional : bool, default=True
         Whether each layer also runs backwards in time. It then has twice as many features, and
         the output of a step has seen the steps after it.
-    pooling : {"last", "max", "mean"}, default="last"
+    pooling : {"last", "max", "mean"}, default="mean"
         What of the sequence goes to the output: the state after its last step (for the backward
         direction, its first), or the largest or mean features over its steps.
     norm : {"layer", "rms"} or None, default=None
@@ -92,11 +92,11 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
 
     def __init__(
         self,
-        hidden_units: Sequence[int] = (128,),
+        hidden_units: Sequence[int] = (64,),
         *,
-        cell: str = "lstm",
-        bidirectional: bool = False,
-        pooling: str = "last",
+        cell: str = "gru",
+        bidirectional: bool = True,
+        pooling: str = "mean",
         norm: str | None = None,
         skip: str | None = None,
         dropout: float | Sequence[float] = 0.0,
@@ -110,7 +110,7 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         clip_adaptive: float | None = None,
         optimizer: Any = "adamw",
         optimizer_params: dict | None = None,
-        lr: float = 0.003,
+        lr: float = 0.01,
         weight_decay: float = 0.0,
         lr_schedule: Any = "one_cycle",
         lr_schedule_params: dict | None = None,

@@ -22,7 +22,7 @@ from sklearn_trainkit.neural_network._tensor_loader import Rows
     samples="sequences",
     samples_capital="Sequences",
     clip_norm=1.0,
-    lr=0.003,
+    lr=0.01,
     max_epochs=40,
     weight_decay=0.0,
     score="valid_r2",
@@ -37,9 +37,9 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
 
     Parameters
     ----------
-    hidden_units : sequence of int, default=(128,)
+    hidden_units : sequence of int, default=(64,)
         Units of each recurrent layer, in each direction.
-    cell : {"gru", "lstm", "tanh"}, default="lstm"
+    cell : {"gru", "lstm", "tanh"}, default="gru"
         "tanh" is the simple recurrence of Elman, whose gradients vanish or explode with the
         number of steps.
     bidirectional : bool, default=False
@@ -107,9 +107,9 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
 
     def __init__(
         self,
-        hidden_units: Sequence[int] = (128,),
+        hidden_units: Sequence[int] = (64,),
         *,
-        cell: str = "lstm",
+        cell: str = "gru",
         bidirectional: bool = False,
         pooling: str = "last",
         norm: str | None = None,
@@ -126,7 +126,7 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
         clip_adaptive: float | None = None,
         optimizer: Any = "adamw",
         optimizer_params: dict | None = None,
-        lr: float = 0.003,
+        lr: float = 0.01,
         weight_decay: float = 0.0,
         lr_schedule: Any = "one_cycle",
         lr_schedule_params: dict | None = None,

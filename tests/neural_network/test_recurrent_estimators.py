@@ -256,7 +256,7 @@ def test_class_weights_and_multilabel_targets():
 
 
 def test_gradient_flow_names_the_recurrent_weights():
-    net = RecurrentNetClassifier(callbacks=[GradientFlow(warn=False)], **FAST).fit(PADDED, LABELS)
+    net = RecurrentNetRegressor(callbacks=[GradientFlow(warn=False)], **FAST).fit(PADDED, TARGETS)
     names = [layer.layer for layer in net.history[-1]["gradient_flow"]]
     assert names == [
         "layers.0.forwards.weight_ih_l0",
