@@ -39,6 +39,8 @@ def ours(X, y, lengths, cell, n_epochs):
     net = RecurrentNetClassifier(
         (UNITS,),
         cell=cell,
+        bidirectional=False,
+        pooling="last",
         init="default",
         standardize_X=False,
         label_smoothing=0.0,
@@ -102,6 +104,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="fewer rows and rounds")
+    parser.add_argument("--cells", nargs="+", default=list(CELLS), choices=CELLS)
+    parser.add_argument("--steps", nargs="+", type=int, default=[30, 100])
     options = parser.parse_args()
     torch.set_num_threads(1)
     rounds = 3 if options.quick else options.rounds
@@ -109,8 +113,10 @@ def main():
     n_epochs = 4
     print(f"{'cell':5} {'steps':>12} {'hand ms':>8} {'ours':>6} {'packed':>7}")
     for n_steps, ragged in ((30, False), (30, True), (100, True)):
+        if n_steps not in options.steps:
+            continue
         X, y, lengths = make_data(n_rows, n_steps, ragged)
-        for cell in CELLS:
+        for cell in options.cells:
             data = (X, y, lengths, cell)
             wanted = hand_written(*data, 3)
             np.testing.assert_allclose(ours(*data, 3), wanted, rtol=1e-4)
