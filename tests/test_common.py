@@ -7,12 +7,15 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_trainkit.neural_network import (
+    ConvNetClassifier,
+    ConvNetRegressor,
     MLPNetClassifier,
     MLPNetRegressor,
     NetClassifier,
     NetRegressor,
     RecurrentNetClassifier,
     RecurrentNetRegressor,
+    UNetSegmenter,
 )
 from sklearn_trainkit.neural_network._mlp_module import MLPModule
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
@@ -28,6 +31,20 @@ ESTIMATORS = [
     MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
     RecurrentNetClassifier((8,), sequence_shape=(-1, 1), batch_size=-1),
     RecurrentNetRegressor((8,), cell="lstm", sequence_shape=(-1, 1), lr=0.03),
+    ConvNetClassifier((8,), image_shape=(1, -1), norm="layer", lr=0.01),
+    ConvNetRegressor((8,), image_shape=(1, -1), norm=None, pooling=None, lr=0.01),
+]
+
+NETWORKS = [
+    ConvNetClassifier,
+    ConvNetRegressor,
+    MLPNetClassifier,
+    MLPNetRegressor,
+    NetClassifier,
+    NetRegressor,
+    RecurrentNetClassifier,
+    RecurrentNetRegressor,
+    UNetSegmenter,
 ]
 
 
@@ -36,17 +53,7 @@ def test_scikit_learns_estimator_checks(estimator, check):
     check(estimator)
 
 
-NETS = [
-    MLPNetClassifier,
-    MLPNetRegressor,
-    NetClassifier,
-    NetRegressor,
-    RecurrentNetClassifier,
-    RecurrentNetRegressor,
-]
-
-
-@pytest.mark.parametrize("cls", NETS)
+@pytest.mark.parametrize("cls", NETWORKS)
 def test_documented_defaults_are_those_of_the_signature(cls):
     parameters = cls.__doc__.split("Attributes\n")[0]
     documented = dict(re.findall(r"^ {4}(\w+) :.*?default=(.+)$", parameters, re.MULTILINE))

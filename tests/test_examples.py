@@ -102,3 +102,21 @@ def test_clipping_recurrent_shows_which_rates_diverge(monkeypatch, tmp_path, cap
     assert len(diverged) == 2
     assert all("no clipping" in line for line in diverged)
     assert (tmp_path / "clipping_recurrent.png").stat().st_size > 10_000
+
+
+def test_unet_masks_scores_both_networks_and_draws(monkeypatch, tmp_path, capsys):
+    run_example(monkeypatch, "unet_masks.py", "--epochs", 1, "--output", tmp_path)
+    assert "without: Dice" in capsys.readouterr().out
+    assert (tmp_path / "masks.png").stat().st_size > 10_000
+
+
+def test_images_reads_a_file(monkeypatch, tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    X = generator.integers(0, 256, size=(80, 3, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", X=X, y=np.arange(80) % 3)
+    run_example(
+        monkeypatch, "images.py", "--data", tmp_path / "images.npz", "--rows", 60, "--epochs", 1
+    )
+    out = capsys.readouterr().out
+    assert "60 images of (3, 8, 8)" in out
+    assert "densely connected" in out

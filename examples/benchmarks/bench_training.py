@@ -9,7 +9,6 @@ the hand-written PyTorch loop with fused Adam and batches gathered by index.
 
 # %%
 import argparse
-import copy
 import itertools
 import time
 import warnings
@@ -20,10 +19,10 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from skorch import NeuralNetClassifier
-from skorch.callbacks import EpochScoring
 from torch import nn
 from torch.nn import functional
 
+from sklearn_trainkit.callbacks import EpochScoring, GradientFlow
 from sklearn_trainkit.neural_network import MLPNetClassifier
 from sklearn_trainkit.utils._random_streams import stream_seeds
 
@@ -119,14 +118,14 @@ def scikit_learn(X, y, batch_size, n_epochs):
 
 
 def watched(X, y, batch_size, n_epochs):
-    """Ours with history, clipping's gradient hook off, and an epoch-scoring callback on."""
-    scoring = EpochScoring("accuracy", name="acc", on_train=True, use_caching=True)
-    return ours(X, y, batch_size, n_epochs, callbacks=[copy.deepcopy(scoring)])
+    """Ours with history, a score an epoch and gradient diagnostics on."""
+    scoring = EpochScoring("accuracy", lower_is_better=False, on_train=True)
+    return ours(X, y, batch_size, n_epochs, callbacks=[scoring, GradientFlow()])
 
 
 PEERS = {
     "ours": ours,
-    "ours + EpochScoring": watched,
+    "ours + callbacks": watched,
     "plain skorch": plain_skorch,
     "scikit-learn MLP": scikit_learn,
 }

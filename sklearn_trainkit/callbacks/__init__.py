@@ -6,6 +6,7 @@ from sklearn_trainkit.callbacks._clipping import (
     clip_by_norm_,
     clip_by_value_,
 )
+from sklearn_trainkit.callbacks._epoch_scoring import EpochScoring
 from sklearn_trainkit.callbacks._gradient_flow import (
     GradientFlow,
     LayerFlow,
@@ -24,6 +25,7 @@ from sklearn_trainkit.callbacks._training_traces import FitTrace, TrainingSpent,
 __all__ = [
     "EVALUATION_TASK",
     "REFIT_TASK",
+    "EpochScoring",
     "FitTrace",
     "GradientClipping",
     "GradientFlow",

@@ -164,48 +164,48 @@ class GradientFlow(Callback):
     def initialize(self) -> "GradientFlow":
         """Forget earlier trainings."""
         self.diagnosis_: str | None = None
-        self._epochs: list[list[LayerFlow]] = []
-        self._start: list[torch.Tensor] | None = None
-        self._watched: list[torch.nn.Parameter] = []
-        self._seen = False
+        self.epochs_: list[list[LayerFlow]] = []
+        self.start_: list[torch.Tensor] | None = None
+        self.watched_: list[torch.nn.Parameter] = []
+        self.seen_ = False
         return self
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Look at the first step of the epoch."""
-        self._seen = False
+        self.seen_ = False
 
     def on_grad_computed(self, net: Any, named_parameters: Iterable, **kwargs: Any) -> None:
         """Measure the gradients; a step later, what the step did to the weights."""
-        if self._seen:
+        if self.seen_:
             self._measure_update()
             return
-        self._seen = True
+        self.seen_ = True
         named = [(n, p) for n, p in named_parameters if p.grad is not None and p.grad.ndim >= 2]
-        self._epochs.append(gradient_flow(named))
-        self._watched = [parameter for _, parameter in named]
-        self._start = [parameter.detach().clone() for parameter in self._watched]
+        self.epochs_.append(gradient_flow(named))
+        self.watched_ = [parameter for _, parameter in named]
+        self.start_ = [parameter.detach().clone() for parameter in self.watched_]
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Put the epoch's record into the history."""
         self._measure_update()
-        if self._epochs:
-            net.history.record("gradient_flow", self._epochs[-1])
+        if self.epochs_:
+            net.history.record("gradient_flow", self.epochs_[-1])
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Name what is wrong."""
-        self._start, self._watched = None, []
-        self.diagnosis_ = diagnose_flow(self._epochs)
+        self.start_, self.watched_ = None, []
+        self.diagnosis_ = diagnose_flow(self.epochs_)
         if self.warn and self.diagnosis_ is not None:
             warnings.warn(self.diagnosis_, GradientFlowWarning, stacklevel=2)
 
     def _measure_update(self) -> None:
-        if self._start is None:
+        if self.start_ is None:
             return
         with torch.no_grad():
             ratios = [
                 float((now - before).norm()) / max(float(before.norm()), 1e-12)
-                for now, before in zip(self._watched, self._start, strict=True)
+                for now, before in zip(self.watched_, self.start_, strict=True)
             ]
-        self._start = None
-        flow = zip(self._epochs[-1], ratios, strict=True)
-        self._epochs[-1] = [layer._replace(update_ratio=ratio) for layer, ratio in flow]
+        self.start_ = None
+        flow = zip(self.epochs_[-1], ratios, strict=True)
+        self.epochs_[-1] = [layer._replace(update_ratio=ratio) for layer, ratio in flow]

@@ -1,17 +1,33 @@
 """Neural networks as scikit-learn estimators."""
 
+from sklearn_trainkit.neural_network._conv_classifier import ConvNetClassifier
+from sklearn_trainkit.neural_network._conv_regressor import ConvNetRegressor
+from sklearn_trainkit.neural_network._mask_metrics import (
+    dice_score,
+    dice_scorer,
+    iou_score,
+    iou_scorer,
+)
 from sklearn_trainkit.neural_network._mlp_classifier import MLPNetClassifier
 from sklearn_trainkit.neural_network._mlp_regressor import MLPNetRegressor
 from sklearn_trainkit.neural_network._net_classifier import NetClassifier
 from sklearn_trainkit.neural_network._net_regressor import NetRegressor
 from sklearn_trainkit.neural_network._recurrent_classifier import RecurrentNetClassifier
 from sklearn_trainkit.neural_network._recurrent_regressor import RecurrentNetRegressor
+from sklearn_trainkit.neural_network._unet_segmenter import UNetSegmenter
 
 __all__ = [
+    "ConvNetClassifier",
+    "ConvNetRegressor",
     "MLPNetClassifier",
     "MLPNetRegressor",
     "NetClassifier",
     "NetRegressor",
     "RecurrentNetClassifier",
     "RecurrentNetRegressor",
+    "UNetSegmenter",
+    "dice_score",
+    "dice_scorer",
+    "iou_score",
+    "iou_scorer",
 ]

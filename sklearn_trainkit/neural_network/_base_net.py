@@ -180,6 +180,10 @@ class BaseNet(SkorchFace):
         if fresh:
             self._learn_targets(y, weight)
         seeds = stream_seeds(self.random_state)
+        if fresh:
+            self._split_seed = seeds.split
+        # A warm start must not stop by rows that it has been trained on.
+        seeds = seeds._replace(split=self._split_seed)
         train, valid = self._split(X, y, weight, X_val, y_val, groups, seeds)
         if fresh:
             self._initialize_all(seeds, train)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import Callback, EpochScoring, LRScheduler
 
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks, is_part_of_task
 
@@ -17,14 +17,19 @@ def has_sklearn_callbacks(net: Any) -> bool:
 def overridden_hooks(net: Any) -> dict[str, Any]:
     """Return, for each skorch hook, the callbacks' methods that do something.
 
-    The entry "needs_data_sets" tells whether anybody reads data sets at the ends of an epoch.
+    The entry "needs_data_sets" tells whether anybody reads data sets at the ends of an epoch;
+    "on_batch_output" has those that only collect what the network gave for each batch.
     """
     names = [name for name in vars(Callback) if name.startswith("on_")]
     hooks: dict[str, Any] = {name: [] for name in names}
+    hooks["on_batch_output"] = []
     for _, callback in net.callbacks_:
+        collects = isinstance(callback, EpochScoring)
         for name in names:
             method: Callable = getattr(callback, name)
-            if getattr(method, "__func__", method) is not getattr(Callback, name):
+            if name == "on_batch_end" and collects:
+                hooks["on_batch_output"].append(method)
+            elif getattr(method, "__func__", method) is not getattr(Callback, name):
                 hooks[name].append(method)
     hooks["needs_data_sets"] = bool(hooks["on_epoch_begin"] or hooks["on_epoch_end"])
     return hooks

@@ -91,8 +91,8 @@ def check_enough_rows(n_rows: int, norm: str | None) -> None:
     """Raise if batch normalization would see a single row."""
     if norm == "batch" and n_rows < 2:
         raise ValueError(
-            f"norm='batch' needs at least 2 rows in a batch, for their variance. Got {n_rows}; "
-            "use norm='layer' or a larger batch_size."
+            f"Batch normalization needs at least 2 rows in a batch, for their variance. Got "
+            f"batch_size={n_rows}; use a larger one, or another normalization (norm='layer')."
         )
 
 

@@ -70,9 +70,13 @@ def check_keywords(factory: Callable, kwargs: Mapping[str, Any], optimizer: obje
     if any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
         return
     unknown = sorted(set(kwargs) - set(accepted))
+    if "weight_decay" in unknown:
+        raise ValueError(
+            f"optimizer={optimizer!r} has no weight decay; use weight_decay=0.0 beside it. Got "
+            f"weight_decay={kwargs['weight_decay']!r}."
+        )
     if unknown:
         takes = [name for name in accepted if name not in ("params", "self")]
         raise ValueError(
-            f"optimizer={optimizer!r} does not take {unknown}; optimizer_params and weight_decay "
-            f"may name {takes}."
+            f"optimizer={optimizer!r} does not take {unknown}; optimizer_params may name {takes}."
         )

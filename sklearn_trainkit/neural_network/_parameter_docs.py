@@ -58,7 +58,7 @@ lr_schedule : str or callable, default="one_cycle"
 lr_schedule_params : dict or None, default=None
     Settings of the schedule; ``{{"warmup": 0.05}}`` warms up over a twentieth of the steps.
 batch_size : int or "auto", default={batch_size}
-    {samples_capital} of a batch; -1 takes all. "auto" is near a twentieth of the {samples}, from
+    {Samples} of a batch; -1 takes all. "auto" is near a twentieth of the {samples}, from
     64 to 256. A single one left over at the end of an epoch joins the batch before it.
 max_epochs : int, default={max_epochs}
     Passes over the training {samples}.
@@ -79,7 +79,8 @@ warm_start : bool, default=False
 checkpoint_dir : str, path or None, default=None
     Folder for checkpoints. A fit that was cut short and is started again, with the same
     parameters and data, goes on where it was, bit for bit; one that had ended returns at
-    once. Fits of other parameters or folds have files of their own.
+    once. Fits of other parameters or folds have files of their own. What skorch callbacks keep
+    for themselves, an EarlyStopping's patience for example, is not in them.
 callbacks : list or None, default=None
     skorch callbacks. scikit-learn's are set with ``set_callbacks``.
 device : str or torch.device, default="cpu"
@@ -99,6 +100,53 @@ random_state : int, RandomState instance or None, default=None
     Seeds weights, the order of {samples}, dropout and the validation split. An int gives the same
     network on the same machine, bit for bit, whatever numpy's and torch's global seeds;
     those stay untouched.
+"""
+
+IMAGES = """\
+image_shape : tuple of int or None, default=None
+    Shape of the image in a flat row of X: (channels, height, width), or (height, width) for one
+    channel; one entry may be -1. None for X of (n, channels, height, width) or
+    (n, height, width).
+standardize_X : bool, default=True
+    Standardize each channel inside the network by mean and standard deviation of the training
+    images. Done batch by batch, so uint8 images and memory maps stay as they are.
+flip : {{"horizontal", "vertical", "both"}} or None, default=None
+    Mirror training images at random.
+max_shift : int, default=0
+    Most pixels that training images are moved by at random, along each axis; the pixels of the
+    edge are repeated.
+crop_size : int, tuple of (height, width) or None, default=None
+    Size of the parts cut out of training images at random. Predictions are for whole images.
+"""
+
+CONV = """\
+channels : sequence of int, default=(16, 32, 64, 128)
+    Width of each stage. Each stage after the first halves height and width. With
+    ``skip="concat"``, the width that a stage starts with.
+n_blocks : int or sequence of int, default=1
+    Blocks of each stage: convolutional layers, or residual blocks of two, or densely connected
+    layers.
+kernel_size : int, default=3
+    Odd; images are padded with zeros to keep their size.
+<<activation>>
+norm : {{"batch", "layer", "instance", "group", "rms"}} or None, default="batch"
+    Normalization beside each convolution.
+norm_groups : int or "auto", default="auto"
+    Groups of ``norm="group"``; it has to divide every width. "auto" takes the most groups,
+    up to 32, that leave at least 8 channels each.
+skip : {{"add", "concat"}} or None, default=None
+    "add": residual blocks (ResNet), with a 1x1 projection where widths or sizes differ.
+    "concat": each layer sees all earlier feature maps of its stage (DenseNet).
+growth_rate : int, default=12
+    Channels that each layer adds, for ``skip="concat"``.
+downsample : {{"max_pool", "average_pool", "stride"}}, default="max_pool"
+    How a stage halves height and width; odd sizes are rounded up.
+pooling : {{"average", "max"}} or None, default="average"
+    Over height and width, before the output layer; None hands all positions to it.
+dropout : float, default=0.0
+    Share of features dropped while training, in each block and before the output layer.
+<<init>>
+<<images>>
 """
 
 ATTRIBUTES = """\
@@ -121,6 +169,8 @@ _BLOCKS = {
     "activation": ACTIVATION,
     "attributes": ATTRIBUTES,
     "classifier": CLASSIFIER,
+    "conv": CONV,
+    "images": IMAGES,
     "init": INIT,
     "regressor": REGRESSOR,
     "training": TRAINING,
@@ -133,7 +183,6 @@ _USUAL = {
     "lr": 0.003,
     "max_epochs": 40,
     "samples": "rows",
-    "samples_capital": "Rows",
     "score": "valid_acc",
     "stratified": ", stratified by class",
     "weight_decay": 0.0,
@@ -156,21 +205,25 @@ def with_shared_parameters(**differences: Any) -> Any:
 
     def fill(cls: _T) -> _T:
         words = {**_USUAL, **differences}
-        cls.__doc__ = "\n".join(
-            _filled_line(line, words) for line in (cls.__doc__ or "").split("\n")
-        )
+        words["Samples"] = words["samples"].capitalize()
+        cls.__doc__ = _filled(cls.__doc__ or "", words)
         return cls
 
     return fill
 
 
-def _filled_line(line: str, words: Mapping[str, Any]) -> str:
-    name = line.strip()
-    if not (name.startswith("<<") and name.endswith(">>")):
-        return line
-    indent = line[: len(line) - len(line.lstrip())]
-    text = _BLOCKS[name[2:-2]].format(**words).rstrip("\n")
-    return "\n".join(f"{indent}{each}" for each in text.split("\n"))
+def _filled(text: str, words: Mapping[str, Any]) -> str:
+    """Return ``text`` with its lines ``<<name>>`` replaced; blocks may hold such lines too."""
+    lines = []
+    for line in text.split("\n"):
+        name = line.strip()
+        if name.startswith("<<") and name.endswith(">>"):
+            indent = line[: len(line) - len(line.lstrip())]
+            block = _BLOCKS[name[2:-2]].rstrip("\n").format(**words)
+            lines += [f"{indent}{each}" for each in _filled(block, words).split("\n")]
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def store_arguments(estimator: Any, arguments: Mapping[str, Any]) -> None:

@@ -264,8 +264,12 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         for start in range(0, n_rows, step):
             part = rows.part(start, min(start + step, n_rows)).X
             with torch_threads(self.n_threads), torch.inference_mode(not training):
-                output = self.module_(part.to(own, copy=self._foreign_module)).to(device)
+                output = self._forward(part.to(own, copy=self._foreign_module)).to(device)
             yield output
+
+    def _forward(self, samples: torch.Tensor) -> torch.Tensor:
+        """Return the module's output for some samples to predict."""
+        return self.module_(samples)
 
     def _output(self, X: Any) -> torch.Tensor:
         """Return the module's output for all rows of ``X``, on the CPU."""

@@ -257,6 +257,7 @@ class TrainingRun:
     def _train_pass(self) -> float:
         net, optimizer = self.net, self.net.optimizer_
         watched, scheduled = self._watches_batches, not self._schedule.constant
+        collected = bool(self._hooks["on_batch_output"])
         needs_closure = isinstance(optimizer, torch.optim.LBFGS)
         switch_mode(net.module_, True)
         total, n_rows = 0.0, 0
@@ -281,6 +282,9 @@ class TrainingRun:
             n_rows += size
             if watched:
                 self._end_batch("train", batch, loss, output)
+            if collected:
+                output = output.detach()
+                self._notify("on_batch_output", batch=batch[:2], training=True, y_pred=output)
         if not watched:  # skorch's Checkpoint wants to see a batch
             net.history_.new_batch()
             net.history_.record_batch("train_loss", value)
@@ -310,6 +314,7 @@ class TrainingRun:
         switch_mode(net.module_, False)
         total, n_rows = 0.0, 0
         outputs = []
+        collected = bool(self._hooks["on_batch_output"])
         with torch.no_grad():
             for batch in self._valid:
                 if self._watches_batches:
@@ -323,6 +328,8 @@ class TrainingRun:
                 outputs.append(output)
                 if self._watches_batches:
                     self._end_batch("valid", batch, batch_loss, output)
+                if collected:
+                    self._notify("on_batch_output", batch=batch[:2], training=False, y_pred=output)
         loss = total / n_rows
         if not math.isfinite(loss):
             raise DivergenceError(self._divergence_message(f"validation loss became {loss}"))
@@ -394,7 +401,8 @@ class TrainingRun:
         if self.settings.on_divergence == "warn" or last:
             # The last step of an epoch may have spoilt what the loss before it had not shown.
             switch_mode(self.net.module_, False)
-            output = self.net.module_(self._loader.rows.part(0, 64).X.clone())
+            n_rows = min(64, self.settings.batch_size)
+            output = self.net.module_(self._loader.rows.part(0, n_rows).X.clone())
             if not bool(torch.isfinite(output).all()):
                 raise DivergenceError(self._divergence_message("outputs became NaN or infinite"))
 

@@ -4,8 +4,10 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 
+from sklearn_trainkit.neural_network._input_checks import check_enough_rows
 from sklearn_trainkit.neural_network._source_rows import DatasetSource
 from sklearn_trainkit.neural_network._tensor_loader import Rows
 from sklearn_trainkit.neural_network._user_module import build_user_module, check_user_output
@@ -24,6 +26,7 @@ class UserModuleNet:
     _foreign_module = True
 
     module: Any
+    module_: nn.Module
     module_params: dict | None
     input_shape_: tuple[int, ...]
     _n_outputs: int
@@ -64,6 +67,10 @@ class UserModuleNet:
 
     def _checked_source(self, dataset: Dataset) -> DatasetSource:
         return DatasetSource(dataset)
+
+    def _check_batches(self, n_rows: int) -> None:
+        norms = [m for m in self.module_.modules() if isinstance(m, _BatchNorm)]
+        check_enough_rows(n_rows, "batch" if norms else None)
 
     def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
         check_user_output(module, rows.part(0, 2).X, self._n_outputs)

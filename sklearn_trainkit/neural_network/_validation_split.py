@@ -52,12 +52,15 @@ def validation_split(
         check_consistent_length(groups, np.empty(n_rows))
         if stratify is None:
             splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-        else:
-            n_splits = min(max(2, round(1 / fraction)), len(np.unique(groups)))
-            splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+            return next(splitter.split(np.empty((n_rows, 1)), groups=groups))
+        # Folds are at most a half: of a larger share, the smaller rest is cut off instead.
+        smaller = min(fraction, 1 - fraction)
+        n_splits = min(max(2, round(1 / smaller)), len(np.unique(groups)))
+        splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
         splits = splitter.split(np.empty((n_rows, 1)), stratify, groups)
         # Groups differ in size: of the ways to cut, the one that comes nearest to the share.
-        return min(splits, key=lambda parts: abs(len(parts[1]) - fraction * n_rows))
+        rest, part = min(splits, key=lambda parts: abs(len(parts[1]) - smaller * n_rows))
+        return (rest, part) if fraction <= 0.5 else (part, rest)
     except ValueError as error:
         raise ValueError(
             f"early_stopping=True cannot set aside validation_fraction={fraction!r} of {n_rows} "

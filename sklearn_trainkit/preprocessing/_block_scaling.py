@@ -1,7 +1,8 @@
-"""Apply the same few operations to every element, block by block, while it is in cache."""
+"""Apply the same few operations to every element, piece by piece, while it is in cache."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from math import isfinite
 from typing import Any, NamedTuple
@@ -9,18 +10,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from sklearn_trainkit.preprocessing._feature_blocks import (
-    BLOCK_ELEMENTS,
-    FeatureBlocks,
-    feature_chunks,
+from sklearn_trainkit.preprocessing._feature_blocks import memory_order
+from sklearn_trainkit.preprocessing._loop_settings import BlockLoops
+from sklearn_trainkit.preprocessing._memory_layout import (
+    MemoryLayout,
+    aligned_empty_like,
+    segments,
 )
 
 __all__ = ["Step", "apply_steps", "check_no_infinity", "divide_step"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# Below this size the blocks cost more than they save.
+# Below this size pieces cost more than they save.
 _SMALL_SIZE = 8_192
+# A piece, its source and the placed values stay in a core's second-level cache.
+_PIECE_ELEMENTS = 65_536
+# BLAS sums up to this many squares in the calling thread.
+_BLAS_ELEMENTS = 4_096
 
 _SAFE_DIVISORS = {
     np.dtype(t): (4 * float(np.finfo(t).tiny), float(np.finfo(t).max) / 4)
@@ -50,22 +57,40 @@ def check_no_infinity(block: Array) -> None:
     sums = block if block.size <= _SMALL_SIZE else np.add.reduce(block, axis=0)
     if isfinite(np.add.reduce(sums, axis=None)):
         return
+    _raise_if_infinite(block)
+
+
+def _raise_if_infinite(block: Array) -> None:
     if np.isinf(block).any():
         assert_all_finite(np.ascontiguousarray(block), allow_nan=True, input_name="X")
+
+
+def _is_surely_finite(block: Array) -> bool:
+    """Tell whether the sum of squares of a contiguous block is finite: then every value is."""
+    flat = block.reshape(-1)
+    if flat.size <= _SMALL_SIZE:
+        return isfinite(np.dot(flat, flat))
+    n_rows = flat.size // _BLAS_ELEMENTS
+    main, rest = flat[: n_rows * _BLAS_ELEMENTS], flat[n_rows * _BLAS_ELEMENTS :]
+    squares = np.matmul(
+        main.reshape(n_rows, 1, _BLAS_ELEMENTS), main.reshape(n_rows, _BLAS_ELEMENTS, 1)
+    )
+    return isfinite(np.add.reduce(squares, axis=None) + np.dot(rest, rest))
 
 
 def apply_steps(
     X: Array,
     feature_axes: tuple[int, ...],
     steps: Callable[[np.dtype[Any]], Sequence[Step]],
-    out: Array,
     *,
+    output_dtype: np.dtype[Any],
     compute_dtype: np.dtype[Any],
+    in_place: bool = False,
     finish: Callable[[Array], None] | None = None,
     check_finite: bool = True,
     n_threads: int = 1,
 ) -> Array:
-    """Write what the steps and `finish` make of `X` into `out`, which may be `X` itself.
+    """Return what the steps and `finish` make of `X`.
 
     Parameters
     ----------
@@ -74,126 +99,169 @@ def apply_steps(
     feature_axes : tuple of int
         Axes along which the values of a step differ.
     steps : callable
-        Returns the steps for a dtype; they are applied in order.
-    out : ndarray of the shape of `X`
-        Where the result goes, in the memory order of `X`.
-    compute_dtype : dtype
-        Precision of the operations.
+        Returns the steps for a dtype; they are applied in order. Only maximum and minimum, which
+        come last, may make an infinite value finite.
+    output_dtype, compute_dtype : dtype
+        Precision of the result, and of the operations.
+    in_place : bool, default=False
+        Whether the result goes into `X`.
     finish : callable, default=None
         Changes a block of results in place.
     check_finite : bool, default=True
         Whether an infinite value raises.
     n_threads : int, default=1
-        Threads that share the rows.
+        Threads that share the memory.
 
     Returns
     -------
-    out : ndarray
-        The argument of that name.
+    result : ndarray of the shape of `X`
+        In the memory order of `X`; `X` itself if `in_place`.
     """
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        check_finite = check_finite and X.dtype.kind == "f"
-        if check_finite and out is X:
+    check_finite = check_finite and X.dtype.kind == "f"
+    small = X.size <= _SMALL_SIZE and X.ndim == 2
+    quiet = np.errstate(over="ignore", under="ignore", invalid="ignore")
+    with quiet if small else BlockLoops():
+        if in_place and check_finite:
             # Nothing may be overwritten before all of it has been seen.
             check_no_infinity(X)
             check_finite = False
-        work = _Work(steps(compute_dtype), compute_dtype, finish, check_finite)
-        if X.size <= _SMALL_SIZE and X.ndim == 2:
-            work.run_small(X, out)
-        elif n_threads == 1:
-            work.run(X, out, feature_axes)
-        else:
-            _run_threads(work, X, out, feature_axes, n_threads)
+        work = _Work(steps(compute_dtype), finish, compute_dtype, check_finite)
+        if small:
+            return work.run_small(X, X if in_place else None, output_dtype)
+        out = X if in_place else aligned_empty_like(X, output_dtype)
+        work.run(X, out, feature_axes, n_threads)
     return out
 
 
-def _run_threads(
-    work: "_Work", X: Array, out: Array, feature_axes: tuple[int, ...], n_threads: int
-) -> None:
-    bounds = np.linspace(0, len(X), n_threads + 1).astype(int)
-    with ThreadPoolExecutor(n_threads) as pool:
-        tasks = [
-            pool.submit(work.run_quietly, X[start:stop], out[start:stop], feature_axes)
-            for start, stop in pairwise(bounds)
-        ]
-        for task in tasks:
-            task.result()
-
-
 class _Work:
-    """What is to be done to each block."""
+    """What is to be done to each piece."""
 
     def __init__(
         self,
-        steps: Sequence[Step],
-        compute_dtype: np.dtype[Any],
+        steps: Sequence[tuple[np.ufunc, Array | float]],
         finish: Callable[[Array], None] | None,
+        dtype: np.dtype[Any],
         check_finite: bool,
     ) -> None:
         self.steps = steps
-        self.dtype = compute_dtype
         self.finish = finish
+        self.dtype = dtype
         self.check_finite = check_finite
 
-    def run_small(self, X: Array, out: Array) -> None:
-        self._compute(X, out, [step.value for step in self.steps])
+    def run_small(self, X: Array, out: Array | None, output_dtype: np.dtype[Any]) -> Array:
+        """Do all of a small table at once, with values along its last axis."""
+        if out is not None and out.dtype == self.dtype:
+            result = out
+        else:
+            result = np.empty_like(X, dtype=self.dtype, subok=False)
+        self.compute(X, result, self.steps, X)
+        if out is None:
+            return result if self.dtype == output_dtype else result.astype(output_dtype)
+        if out is not result:
+            np.copyto(out, result, casting="same_kind")
+        return out
 
-    def run_quietly(self, X: Array, out: Array, feature_axes: tuple[int, ...]) -> None:
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # is per thread
-            self.run(X, out, feature_axes)
+    def run(self, X: Array, out: Array, feature_axes: tuple[int, ...], n_threads: int) -> None:
+        """Go through all memory of `X` and `out`, in `n_threads` shares."""
+        order = memory_order(out)
+        source, target = X.transpose(order), out.transpose(order)
+        size = _PIECE_ELEMENTS
+        layout = MemoryLayout(X.shape, order, feature_axes, size)
+        if source.flags.c_contiguous and target.flags.c_contiguous:
+            share = partial(self.run_flat, layout, source.reshape(-1), target.reshape(-1))
+            n_lines = X.size // 16
+            cuts = [*(16 * (n_lines * i // n_threads) for i in range(n_threads)), X.size]
+        else:
+            share = partial(self.run_strided, layout, source, target, size)
+            cuts = [len(source) * i // n_threads for i in range(n_threads + 1)]
+        _share_out(share, cuts)
 
-    def run(self, X: Array, out: Array, feature_axes: tuple[int, ...]) -> None:
-        # Of float64, whole columns: writing short runs far apart costs more than it saves.
-        run = BLOCK_ELEMENTS if out.itemsize > 4 else BLOCK_ELEMENTS // 32
-        for features in feature_chunks(X, feature_axes, run=run):
-            work = self if features == slice(None) else self._part(features)
-            work._run_chunk(X[:, features], out[:, features], feature_axes)
+    def run_flat(
+        self, layout: MemoryLayout, source: Array, target: Array, start: int, stop: int
+    ) -> None:
+        """Do the memory between two positions, piece by piece."""
+        exact = target.dtype == self.dtype
+        placed = self._placed(layout)
+        for begin, end, shape, part in layout.pieces(start, stop):
+            block = source[begin:end].reshape(shape)
+            into = target[begin:end].reshape(shape)
+            result = into if exact else np.empty(shape, dtype=self.dtype)
+            self.compute(block, result, _parts(placed, part), block)
+            if not exact:
+                np.copyto(into, result, casting="same_kind")
 
-    def _part(self, features: slice) -> "_Work":
-        steps = [
-            Step(operation, value[features] if isinstance(value, np.ndarray) else value)
+    def run_strided(
+        self, layout: MemoryLayout, source: Array, target: Array, size: int, start: int, stop: int
+    ) -> None:
+        """Do the rows between two numbers, on a contiguous copy of each segment."""
+        exact = target.dtype == self.dtype and target.flags.c_contiguous
+        placed = self._placed(layout)
+        for index, first, last in segments(source.shape, (start, stop), size):
+            block, into = source[index], target[index]
+            result = into if exact else np.empty(into.shape, dtype=self.dtype)
+            np.copyto(result, block)
+            flat = result.reshape(-1)
+            for begin, end, shape, part in layout.pieces(first, last):
+                piece = flat[begin - first : end - first].reshape(shape)
+                self.compute(piece, piece, _parts(placed, part), block)
+            if not exact:
+                np.copyto(into, result, casting="same_kind")
+
+    def _placed(self, layout: MemoryLayout) -> list[tuple[np.ufunc, Array | float]]:
+        return [
+            (operation, layout.place(value) if isinstance(value, np.ndarray) else value)
             for operation, value in self.steps
         ]
-        return _Work(steps, self.dtype, self.finish, self.check_finite)
 
-    def _run_chunk(self, X: Array, out: Array, feature_axes: tuple[int, ...]) -> None:
-        size = BLOCK_ELEMENTS * 4 // max(X.itemsize, self.dtype.itemsize)
-        blocks = FeatureBlocks(X, feature_axes, block_elements=size)
-        out_view = out.transpose(blocks.order)
-        whole = blocks.view.flags.c_contiguous and out_view.flags.c_contiguous
-        folded = blocks.folded and whole
-        place = blocks.pattern if folded else blocks.spread
-        values = [
-            place(step.value) if isinstance(step.value, np.ndarray) else step.value
-            for step in self.steps
-        ]
-        for index in blocks.slices():
-            source, target = blocks.view[index], out_view[index]
-            if not folded:
-                self._compute(source, target, values)
-                continue
-            for rows, result in zip(blocks.fold(source), blocks.fold(target), strict=True):
-                if len(rows):
-                    width = rows.shape[1]
-                    self._compute(rows, result, [_cut(value, width) for value in values])
-
-    def _compute(self, source: Array, target: Array, values: Sequence[Array | float]) -> None:
-        """Write the result for one block; `values` broadcast against it."""
-        exact = target.dtype == self.dtype
-        result = target if exact else np.empty(target.shape, dtype=self.dtype)
-        if self.check_finite or not np.may_share_memory(result, source):
-            # A plain copy first: it does not read the lines that it is about to overwrite, as
-            # an operation from one array to another would.
-            np.copyto(result, source)
-        if self.check_finite:
-            check_no_infinity(result)
-        for step, value in zip(self.steps, values, strict=True):
-            step.operation(result, value, out=result)
+    def compute(
+        self,
+        source: Array,
+        target: Array,
+        steps: Sequence[tuple[np.ufunc, Array | float]],
+        original: Array,
+    ) -> None:
+        """Write the result for `source` into `target`; `original` is where an infinity stays."""
+        if source is not target and (not steps or source.dtype != target.dtype):
+            # Converting first is faster than an operation that converts as it goes.
+            np.copyto(target, source)
+            source = target
+        unchecked = self.check_finite
+        for operation, value in steps:
+            if unchecked and (operation is np.maximum or operation is np.minimum):
+                self._check(source, original)
+                unchecked = False
+            operation(source, value, out=target)
+            source = target
+        if unchecked:
+            self._check(source, original)
         if self.finish is not None:
-            self.finish(result)
-        if not exact:
-            np.copyto(target, result, casting="same_kind")
+            self.finish(target)
+
+    def _check(self, result: Array, original: Array) -> None:
+        # Steps keep what is not finite, so that the result, hot in cache, clears most pieces.
+        if not _is_surely_finite(result):
+            _raise_if_infinite(original)
 
 
-def _cut(value: Array | float, width: int) -> Array | float:
-    return value[:width] if isinstance(value, np.ndarray) else value
+def _parts(
+    placed: list[tuple[np.ufunc, Array | float]], part: slice
+) -> list[tuple[np.ufunc, Array | float]]:
+    return [
+        (operation, value[part] if isinstance(value, np.ndarray) else value)
+        for operation, value in placed
+    ]
+
+
+def _share_out(work: Callable[[int, int], None], cuts: list[int]) -> None:
+    """Call `work` for each stretch between two cuts, in a thread each."""
+    if len(cuts) == 2:
+        work(*cuts)
+        return
+
+    def run(bounds: tuple[int, int]) -> None:
+        with BlockLoops():  # holds for its own thread only
+            work(*bounds)
+
+    with ThreadPoolExecutor(len(cuts) - 1) as pool:
+        for task in [pool.submit(run, bounds) for bounds in pairwise(cuts)]:
+            task.result()

@@ -15,6 +15,7 @@ from sklearn_trainkit.preprocessing._feature_blocks import (
     InfiniteValueError,
     feature_chunks,
 )
+from sklearn_trainkit.preprocessing._loop_settings import BlockLoops
 
 __all__ = ["ColumnMoments"]
 
@@ -82,7 +83,8 @@ class ColumnMoments:
         """Tell features that are constant up to rounding, by scikit-learn's rule."""
         eps = np.finfo(np.float64).eps
         variance = self._scaled_variance()
-        bound = self.count * eps * variance + (self.count * self.high * eps) ** 2
+        with np.errstate(over="ignore"):
+            bound = self.count * eps * variance + (self.count * self.high * eps) ** 2
         return variance <= bound
 
     def _scaled_variance(self) -> Array:
@@ -104,7 +106,7 @@ class ColumnMoments:
         InfiniteValueError
             If `check_finite` and a value is infinite.
         """
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with BlockLoops():
             for features in feature_chunks(X, feature_axes):
                 part = self._view(features)
                 part._update_chunk(FeatureBlocks(X[:, features], feature_axes), check_finite)
@@ -113,6 +115,9 @@ class ColumnMoments:
     def _update_chunk(self, blocks: FeatureBlocks, check_finite: bool) -> None:
         indices = list(blocks.slices())
         careful = False
+        if blocks.view.ndim == 2 and blocks.view.size == len(self.count) and not self.count.any():
+            self._start_with_row(blocks.view.reshape(-1), check_finite)
+            return
         if indices and not self.count.all():
             careful = self._place_shift(blocks, blocks.view[indices[0]], check_finite)
         # Blocks share one shift, so that the merge is paid once for all of them; never more
@@ -123,6 +128,12 @@ class ColumnMoments:
             careful = self._add_group(blocks, group, careful, check_finite)
             start += n_blocks
             n_blocks = min(start, _BLOCKS_PER_MERGE)
+
+    def _start_with_row(self, row: Array, check_finite: bool) -> None:
+        if check_finite and row.dtype.kind == "f" and np.isinf(row).any():
+            raise InfiniteValueError
+        self.count = np.asarray(row == row, dtype=np.int64)
+        self.high = np.where(self.count, row, 0).astype(np.float64)
 
     def _view(self, features: slice) -> "ColumnMoments":
         if features == slice(None):

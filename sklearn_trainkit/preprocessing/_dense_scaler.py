@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -49,6 +50,7 @@ class DenseScalerMixin:
     drift_threshold: float | None
     n_jobs: int | None
     copy: bool
+    _step_memory: dict[str, Any]
 
     def out_of_range_share(self, X: Any) -> Array:
         """Return the share of the values of `X` outside the fitted range, per feature.
@@ -128,19 +130,39 @@ class DenseScalerMixin:
         values = dense.values
         output, compute = resolve_dtype(dtype, values)
         in_place = not copy and dense.is_users_array and values.dtype == output
-        if in_place and not values.flags.writeable:
-            in_place = False
-        out = values if in_place else np.empty_like(values, dtype=output, subok=False)
         return apply_steps(
             values,
             dense.feature_axes,
-            steps,
-            out,
+            partial(self._remembered, steps),
+            output_dtype=output,
             compute_dtype=compute,
+            in_place=in_place and values.flags.writeable,
             finish=finish,
             check_finite=not get_config()["assume_finite"],
             n_threads=self._n_threads(values),
         )
+
+    def _remembered(
+        self, make: Callable[[np.dtype[Any]], Sequence[Step]], dtype: np.dtype[Any]
+    ) -> Sequence[Step]:
+        """Return what `make` returns, from the latest call if nothing has changed since.
+
+        For one row, making the steps takes longer than applying them. The statistics are
+        compared byte by byte, because they may be changed in place.
+        """
+        memory = self.__dict__.get("_step_memory")
+        if memory is None:
+            return make(dtype)
+        key = (dtype, *self._step_key())
+        known = memory.get(make.__name__)
+        if known is None or known[0] != key:
+            memory[make.__name__] = known = (key, make(dtype))
+        steps: Sequence[Step] = known[1]
+        return steps
+
+    def _step_key(self) -> tuple[Any, ...]:
+        """Return what the steps depend on, except for the dtype."""
+        raise NotImplementedError
 
     def _n_threads(self, values: Array) -> int:
         if self.n_jobs is None or values.size < 8 * BLOCK_ELEMENTS:
@@ -154,9 +176,14 @@ class DenseScalerMixin:
         state: Any = super().__getstate__()
         return {name: value for name, value in state.items() if name not in _NOT_PICKLED}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
+        if "n_features_in_" in self.__dict__:
+            self._step_memory = {}
+
 
 # Short cuts that are only valid, or only useful, in the process that made them.
-_NOT_PICKLED = ("_fitted_columns", "_published")
+_NOT_PICKLED = ("_fitted_columns", "_published", "_step_memory")
 
 
 def raise_infinite(values: Array) -> None:

@@ -34,7 +34,7 @@ class DenseInput(NamedTuple):
 
 def needs_inherited_path(estimator: BaseEstimator, X: Any) -> bool:
     """Tell input that scikit-learn's implementation has to handle: sparse, and array API."""
-    if type(X) is np.ndarray:
+    if type(X) is np.ndarray or _is_pandas_frame(X):
         return False
     return hasattr(X, "tocsr") or (
         get_config()["array_api_dispatch"]
@@ -110,12 +110,16 @@ def _plain_table(X: Any) -> Array | None:
     return values if values.dtype in _FLOATS or values.dtype.kind in "iub" else None
 
 
+def _is_pandas_frame(X: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and type(X) is pandas.DataFrame
+
+
 def _frame_values(X: Any) -> Array | None:
     """Return the array inside a pandas frame, if it holds exactly one."""
-    pandas = sys.modules.get("pandas")
-    if pandas is None or type(X) is not pandas.DataFrame:
+    if not _is_pandas_frame(X):
         return None
-    values: Array = X.to_numpy()
+    values: Array = X.values
     # A view means one block of one numpy dtype; anything else may hide sparse or nullable columns.
     return values if values.base is not None and values.dtype.kind in "fiub" else None
 
@@ -125,20 +129,32 @@ def _features_agree(
 ) -> bool:
     """Check number and names of features; False asks for scikit-learn's words."""
     if reset:
-        validate_data(estimator, X, reset=True, skip_check_array=True)
-        estimator.__dict__.pop("_fitted_columns", None)
-        if values is not X and hasattr(X, "columns"):
-            estimator._fitted_columns = X.columns
+        _store_features(estimator, X, values)
         return True
     if values.shape[1] != estimator.n_features_in_:
         return False
     if not check_features:
         return True
     named = "feature_names_in_" in estimator.__dict__
-    if not hasattr(X, "columns"):
+    if values is X or not hasattr(X, "columns"):
         return not named
     fitted = estimator.__dict__.get("_fitted_columns")
     return named and fitted is not None and (X.columns.is_(fitted) or X.columns.equals(fitted))
+
+
+def _store_features(estimator: Any, X: Any, values: Array) -> None:
+    """Store number and names of features; scikit-learn's way takes longer than a small fit."""
+    for name in ("_fitted_columns", "feature_names_in_"):
+        estimator.__dict__.pop(name, None)
+    estimator.n_features_in_ = values.shape[1]
+    if values is X or not hasattr(X, "columns"):
+        return
+    names = np.asarray(X.columns, dtype=object)
+    if X.columns.is_unique and all(type(name) is str for name in names):
+        estimator.feature_names_in_ = names
+    else:
+        validate_data(estimator, X, reset=True, skip_check_array=True)
+    estimator._fitted_columns = X.columns
 
 
 def _validated_table(estimator: Any, X: Any, reset: bool, check_features: bool) -> Array:

@@ -168,7 +168,7 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
 
     def _reset(self) -> None:
         super()._reset()
-        for name in ("_published", "feature_shape_", "out_of_range_share_"):
+        for name in ("_published", "_step_memory", "feature_shape_", "out_of_range_share_"):
             self.__dict__.pop(name, None)
 
     def _range_of(self, dense: DenseInput) -> tuple[Array, Array]:
@@ -197,6 +197,7 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
             self.scale_ = scale * low.dtype.type(0.5) if half else scale
             self.min_ = first - low * self.scale_
         self._published = (self.min_, self.scale_)
+        self._step_memory = {}
 
     def _divisor(self, dtype: np.dtype[Any]) -> tuple[Array, bool]:
         """Return the width of the fitted range in `dtype`, and whether it is that of halved data.
@@ -295,6 +296,11 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
         if self.clip is True:
             steps += [Step(np.maximum, first), Step(np.minimum, last)]
         return steps
+
+    def _step_key(self) -> tuple[Any, ...]:
+        arrays = (self.data_min_, self.data_max_, self.data_range_)
+        statistics = [(array.dtype, array.tobytes()) for array in arrays]
+        return (self.clip is True, self.feature_range, *statistics)
 
     def _backward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
         low = self.data_min_.astype(dtype, copy=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
@@ -17,6 +17,7 @@ from sklearn_trainkit.utils._sklearn_private import (
     StrOptions,
     fit_context,
     num_samples,
+    safe_indexing,
 )
 
 __all__ = ["SplitBeforeScaling"]
@@ -45,9 +46,10 @@ class SplitBeforeScaling(MetaEstimatorMixin, BaseEstimator):
         Parameters of its steps are reached as ``estimator__<step>__<parameter>``.
     validation_fraction : float, default=0.1
         Share of the rows set aside, between 0 and 1.
+        With `groups` in `fit`, the share of the groups.
     stratify : bool or "auto", default="auto"
         Whether both parts get the same shares of classes. "auto" does so for a classifier if
-        every class has rows for both.
+        every class has rows for both, and there are no `groups`.
     random_state : int, RandomState instance or None, default=None
         Draws the rows.
 
@@ -61,6 +63,13 @@ class SplitBeforeScaling(MetaEstimatorMixin, BaseEstimator):
         Number of features, if the first step knows it.
     classes_ : ndarray
         Classes, if the last step is a classifier.
+
+    Notes
+    -----
+    `groups` are requested by default, as by scikit-learn's group splitters: with
+    ``sklearn.set_config(enable_metadata_routing=True)``, a search that is given `groups` passes
+    them on to `fit`, cut to the training part of each fold. Without routing, a search uses them
+    for its own folds only.
 
     See Also
     --------
@@ -83,6 +92,8 @@ class SplitBeforeScaling(MetaEstimatorMixin, BaseEstimator):
     np.int64(18)
     """
 
+    __metadata_request__fit = {"groups": True}
+
     _parameter_constraints: dict[str, list[Any]] = {
         "estimator": [HasMethods(["fit"])],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -104,7 +115,9 @@ class SplitBeforeScaling(MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "SplitBeforeScaling":
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> "SplitBeforeScaling":
         """Set rows aside, fit the steps on the others, and stop the last step by those aside.
 
         Parameters
@@ -115,31 +128,62 @@ class SplitBeforeScaling(MetaEstimatorMixin, BaseEstimator):
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights for the last step; those of the rows set aside are not used.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, a patient for instance; no group has rows on both sides.
 
         Returns
         -------
         self : SplitBeforeScaling
             Fitted.
+
+        Raises
+        ------
+        ValueError
+            If the last step takes no ``X_val``, if there is only one group, or if `groups` come
+            with ``stratify=True``.
         """
         _check_takes_validation(self.estimator)
-        X, y, sample_weight = indexable(X, y, sample_weight)
-        parts = [X, y] if sample_weight is None else [X, y, sample_weight]
-        X_train, X_val, y_train, y_val, *weights = train_test_split(
-            *parts,
-            test_size=self.validation_fraction,
-            random_state=self.random_state,
-            stratify=y if self._stratifies(y) else None,
-        )
+        X, y, sample_weight, groups = indexable(X, y, sample_weight, groups)
+        train, aside = self._split_rows(X, y, groups)
+        X_train, X_val = safe_indexing(X, train), safe_indexing(X, aside)
+        y_train, y_val = safe_indexing(y, train), safe_indexing(y, aside)
         self.estimator_ = clone(self.estimator)
         last = self.estimator_
         if isinstance(last, Pipeline):
             before, last = _halves(last)
             X_train = before.fit_transform(X_train, y_train)
             X_val = before.transform(X_val)
-        options = {"sample_weight": weights[0]} if weights else {}
+        options = {}
+        if sample_weight is not None:
+            options["sample_weight"] = safe_indexing(sample_weight, train)
         last.fit(X_train, y_train, X_val=X_val, y_val=y_val, **options)
         self.n_validation_samples_ = num_samples(X_val)
         return self
+
+    def _split_rows(self, X: Any, y: Any, groups: Any) -> tuple[Any, Any]:
+        """Return the numbers of the rows to train on, and of those set aside."""
+        rows = np.arange(num_samples(X))
+        if groups is None:
+            train, aside = train_test_split(
+                rows,
+                test_size=self.validation_fraction,
+                random_state=self.random_state,
+                stratify=y if self._stratifies(y) else None,
+            )
+            return train, aside
+        if self.stratify is True:
+            raise ValueError(
+                "stratify=True cannot keep the shares of classes and the groups apart: pass "
+                'stratify="auto" or False with groups.'
+            )
+        n_groups = len(np.unique(np.asarray(groups)))
+        if n_groups < 2:
+            raise ValueError(f"groups has {n_groups} group: pass at least 2, or groups=None.")
+        splitter = GroupShuffleSplit(
+            1, test_size=self.validation_fraction, random_state=self.random_state
+        )
+        train, aside = next(splitter.split(rows, groups=groups))
+        return train, aside
 
     def _stratifies(self, y: Any) -> bool:
         if self.stratify != "auto":

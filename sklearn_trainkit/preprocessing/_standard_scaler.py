@@ -208,7 +208,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 
     def _reset(self) -> None:
         super()._reset()
-        for name in ("_moments", "data_min_", "data_max_", "feature_shape_", "out_of_range_share_"):
+        for name in _FORGOTTEN:
             self.__dict__.pop(name, None)
 
     def _has_to_inherit(self) -> bool:
@@ -255,6 +255,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
             self.scale_ = moments.standard_deviation()
             self.scale_[moments.is_constant()] = 1.0
         self._moments = moments
+        self._step_memory = {}
 
     def _needs_range(self) -> bool:
         return self.drift_threshold is not None or (self.clip is True and self.clip_limit is None)
@@ -348,6 +349,13 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         mean, scale = self._used_statistics()
         return standardizing_steps(mean, scale, dtype)
 
+    def _step_key(self) -> tuple[Any, ...]:
+        arrays: list[Any] = [*self._used_statistics()]
+        if self.clip is True and self.clip_limit is None:
+            arrays += [self.__dict__.get("data_min_"), self.__dict__.get("data_max_")]
+        statistics = [None if array is None else array.tobytes() for array in arrays]
+        return (self.clip is True, self.clip_limit, *statistics)
+
     def _used_statistics(self) -> tuple[Array | None, Array | None]:
         return self.mean_ if self.with_mean else None, self.scale_ if self.with_std else None
 
@@ -413,3 +421,11 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 
 
 _PUBLISHED = ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_", "feature_names_in_")
+_FORGOTTEN = (
+    "_moments",
+    "_step_memory",
+    "data_min_",
+    "data_max_",
+    "feature_shape_",
+    "out_of_range_share_",
+)

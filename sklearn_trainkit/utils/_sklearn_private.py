@@ -16,6 +16,7 @@ from sklearn.model_selection._validation import _score as score_estimator
 from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures as warn_or_raise_about_fit_failures,
 )
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.metaestimators import _safe_split as safe_split
@@ -41,6 +42,7 @@ __all__ = [
     "normalize_scores",
     "num_samples",
     "routing_enabled",
+    "safe_indexing",
     "safe_split",
     "score_estimator",
     "warn_or_raise_about_fit_failures",

@@ -196,7 +196,7 @@ BAD = [
     ({"hidden_units": (8, 0)}, r"hidden_units must be a sequence of positive ints.*\(8, 0\)"),
     ({"hidden_units": (8.5,)}, r"hidden_units must be a sequence of positive ints.*\(8.5,\)"),
     ({"norm": "group", "norm_groups": 32}, "norm_groups=32 is more than the 16 channels"),
-    ({"norm": "batch", "batch_size": 1}, "norm='batch' needs at least 2 rows"),
+    ({"norm": "batch", "batch_size": 1}, "Batch normalization needs at least 2 rows"),
     ({"optimizer_params": {"momentun": 0.9}}, r"optimizer='adamw' does not take \['momentun'\]"),
     ({"device": "cuda:77"}, "device='cuda:77' is not available"),
     ({"device": "gpu"}, "device='gpu' is not available"),

@@ -43,3 +43,8 @@ def test_no_weight_decay_means_none_for_every_optimizer():
     for name in sorted(set(OPTIMIZERS) - {"lbfgs"}):
         group = make_optimizer(name, parameters(), lr=0.1).param_groups[0]
         assert group["weight_decay"] == 0.0, name
+
+
+def test_an_optimizer_without_weight_decay_says_so():
+    with pytest.raises(ValueError, match=r"'lbfgs' has no weight decay.*weight_decay=0\.1"):
+        make_optimizer("lbfgs", [torch.zeros(1, requires_grad=True)], lr=0.1, weight_decay=0.1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.callback import ProgressBar, ScoringMonitor
-from sklearn.datasets import make_classification, make_regression
+from sklearn.datasets import load_iris, make_classification, make_regression
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -298,3 +298,12 @@ def test_settings_that_would_fight_are_refused():
         MLPNetClassifier(optimizer="lbfgs", precision="fp16").fit(X, y)
     with pytest.raises(ValueError, match="dtype='float64'; use dtype='float32'"):
         MLPNetClassifier(dtype="float64", precision="bf16").fit(X, y)
+
+
+def test_a_warm_start_without_a_seed_keeps_its_stopping_rows_apart():
+    X, y = load_iris(return_X_y=True)
+    net = MLPNetClassifier((4,), early_stopping=True, warm_start=True, max_epochs=1)
+    first = net.start_fit(X, y)
+    first.train()
+    again = net.start_fit(X, y)
+    assert torch.equal(first._valid.rows.X, again._valid.rows.X)

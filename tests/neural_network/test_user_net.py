@@ -7,7 +7,7 @@ import pytest
 import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.datasets import load_digits, make_classification, make_regression
+from sklearn.datasets import load_digits, load_iris, make_classification, make_regression
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 
@@ -170,3 +170,9 @@ def test_a_module_for_other_widths_and_one_without_parameters_are_named():
         NetClassifier(Tiny, module__n_features=4).fit(X, y)
     with pytest.raises(ValueError, match="has no parameters to train"):
         NetClassifier(nn.Sequential(nn.Flatten(), nn.AdaptiveAvgPool1d(3))).fit(X, y)
+
+
+def test_batch_norm_of_a_users_module_needs_two_rows():
+    module = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    with pytest.raises(ValueError, match=r"Batch normalization needs at least 2 .*batch_size=1"):
+        NetClassifier(module, batch_size=1, max_epochs=1).fit(*load_iris(return_X_y=True))

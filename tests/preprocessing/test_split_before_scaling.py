@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 
 from sklearn_trainkit.preprocessing import SplitBeforeScaling, StandardScaler
@@ -80,3 +81,68 @@ def test_a_last_step_without_validation_rows_is_refused(data):
 def test_a_lone_estimator_works_without_steps(data):
     model = SplitBeforeScaling(Net(), validation_fraction=0.5, random_state=0).fit(*data)
     assert len(model.estimator_.X_val_) == 30
+
+
+def group_of(rows, X, groups):
+    """Return the groups of rows, found again by their values."""
+    order = np.argsort(X[:, 0])
+    return set(groups[order[np.searchsorted(X[order, 0], rows[:, 0])]])
+
+
+class Recorder(Net):
+    seen = []
+
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        Recorder.seen.append((X, X_val))
+        return super().fit(X, y, sample_weight, X_val, y_val)
+
+
+def test_no_group_is_on_both_sides(data):
+    X, y = data
+    groups = np.arange(60) // 6
+    for seed in range(5):
+        model = SplitBeforeScaling(Net(), validation_fraction=0.2, random_state=seed)
+        model.fit(X, y, groups=groups)
+        aside = group_of(model.estimator_.X_val_, X, groups)
+        assert len(aside) == 2
+        assert not aside & group_of(model.estimator_.rows_, X, groups)
+        assert model.n_validation_samples_ == 12
+
+
+def test_weights_follow_their_rows_with_groups(data):
+    X, y = data
+    model = SplitBeforeScaling(Net(), random_state=0)
+    weight = np.where(y == "high", 100.0, 1.0)
+    plain, weighted = (
+        model.fit(X, y, groups=np.arange(60) % 10, sample_weight=given).predict_proba(X)
+        for given in (None, weight)
+    )
+    assert weighted[:, 0].mean() > plain[:, 0].mean()
+
+
+def test_a_search_with_routing_hands_each_fold_its_groups(data):
+    X, y = data
+    groups = np.arange(60) // 6
+    Recorder.seen.clear()
+    with config_context(enable_metadata_routing=True):
+        model = SplitBeforeScaling(Recorder(), random_state=0, validation_fraction=0.3)
+        GridSearchCV(model, {"estimator__C": [1.0]}, cv=GroupKFold(3), refit=False).fit(
+            X, y, groups=groups
+        )
+    assert len(Recorder.seen) == 3
+    for rows, aside in Recorder.seen:
+        assert not group_of(rows, X, groups) & group_of(aside, X, groups)
+        assert len(group_of(rows, X, groups) | group_of(aside, X, groups)) < 10
+
+
+@pytest.mark.parametrize(
+    ("groups", "options", "message"),
+    [
+        (np.zeros(60), {}, "groups has 1 group"),
+        (np.arange(60), {"stratify": True}, "stratify=True cannot"),
+        (np.arange(59), {}, "inconsistent numbers of samples"),
+    ],
+)
+def test_groups_that_cannot_be_kept_apart_are_refused(data, groups, options, message):
+    with pytest.raises(ValueError, match=message):
+        SplitBeforeScaling(Net(), **options).fit(*data, groups=groups)

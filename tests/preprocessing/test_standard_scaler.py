@@ -403,3 +403,57 @@ def test_works_in_a_pipeline_on_the_fast_way(X):
     assert model.score(X, X[:, 0] > 5) > 0.95
     assert "_moments" in model[0].__dict__
     assert clone(model[0]).get_params() == StandardScaler().get_params()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("value", [1e300, -1e-310, 5.0])
+def test_one_row_is_constant_whatever_its_size(value, order):
+    row = np.array([[value, np.nan, 0.0]], order=order)
+    scaler = StandardScaler().fit(row)
+    np.testing.assert_array_equal(scaler.mean_, [value, np.nan, 0.0])
+    np.testing.assert_array_equal(scaler.var_, [0.0, np.nan, 0.0])
+    np.testing.assert_array_equal(scaler.n_samples_seen_, [1, 0, 1])
+    np.testing.assert_array_equal(scaler.transform(row), [[0.0, np.nan, 0.0]])
+    scaler.partial_fit([[value, 2.0, 4.0]])
+    np.testing.assert_array_equal(scaler.mean_, [value, 2.0, 2.0])
+    np.testing.assert_array_equal(scaler.scale_, [1.0, 1.0, 2.0])
+
+
+def test_infinity_in_one_row_is_refused():
+    with pytest.raises(ValueError, match="infinity"):
+        StandardScaler().fit([[1.0, np.inf]])
+
+
+@pytest.mark.parametrize("make", [StandardScaler, MinMaxScaler])
+def test_small_calls_see_statistics_changed_in_place(make, X):
+    scaler = make().fit(X)
+    before = scaler.transform(X[:1]).copy()
+    name = "mean_" if make is StandardScaler else "data_min_"
+    getattr(scaler, name)[0] += 1
+    after = scaler.transform(X[:1])
+    assert after[0, 0] != before[0, 0]
+    np.testing.assert_array_equal(after[0, 1:], before[0, 1:])
+
+
+@pytest.mark.parametrize("make", [StandardScaler, MinMaxScaler])
+def test_small_calls_see_parameters_changed_after_fit(make, X):
+    scaler = make().fit(X)
+    unclipped = scaler.transform(X[:1] + 1e6)
+    scaler.set_params(clip=True, **({"clip_limit": 2.0} if make is StandardScaler else {}))
+    assert (scaler.transform(X[:1] + 1e6) < unclipped).all()
+    again = pickle.loads(pickle.dumps(scaler))
+    np.testing.assert_array_equal(again.transform(X[:1]), scaler.transform(X[:1]))
+
+
+@pytest.mark.parametrize("make", [StandardScaler, MinMaxScaler])
+def test_names_of_features_come_and_go_with_the_data(make, X):
+    names = [f"f{i}" for i in range(X.shape[1])]
+    scaler = make().fit(pd.DataFrame(X, columns=names))
+    assert scaler.feature_names_in_.tolist() == names
+    assert scaler.feature_names_in_.dtype == object
+    assert not hasattr(scaler.fit(X), "feature_names_in_")
+    assert not hasattr(scaler.fit(pd.DataFrame(X)), "feature_names_in_")  # numbered columns
+    mixed = pd.DataFrame(X, columns=[0, *names[1:]])
+    with pytest.raises(TypeError, match="string names"):
+        scaler.fit(mixed)

@@ -1,0 +1,173 @@
+"""What all estimators on images share: the layout of X, augmentation, input statistics."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from sklearn_trainkit.neural_network._augmentation import FLIPS, ImageAugmentation
+from sklearn_trainkit.neural_network._input_standardization import InputStandardization
+from sklearn_trainkit.neural_network._tensor_loader import Rows
+from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
+
+# Pixels that go through a network at once when no gradient is needed.
+_PIXELS_PER_PASS = 1 << 19
+
+IMAGE_CONSTRAINTS: dict = {
+    "image_shape": ["array-like", None],
+    "standardize_X": ["boolean"],
+    "flip": [StrOptions(set(FLIPS)), None],
+    "max_shift": [Interval(Integral, 0, None, closed="left")],
+    "crop_size": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+}
+
+
+class ImageParameters:
+    """Reads images of (N, C, H, W) or (N, H, W), or flat rows with an ``image_shape``."""
+
+    image_shape: Any
+    standardize_X: bool  # noqa: N815
+    flip: str | None
+    max_shift: int
+    crop_size: Any
+    input_shape_: tuple[int, ...]
+
+    _allow_nd = True
+    # Whether targets are masks, to be moved with their images.
+    _has_masks = False
+
+    def _as_array(self, X: Any) -> Any:
+        """Return images with an axis for channels, so that these are the features counted."""
+        X = super()._as_array(X)  # type: ignore[misc]
+        if isinstance(X, (list, tuple)):
+            X = _images_of_one_shape(X)
+        return X[:, None] if isinstance(X, np.ndarray) and X.ndim == 3 else X
+
+    def _as_samples(self, images: np.ndarray) -> np.ndarray:
+        """Return images as (N, C, H, W)."""
+        if images.ndim == 2:
+            return images.reshape(len(images), *self._flat_image_shape(images.shape[1]))
+        if images.ndim != 4:
+            raise ValueError(
+                "X must have shape (n_samples, channels, height, width) or (n_samples, height, "
+                f"width). Got {images.shape} instead."
+            )
+        if self.image_shape is not None and images.shape[1:] != self._wanted_shape():
+            raise ValueError(
+                f"image_shape={self.image_shape!r} wants images of shape {self._wanted_shape()}. "
+                f"Got {images.shape[1:]}; leave image_shape=None for images that are not flat."
+            )
+        return images
+
+    def _wanted_shape(self) -> tuple[int, ...]:
+        shape = tuple(int(size) for size in np.atleast_1d(self.image_shape))
+        shape = (1, *shape) if len(shape) == 2 else shape
+        if len(shape) != 3 or sum(size < 1 for size in shape) > 1 or min(shape) < -1 or 0 in shape:
+            raise ValueError(
+                "image_shape must be (height, width) or (channels, height, width), where one may "
+                f"be -1. Got {self.image_shape!r} instead."
+            )
+        return shape
+
+    def _flat_image_shape(self, n_features: int) -> tuple[int, ...]:
+        """Return the shape that ``n_features`` pixels of a row have."""
+        if self.image_shape is None:
+            raise ValueError(
+                f"X has flat rows of {n_features} features, so image_shape must say how they are "
+                "images, such as (1, 28, 28). Got image_shape=None."
+            )
+        shape = self._wanted_shape()
+        known = int(np.prod([size for size in shape if size > 0]))
+        if n_features % known or (-1 not in shape and n_features != known):
+            raise ValueError(
+                f"image_shape={self.image_shape!r} wants {known} features a row"
+                f"{', or a multiple' if -1 in shape else ''}. Got X with {n_features} features."
+            )
+        return tuple(size if size > 0 else n_features // known for size in shape)
+
+    def _augmentation(self) -> ImageAugmentation | None:
+        crop = self._crop_size()
+        if self.flip is None and not self.max_shift and crop is None:
+            return None
+        return ImageAugmentation(self.flip, self.max_shift, crop, masks=self._has_masks)
+
+    def _crop_size(self) -> tuple[int, int] | None:
+        if self.crop_size is None:
+            return None
+        sizes = tuple(int(size) for size in np.atleast_1d(self.crop_size))
+        height, width = sizes * 2 if len(sizes) == 1 else sizes
+        if not (1 <= height <= self.input_shape_[1] and 1 <= width <= self.input_shape_[2]):
+            raise ValueError(
+                f"crop_size={self.crop_size!r} does not lie inside images of "
+                f"{self.input_shape_[1:]} pixels."
+            )
+        return height, width
+
+    def _rows_per_pass(self) -> int:
+        n_pixels = self.input_shape_[1] * self.input_shape_[2]
+        return max(1, _PIXELS_PER_PASS // n_pixels)
+
+    def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
+        if isinstance(module.standardize, InputStandardization):
+            module.standardize.learn(rows)
+
+    def _per_stage(self, name: str, value: Any, n_stages: int) -> tuple[int, ...]:
+        """Return one positive int per stage, or raise naming the parameter."""
+        values = np.atleast_1d(np.asarray(value, dtype=object))
+        if values.ndim == 1 and len(values) == 1:
+            values = np.repeat(values, n_stages)
+        if values.shape != (n_stages,) or not all(
+            isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v > 0 for v in values
+        ):
+            raise ValueError(
+                f"{name} must be a positive int, or one for each of the {n_stages} stages. Got "
+                f"{value!r} instead."
+            )
+        return tuple(int(v) for v in values)
+
+
+def _images_of_one_shape(images: Any) -> np.ndarray:
+    shapes = [np.shape(image) for image in images]
+    for index, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise ValueError(
+                f"X must have images of one shape. Got {shape} for image {index} and {shapes[0]} "
+                "for the first."
+            )
+    return np.asarray(images)
+
+
+def checked_channels(channels: Any) -> tuple[int, ...]:
+    """Return the widths of the stages as a tuple, or raise."""
+    widths = np.atleast_1d(np.asarray(channels, dtype=object))
+    if (
+        widths.ndim != 1
+        or not len(widths)
+        or not all(
+            isinstance(w, (int, np.integer)) and not isinstance(w, bool) and w > 0 for w in widths
+        )
+    ):
+        raise ValueError(
+            "channels must be a sequence of positive ints, the width of each stage, such as "
+            f"(16, 32, 64). Got {channels!r} instead."
+        )
+    return tuple(int(w) for w in widths)
+
+
+def check_depth(input_shape: tuple[int, ...], n_halvings: int, names: str) -> None:
+    """Raise if an image has nothing left to halve before the last stage.
+
+    Parameters
+    ----------
+    input_shape : tuple of (channels, height, width)
+    n_halvings : int
+    names : str
+        The parameters that set the depth, with their values.
+    """
+    smallest = 2**n_halvings
+    if max(input_shape[1:]) < smallest:
+        raise ValueError(
+            f"{names} halves images {n_halvings} times, which needs a height or width of at least "
+            f"{smallest}. Got images of {input_shape[1:]} pixels; use fewer stages."
+        )

@@ -1,0 +1,74 @@
+"""Masks as targets: their codes, their shapes, and the factors of rare classes."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+
+from sklearn_trainkit.neural_network._label_coding import SingleLabel
+
+
+class MaskCoding(SingleLabel):
+    """One class a pixel: codes 0 to k - 1, k logits, softmax.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+
+    Examples
+    --------
+    >>> MaskCoding(np.array([0, 255])).encode(np.array([[[0, 255]]]), "y")
+    array([[[0, 1]]], dtype=uint8)
+    """
+
+    def encode(self, y: np.ndarray, name: str) -> np.ndarray:
+        """Return the code of each pixel's label, a byte each where there are few classes."""
+        codes = super().encode(y.reshape(-1), name).reshape(y.shape)
+        return codes.astype(np.uint8) if len(self.classes) <= 256 else codes
+
+
+def class_factors(class_weight: Any, classes: np.ndarray, y: np.ndarray) -> torch.Tensor | None:
+    """Return the factor of each class's pixels, with mean 1 over all pixels of ``y``.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+    classes : ndarray of shape (n_classes,)
+    y : ndarray of shape (n_samples, height, width)
+
+    Examples
+    --------
+    >>> y = np.array([[[0, 0, 0, 1]]])
+    >>> class_factors("balanced", np.array([0, 1]), y).tolist()
+    [0.6666666865348816, 2.0]
+    """
+    if class_weight is None:
+        return None
+    counts = np.array([np.sum(y == label) for label in classes], dtype=float)
+    if class_weight == "balanced":
+        factors = counts.sum() / (len(classes) * np.maximum(counts, 1))
+    else:
+        factors = compute_class_weight(class_weight, classes=classes, y=classes)
+    return torch.tensor(factors / np.average(factors, weights=counts), dtype=torch.float32)
+
+
+def masks_like(y: np.ndarray, X: Any) -> np.ndarray:
+    """Return ``y`` as masks (N, H, W) for images ``X`` (N, C, H, W).
+
+    Raises
+    ------
+    ValueError
+        If their sizes differ.
+    """
+    size = tuple(X.shape[2:])
+    if y.ndim == 2 and y.shape[1] == size[0] * size[1]:
+        return y.reshape(len(y), *size)
+    masks = y[:, 0] if y.ndim == 4 and y.shape[1] == 1 else y
+    if masks.shape[1:] != size:
+        raise ValueError(
+            f"y must be masks of shape {(len(y), *size)}, one label for each pixel of X of shape "
+            f"{tuple(X.shape)}. Got y of shape {y.shape} instead."
+        )
+    return masks
