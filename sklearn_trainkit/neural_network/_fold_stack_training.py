@@ -15,6 +15,7 @@ from sklearn_trainkit.neural_network._stack_module import (
     StackedNetwork,
     check_unshared,
 )
+from sklearn_trainkit.neural_network._stack_size import networks_side_by_side
 from sklearn_trainkit.neural_network._stacked_clipping import make_clipping
 from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
 from sklearn_trainkit.neural_network._stacked_loader import StackedLoader
@@ -165,7 +166,9 @@ class _Stack:
         for module in modules:
             check_unshared(module)
         self._criteria = [run.net.criterion_ for run in runs]
-        self._loader = StackedLoader([run.loader for run in runs])
+        batch_size = max(run.loader.batch_size for run in runs)
+        most = networks_side_by_side(modules[0], batch_size)
+        self._loader = StackedLoader([run.loader for run in runs], most)
         self._block = ModuleBlock(modules)
         self._networks: dict[tuple[int, int], StackedNetwork] = {}
         try:

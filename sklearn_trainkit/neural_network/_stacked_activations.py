@@ -73,9 +73,10 @@ class StackedElementwise(StackedLayer):
 
     def __init__(self, layers: Sequence[nn.Module], tensors: MemberTensors) -> None:
         check_alike(layers)
-        self._layer: Any = copy.deepcopy(layers[0])
-        if hasattr(self._layer, "inplace"):
-            self._layer.inplace = False
+        layer: Any = copy.deepcopy(layers[0])
+        if hasattr(layer, "inplace"):
+            layer.inplace = False
+        self._layer = layer
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.enable_grad():

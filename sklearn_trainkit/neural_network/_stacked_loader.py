@@ -43,10 +43,13 @@ class StackedLoader:
     Parameters
     ----------
     loaders : sequence of TensorLoader
+    most : int
+        Networks that a part may have.
     """
 
-    def __init__(self, loaders: Sequence[TensorLoader]) -> None:
+    def __init__(self, loaders: Sequence[TensorLoader], most: int) -> None:
         self._loaders = list(loaders)
+        self._most = most
         self.n_steps = [len(loader) for loader in loaders]
         first = loaders[0].rows.part(0, 1)
         row_bytes = max(1, first.X.nbytes)
@@ -67,7 +70,7 @@ class StackedLoader:
                 ]
             )
             for step in itertools.zip_longest(*bounds):
-                yield _parts(gathered, step, starts)
+                yield _parts(gathered, step, starts, self._most)
 
     def _gather(self, indices: Sequence[torch.Tensor]) -> TensorRows:
         """Return the rows of each network, filled up to the longest."""
@@ -88,7 +91,10 @@ def _filled(tensors: Sequence[torch.Tensor], n_rows: int) -> torch.Tensor:
 
 
 def _parts(
-    gathered: TensorRows, step: Sequence[tuple[int, int] | None], starts: Sequence[int]
+    gathered: TensorRows,
+    step: Sequence[tuple[int, int] | None],
+    starts: Sequence[int],
+    most: int,
 ) -> list[StackedBatch]:
     """Cut one step out of the gathered rows.
 
@@ -100,12 +106,19 @@ def _parts(
         for bound, start in zip(step, starts, strict=True)
     ]
     parts = []
-    first = 0
+    end = 0
     for bound, run in itertools.groupby(local):
-        last = first + len(list(run))
-        if bound is not None:
+        begin, end = end, end + len(list(run))
+        if bound is None:
+            continue
+        for first, last in itertools.pairwise(_cut_evenly(begin, end, most)):
             rows = slice(first, last), slice(*bound)
             weight = None if gathered.weight is None else gathered.weight[rows]
             parts.append(StackedBatch(first, last, gathered.X[rows], gathered.y[rows], weight))
-        first = last
     return parts
+
+
+def _cut_evenly(begin: int, end: int, most: int) -> list[int]:
+    """Return the ends of pieces of at most ``most``: 0 to 5 by 3 at most is [0, 3, 5]."""
+    n_pieces = -(-(end - begin) // most)
+    return [begin + -(-(end - begin) * i // n_pieces) for i in range(n_pieces + 1)]
