@@ -15,7 +15,7 @@ from sklearn_trainkit.neural_network._stack_module import (
     StackedNetwork,
     check_unshared,
 )
-from sklearn_trainkit.neural_network._stack_size import networks_side_by_side
+from sklearn_trainkit.neural_network._stack_size import networks_side_by_side, size_reason
 from sklearn_trainkit.neural_network._stacked_clipping import make_clipping
 from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
 from sklearn_trainkit.neural_network._stacked_loader import StackedLoader
@@ -23,7 +23,7 @@ from sklearn_trainkit.neural_network._stacked_optimizers import make_step_groups
 from sklearn_trainkit.neural_network._training_loop import TrainingRun
 from sklearn_trainkit.utils._threads import torch_threads
 
-__all__ = ["NotStackableError", "StackedRun", "obstacle_to_stacking"]
+__all__ = ["NotStackableError", "StackedRun", "obstacle_to_stacking", "reason_not_to_stack"]
 
 
 def obstacle_to_stacking(runs: Sequence[TrainingRun]) -> str | None:
@@ -44,6 +44,11 @@ def obstacle_to_stacking(runs: Sequence[TrainingRun]) -> str | None:
     if len({run.settings.n_threads for run in runs}) > 1:
         return "the networks differ in n_threads"
     return None
+
+
+def reason_not_to_stack(runs: Sequence[TrainingRun]) -> str | None:
+    """Return why these trainings are as fast one after the other; None if they are not."""
+    return size_reason(runs[0].net.module_, max(run.loader.batch_size for run in runs))
 
 
 class StackedRun:

@@ -36,7 +36,7 @@ def kept_per_row(module: nn.Module) -> int:
     return inputs + sum(2 * weight.shape[0] for weight in weights) + 8
 
 
-def reason_not_to_stack(module: nn.Module, batch_size: int) -> str | None:
+def size_reason(module: nn.Module, batch_size: int) -> str | None:
     """Return why networks of this size are as fast one after the other; None if they are not."""
     if next(module.parameters()).device.type != "cpu":
         return None
