@@ -31,7 +31,14 @@ from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 
-__all__ = ["can_stack_folds", "evaluate_fold_stack"]
+__all__ = [
+    "FOLD_STACK",
+    "StackedTrialTraining",
+    "bytes_of_folds",
+    "can_stack_folds",
+    "evaluate_fold_stack",
+    "memory_limit",
+]
 
 FOLD_STACK = "fold-stack"
 
@@ -49,7 +56,8 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
         if setup.error_score == "raise":
             raise
         return record_bad_params(setup, job, format_exc())
-    n_bytes, limit = _bytes_of_folds(setup), memory_limit()
+    n_bytes = bytes_of_folds(setup.folds.X, len(setup.folds))
+    limit = memory_limit()
     if not can_stack_folds(candidate):
         # What the search would do without nets.
         evaluate = evaluate_per_epoch if watch.prunes else evaluate_whole_fit
@@ -76,12 +84,30 @@ class StackedTrialTraining(TrialTraining):
         "fold-stack", or "per-epoch: " and the reason.
     """
 
-    def __init__(self, setup: EvaluationSetup, job: TrialJob, candidate: Any) -> None:
+    def __init__(
+        self,
+        setup: EvaluationSetup,
+        job: TrialJob,
+        candidate: Any,
+        ends_at_first_error: bool = True,
+    ) -> None:
         super().__init__(setup, job, candidate)
+        self._ends_at_first_error = ends_at_first_error
         self._joint_run: Any = None
         self.evaluation = FOLD_STACK
         self._stacked = [fold for fold in self._folds if fold.run is not None]
         self._begin_stack()
+
+    @property
+    def estimators(self) -> list[Any]:
+        """The estimators of the folds."""
+        return [fold.estimator for fold in self._folds]
+
+    def is_done(self) -> bool:
+        """Return whether no fold wants another epoch, or the trial can no longer win."""
+        if self._ends_at_first_error:
+            return super().is_done()
+        return all(fold.done for fold in self._folds)
 
     def close(self) -> None:
         """Make the networks ordinary ones again."""
@@ -137,10 +163,9 @@ def memory_limit() -> int:
         return 2 << 30
 
 
-def _bytes_of_folds(setup: EvaluationSetup) -> int:
+def bytes_of_folds(X: Any, n_folds: int) -> int:
     """Return about how much all folds need at once: their rows, cut out and transformed."""
-    X = setup.folds.X
     n_bytes = getattr(X, "nbytes", None)
     if n_bytes is None:
         n_bytes = int(np.prod(np.shape(X))) * 8
-    return 2 * len(setup.folds) * n_bytes
+    return 2 * n_folds * n_bytes

@@ -64,6 +64,11 @@ class FoldTraining:
             self._attempt(self._stepper.advance)
 
     @property
+    def estimator(self) -> Any:
+        """The fold's estimator."""
+        return self._estimator
+
+    @property
     def run(self) -> Any:
         """The training run of one of our nets that is under way; None for all else."""
         return None if self.done else getattr(self._stepper, "run", None)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from optuna.pruners import MedianPruner
 from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
@@ -65,20 +66,20 @@ def test_scores_are_those_of_cross_validate():
 
 
 def test_a_bare_net_of_the_default_size_is_stacked():
-    net = MLPNetRegressor(max_epochs=2, random_state=0)
+    net = MLPNetRegressor(max_epochs=1, random_state=0)
     found = search(net, {"lr": [0.001, 0.01]}, n_trials=2, sampler="grid")
     assert found.evaluations_ == ["fold-stack"] * 2
 
 
 def test_each_trial_that_is_not_stacked_says_why():
-    net = MLPNetClassifier((8,), max_epochs=2, random_state=0)
+    net = MLPNetClassifier((8,), batch_size=64, max_epochs=2, random_state=0)
     space = [
-        {"optimizer": ["lbfgs"]},
+        {"optimizer": ["lbfgs"], "max_epochs": [1]},
         {"hidden_units": [(2048, 2048)], "max_epochs": [1]},
         {"callbacks": [[EpochScoring("accuracy", on_train=True)]]},
         {"lr": [0.01]},
     ]
-    found = search(net, space, n_trials=None, sampler="grid", pruner="median")
+    found = search(net, space, n_trials=None, sampler="grid", pruner=MedianPruner(1), cv=2)
     said = dict(zip(map(str, found.cv_results_["params"]), found.evaluations_, strict=True))
     reasons = {
         "lbfgs": "per-epoch: optimizer='lbfgs' evaluates the loss several times a step",
