@@ -124,8 +124,7 @@ class TrialTraining:
     def advance(self, watch: TrialWatch, until: int | None = None) -> str | None:
         """Train up to epoch ``until``, or to the end; return why it stopped early, if it did."""
         while not self.is_done() and (until is None or self.epoch < until):
-            for fold in self._folds:
-                fold.advance()
+            self._advance_folds()
             self.epoch += 1
             if any(fold.error for fold in self._folds) and self.is_done():
                 return None
@@ -137,6 +136,10 @@ class TrialTraining:
             if reason is not None and not self.is_done():
                 return reason
         return None
+
+    def _advance_folds(self) -> None:
+        for fold in self._folds:
+            fold.advance()
 
     def score_now(self) -> float:
         """Return the mean guiding score over folds as of this epoch."""

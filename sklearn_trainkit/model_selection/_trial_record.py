@@ -58,6 +58,8 @@ class TrialRecord:
         Epochs trained per fold, where training is in epochs.
     reason : str or None
         Why the trial was pruned or failed.
+    evaluation : str or None
+        How it was evaluated and, where that is not what was asked for, why.
     """
 
     number: int
@@ -67,6 +69,7 @@ class TrialRecord:
     curve: tuple[tuple[int, float], ...] = ()
     n_epochs: int | None = None
     reason: str | None = None
+    evaluation: str | None = None
 
     def mean_score(self, metric: str | None) -> float:
         """Return the mean test score over folds, of one metric when there are several."""

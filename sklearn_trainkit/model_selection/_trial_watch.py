@@ -44,6 +44,10 @@ class TrialWatch:
             return PRUNED_BY_PRUNER
         return self.check_time()
 
+    def without_pruner(self) -> "TrialWatch":
+        """Return a watch with the same deadlines that never prunes."""
+        return TrialWatch(None, self._deadline, self._trial_deadline)
+
     def check_time(self) -> str | None:
         """Return whose time is up, if it is."""
         now = time.time()
