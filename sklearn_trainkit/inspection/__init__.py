@@ -12,6 +12,7 @@ from sklearn_trainkit.inspection._parameter_importances import (
     ParameterImportancesDisplay,
     parameter_importances,
 )
+from sklearn_trainkit.inspection._report import write_report
 from sklearn_trainkit.inspection._scaling_effect import ScalingEffectDisplay, scaling_effect
 from sklearn_trainkit.inspection._search_coverage import (
     SearchCoverage,
@@ -54,4 +55,5 @@ __all__ = [
     "search_history",
     "strategy_ranks",
     "training_curves",
+    "write_report",
 ]

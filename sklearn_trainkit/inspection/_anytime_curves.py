@@ -20,8 +20,9 @@ def anytime_curves(
     """Return the height of the best score so far over the budget, for every run.
 
     Heights are made comparable within each data set, seed and outer fold: 0 is the lowest and 1
-    the highest score of any trial there. Budgets are shares of what the strategy that ended
-    first had spent, so that every strategy is seen over the same budget.
+    the highest score of any trial there. Budgets are shares of what the strategy that spent most
+    had spent; a search that ended earlier stays at what it had found. (The areas in
+    ``summarize_strategies`` end where the first search ended.)
 
     Parameters
     ----------
@@ -35,9 +36,9 @@ def anytime_curves(
     Returns
     -------
     curves : pandas.DataFrame
-        Columns ``dataset``, ``seed``, ``fold``, ``strategy``, ``share`` (of the common budget,
-        0 to 1), ``spent`` (in the currency) and ``height``. Runs whose costs are not known are
-        left out.
+        Columns ``dataset``, ``seed``, ``fold``, ``strategy``, ``share`` (of the largest budget,
+        0 to 1), ``spent`` (in the currency), ``height``, and ``ended``: the share at which the
+        run ended. Runs whose costs are not known are left out.
 
     Raises
     ------
@@ -63,6 +64,8 @@ def anytime_curves(
 class AnytimeCurvesDisplay:
     """Mean height of the best score so far over the budget, by strategy.
 
+    A large marker shows where a strategy ended, on average.
+
     Parameters
     ----------
     curves : DataFrame
@@ -78,6 +81,8 @@ class AnytimeCurvesDisplay:
         The whole figure.
     lines_ : dict of str to Line2D
         The mean curve of each strategy.
+    ends_ : dict of str to Line2D
+        The markers where the strategies ended.
     bands_ : dict of str to PolyCollection
         Between the quartiles of the runs, where there are four or more.
 
@@ -144,21 +149,28 @@ class AnytimeCurvesDisplay:
         """
         self.ax_ = new_axes(ax, "AnytimeCurvesDisplay.plot")
         self.figure_ = self.ax_.figure
-        self.lines_, self.bands_ = {}, {}
+        self.lines_, self.ends_, self.bands_ = {}, {}, {}
         styles = strategy_styles(dict.fromkeys(self.curves["strategy"]))
         for name, rows in self.curves.groupby("strategy", sort=False):
             style = styles[str(name)]
             heights = rows.groupby("share")["height"]
             mean = heights.mean()
-            [line] = self.ax_.plot(mean.index, mean, lw=2, markevery=0.1, ms=4, label=name, **style)
+            marker = style.pop("marker")
+            [line] = self.ax_.plot(mean.index, mean, lw=2, **style)
             self.lines_[str(name)] = line
+            end = rows["ended"].mean()
+            style["label"] = name
+            [self.ends_[str(name)]] = self.ax_.plot(
+                end, np.interp(end, mean.index, mean), marker=marker, ms=8, mec="white",
+                clip_on=False, zorder=4, **style,
+            )  # fmt: skip
             if heights.size().min() >= 4 and len(styles) <= 4:
                 self.bands_[str(name)] = self.ax_.fill_between(
                     mean.index, heights.quantile(0.25), heights.quantile(0.75),
                     color=style["color"], alpha=0.12, lw=0,
                 )  # fmt: skip
         self.ax_.set(
-            xlim=(0, 1), xlabel=f"share of the common budget in {CURRENCIES[self.by]}",
+            xlim=(0, 1.01), xlabel=f"share of the largest budget in {CURRENCIES[self.by]}",
             ylabel="best score so far (0 lowest, 1 highest)",
         )  # fmt: skip
         # Steep at the start, flat at the end: the flat part tells strategies apart.
@@ -178,7 +190,7 @@ def _group_curves(
     low, high = group["score"].min(), group["score"].max()
     if not spent or np.isnan(low):
         return []
-    horizon = min(costs.max() for costs in spent.values())
+    horizon = max(costs.max() for costs in spent.values())
     shares = np.linspace(0, 1, n_points)
     frames = []
     for name, costs in spent.items():
@@ -194,6 +206,7 @@ def _group_curves(
                     "share": shares,
                     "spent": shares * horizon,
                     "height": heights,
+                    "ended": costs.max() / horizon,
                 }
             )
         )

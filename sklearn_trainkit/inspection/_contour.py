@@ -176,7 +176,7 @@ class ContourDisplay(TrialsDisplay):
         self.surface_ = draw(found.x_grid, found.y_grid, found.surface, **options, **shades)
         self.points_ = self.ax_.scatter(
             _spread(found.x), _spread(found.y), c=found.score, **shades,
-            edgecolors="white", linewidths=0.8, s=30, zorder=3,
+            edgecolors="white", linewidths=0.8, s=30, zorder=3, clip_on=False,
         )  # fmt: skip
         self.figure_.colorbar(self.points_, ax=self.ax_, label=found.score_name)
         return self

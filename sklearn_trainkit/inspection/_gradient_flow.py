@@ -187,7 +187,10 @@ class GradientFlowDisplay:
                 color="#D55E00", label=verdict, linewidths=1,
             )  # fmt: skip
         if self.marks_:
-            self.figure_.legend(loc="outside upper right", ncols=4, fontsize="small")
+            self.ax_.legend(
+                loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, fontsize="small",
+                frameon=False, borderaxespad=0.1, handletextpad=0.1,
+            )  # fmt: skip
 
     def _dress(self, layers: list[str]) -> None:
         every = max(1, len(layers) // 16)

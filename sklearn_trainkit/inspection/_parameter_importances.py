@@ -22,7 +22,11 @@ __all__ = ["ParameterImportancesDisplay", "parameter_importances"]
 
 EVALUATORS = ("fanova", "ped-anova")
 FEWEST_TRIALS = 4
-TITLES = {"fanova": "fANOVA: of the score's variance", "ped-anova": "PED-ANOVA: to be in the top"}
+FEWEST_TOP_TRIALS = 5
+TITLES = {
+    "fanova": "fANOVA: of the scores' variance",
+    "ped-anova": "PED-ANOVA: of being among the best",
+}
 
 
 def parameter_importances(
@@ -37,7 +41,8 @@ def parameter_importances(
 
     fANOVA fits a forest to the scores and says how much of their variance, good and bad trials
     alike, a parameter explains (Hutter, Hoos and Leyton-Brown, ICML 2014). PED-ANOVA asks how
-    much being in the best tenth depends on it (Watanabe, Bansal and Hutter, IJCAI 2023). A
+    much being among the best depends on it: the best tenth of the trials, but five at least and
+    half of them at most (Watanabe, Bansal and Hutter, IJCAI 2023). A
     parameter that only decides whether training fails is important to the first and not to the
     second.
 
@@ -177,7 +182,9 @@ def _comparable_params(trials: TrialsTable, params: Any) -> list[str]:
 def _evaluate(
     study: Any, evaluator: str, names: list[str], random_state: int | None
 ) -> dict[str, float]:
-    made: Any = PedAnovaImportanceEvaluator()
+    n_complete = len(study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE]))
+    top = min(max(0.1, FEWEST_TOP_TRIALS / n_complete), 0.5)
+    made: Any = PedAnovaImportanceEvaluator(target_quantile=top)
     if evaluator == "fanova":
         made = FanovaImportanceEvaluator(seed=random_state)
     with warnings.catch_warnings():

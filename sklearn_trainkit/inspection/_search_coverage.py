@@ -28,6 +28,8 @@ class SearchCoverage:
         Its score.
     x, y : ParamAxis
         The two parameters.
+    strategies : tuple of str
+        All names, also of those whose trials lack one of the parameters.
     """
 
     strategy: np.ndarray
@@ -36,6 +38,7 @@ class SearchCoverage:
     score: np.ndarray
     x: ParamAxis
     y: ParamAxis
+    strategies: tuple[str, ...]
 
 
 def search_coverage(results: Any, *, params: Any) -> SearchCoverage:
@@ -90,6 +93,7 @@ def search_coverage(results: Any, *, params: Any) -> SearchCoverage:
         joined.score[rows],
         replace(x, values=x.values[rows]),
         replace(y, values=y.values[rows]),
+        tuple(dict.fromkeys(name for name, _ in parts)),
     )
 
 
@@ -188,7 +192,7 @@ class SearchCoverageDisplay:
             Itself.
         """
         found = self.coverage
-        names = list(dict.fromkeys(found.strategy))
+        names = found.strategies
         self.axes_ = new_panels(ax, len(names), "SearchCoverageDisplay.plot", n_columns=n_columns)
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         found.x.dress(self.ax_, "x")
@@ -208,6 +212,9 @@ class SearchCoverageDisplay:
     ) -> None:
         found = self.coverage
         x, y = places
+        if not rows.any():
+            text = "does not vary both"
+            panel.text(0.5, 0.5, text, transform=panel.transAxes, ha="center", fontsize="small")
         for pruned, marker in ((False, "o"), (True, "v")):
             chosen = rows & ((found.state == PRUNED) == pruned)
             if chosen.any() or not pruned:

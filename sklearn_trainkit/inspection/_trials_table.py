@@ -204,11 +204,19 @@ def _from_comparison(rows: pd.DataFrame) -> TrialsTable:
         number=rows["trial"].to_numpy(dtype=int),
         state=rows["status"].to_numpy(dtype=object),
         score=rows["score"].to_numpy(dtype=float),
-        params=_params_frame([json.loads(params) for params in rows["params"]]),
+        params=_params_frame([_parse_params(text) for text in rows["params"]]),
         seconds=rows["seconds"].to_numpy(dtype=float),
         epochs=rows["epochs"].astype("Float64").to_numpy(dtype=float, na_value=np.nan),
         curves=tuple(_parse_curve(text) for text in rows["curve"]),
     )
+
+
+def _parse_params(text: str) -> dict[str, Any]:
+    # JSON knows no tuples.
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in json.loads(text).items()
+    }
 
 
 _NO_CURVE = TrialCurve(np.empty(0, dtype=int), np.empty(0), np.empty((0, 0)))
