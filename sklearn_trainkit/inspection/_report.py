@@ -21,6 +21,7 @@ from sklearn_trainkit.inspection._report_page import (
     page,
     paragraph,
     section,
+    side_by_side,
     table,
 )
 from sklearn_trainkit.inspection._search_coverage import SearchCoverageDisplay, search_coverage
@@ -31,7 +32,7 @@ from sklearn_trainkit.inspection._trials_table import read_trials
 __all__ = ["write_report"]
 
 # Wide enough for a screen, and its letters are large enough when a phone shrinks it.
-FIGURE_WIDTH = 5.2
+FIGURE_WIDTH = 4.6
 MISSING = "-"
 
 
@@ -194,7 +195,7 @@ def _anytime_parts(results: pd.DataFrame) -> list[str]:
         )
         alt = f"Anytime curves over {words}. At the end: {heights}"
         parts.append(figure(display.figure_, alt, caption))
-    return [f'<div class="side">{"".join(parts)}</div>']
+    return [side_by_side(parts)]
 
 
 def _dataset_parts(
@@ -205,11 +206,15 @@ def _dataset_parts(
         trials = results[results["dataset"] == dataset]
         inside = [
             _summary_table(str(dataset), rows, baseline),
-            *_importance_parts(str(dataset), trials),
-            *_coverage_parts(str(dataset), trials, params),
-            *_curve_parts(str(dataset), trials),
+            side_by_side(
+                [
+                    *_importance_parts(str(dataset), trials),
+                    *_coverage_parts(str(dataset), trials, params),
+                    *_curve_parts(str(dataset), trials),
+                ]
+            ),
         ]
-        parts.append(section(str(dataset), [part for part in inside if part], level=3))
+        parts.append(section(str(dataset), inside, level=3))
     return parts
 
 
@@ -279,7 +284,7 @@ def _curve_parts(dataset: str, trials: pd.DataFrame) -> list[str]:
         )
         alt = f"Learning curves of {len(rows)} trials, {n_pruned} pruned"
         parts.append(figure(display.figure_, alt, caption))
-    return [f'<div class="side">{"".join(parts)}</div>'] if parts else []
+    return parts
 
 
 def _environment_parts() -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["figure", "listing", "page", "paragraph", "section", "table"]
+__all__ = ["figure", "listing", "page", "paragraph", "section", "side_by_side", "table"]
 
 STYLE = """
 :root { color-scheme: light; }
@@ -64,6 +64,11 @@ def paragraph(text: str) -> str:
 def listing(items: Iterable[str]) -> str:
     """Return a list with bullets."""
     return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+
+
+def side_by_side(parts: Iterable[str]) -> str:
+    """Return parts beside each other where the page is wide enough."""
+    return f'<div class="side">{"".join(parts)}</div>'
 
 
 def table(
