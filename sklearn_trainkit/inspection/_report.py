@@ -204,16 +204,13 @@ def _dataset_parts(
     parts = []
     for dataset, rows in summary.groupby("dataset", sort=False):
         trials = results[results["dataset"] == dataset]
-        inside = [
-            _summary_table(str(dataset), rows, baseline),
-            side_by_side(
-                [
-                    *_importance_parts(str(dataset), trials),
-                    *_coverage_parts(str(dataset), trials, params),
-                    *_curve_parts(str(dataset), trials),
-                ]
-            ),
+        importances = _importances(trials)
+        figures = [
+            *_importance_parts(str(dataset), trials, importances),
+            *_coverage_parts(str(dataset), trials, params or _first_two(trials, importances)),
+            *_curve_parts(str(dataset), trials),
         ]
+        inside = [_summary_table(str(dataset), rows, baseline), side_by_side(figures)]
         parts.append(section(str(dataset), inside, level=3))
     return parts
 
@@ -239,33 +236,39 @@ def _summary_table(dataset: str, rows: pd.DataFrame, baseline: str) -> str:
     return _frame_table(caption, rows, columns, bold={(best, "held-out")})
 
 
-def _importance_parts(dataset: str, trials: pd.DataFrame) -> list[str]:
-    pooled = _widest(trials)
+def _importances(trials: pd.DataFrame) -> pd.DataFrame | None:
     try:
-        display = ParameterImportancesDisplay.from_results(pooled)
-    except ValueError as error:
-        return [paragraph(f"No parameter importances: {error}.")]
+        return parameter_importances(_widest(trials))
+    except ValueError:
+        return None
+
+
+def _importance_parts(
+    dataset: str, trials: pd.DataFrame, importances: pd.DataFrame | None
+) -> list[str]:
+    if importances is None or importances.empty:
+        return [paragraph("Too few complete trials for parameter importances.")]
+    display = ParameterImportancesDisplay(importances).plot()
     display.figure_.set_figwidth(FIGURE_WIDTH)
     first = display.importances.columns[0]
     shares = ", ".join(f"{name} {share:.2f}" for name, share in display.importances[first].items())
-    names = ", ".join(dict.fromkeys(pooled["strategy"]))
+    names = ", ".join(dict.fromkeys(_widest(trials)["strategy"]))
     caption = f"Parameter importances on {dataset}, from all trials of {names}."
     return [figure(display.figure_, f"Parameter importances by {first}: {shares}", caption)]
 
 
-def _coverage_parts(dataset: str, trials: pd.DataFrame, params: Sequence[str] | None) -> list[str]:
-    chosen = list(params) if params is not None else _most_important_two(trials)
-    if len(chosen) != 2:
+def _coverage_parts(dataset: str, trials: pd.DataFrame, params: Sequence[str]) -> list[str]:
+    if not len(params):
         return []
     seed = trials["seed"].iloc[0]
     first = trials[(trials["seed"] == seed) & (trials["fold"] == trials["fold"].iloc[0])]
-    display = SearchCoverageDisplay(search_coverage(first, params=chosen)).plot(n_columns=2)
+    display = SearchCoverageDisplay(search_coverage(first, params=params)).plot(n_columns=2)
     display.figure_.set_size_inches(FIGURE_WIDTH, 0.5 + 2.1 * -(-len(display.axes_) // 2))
     caption = (
-        f"Where each strategy looked on {dataset}, seed {seed}: {chosen[0]} and {chosen[1]}. Light "
+        f"Where each strategy looked on {dataset}, seed {seed}: {params[0]} and {params[1]}. Light "
         "points are early trials, dark ones late; triangles were pruned; the star is the best."
     )
-    alt = f"Trials of {', '.join(display.coverage.strategies)} in {chosen[0]} and {chosen[1]}"
+    alt = f"Trials of {', '.join(display.coverage.strategies)} in {params[0]} and {params[1]}"
     return [figure(display.figure_, alt, caption)]
 
 
@@ -293,14 +296,12 @@ def _environment_parts() -> list[str]:
     return [table("Machine and versions", ["what", "value"], rows)]
 
 
-def _most_important_two(trials: pd.DataFrame) -> list[str]:
-    """Return two parameters that most strategies vary, the most important first."""
-    try:
-        importances = parameter_importances(_widest(trials), evaluators=("fanova",))
-    except ValueError:
+def _first_two(trials: pd.DataFrame, importances: pd.DataFrame | None) -> list[str]:
+    """Return the two parameters that most strategies vary, of these the most important."""
+    names = [] if importances is None else [str(name) for name in importances.index]
+    if len(names) < 2:
         return []
     varied = _varied(trials).values()
-    names = [str(name) for name in importances.index]
     return sorted(names, key=lambda name: -sum(name in params for params in varied))[:2]
 
 
