@@ -84,8 +84,9 @@ print(rank_strategies(table, baseline="random")[["strategy", "mean_rank"]].to_st
 # %%
 # Where each strategy looked
 # --------------------------
-# The grid sees four learning rates, however many trials it has; random draws never learn; TPE, GP
-# and CMA-ES start at random and then stay where scores were high. Stars: the best of each.
+# The grid sees four learning rates, however many trials it has; random draws never learn. TPE and GP
+# begin with the same ten random trials, then use what they saw: GP puts all it has left into one
+# corner. Light points are early trials, dark ones late; stars are the best of each.
 
 first_seed = table[table["seed"] == 0]
 SearchCoverageDisplay.from_results(first_seed, params=["net__lr", "net__dropout"])
@@ -96,3 +97,16 @@ SearchCoverageDisplay.from_results(first_seed, params=["net__lr", "net__dropout"
 
 AnytimeCurvesDisplay.from_results(table, by="epochs")
 plt.show()
+
+# %%
+# What we learned
+# ---------------
+# Three seeds, 16 trials each (six by hand), held-out accuracy:
+#
+# - By hand, six trials of somebody who knows the usual values reach 0.944, with two fifths of the
+#   epochs: level with random search (0.943), the grid (0.939), TPE (0.943) and CMA-ES (0.939).
+#   Until they end they are ahead of everybody; they just cannot go on by themselves.
+# - The Gaussian process ends first, at 0.965 and with a mean rank of 1.5, although it takes half as
+#   long again as the others to think.
+# - Nothing of this is certain: with three seeds the corrected p-value of every difference is 1.
+#   TPE draws ten of its 16 trials at random, so it is hardly more than random search here.

@@ -181,7 +181,6 @@ def _from_study(study: Any, metric: str | int | None) -> TrialsTable:
     trials = [trial for trial in study.trials if trial.state.is_finished()]
     curves = tuple(map(_read_curve, trials))
     state = np.array([_study_state(trial) for trial in trials], dtype=object)
-    names = getattr(study, "metric_names", None)
     return TrialsTable(
         number=np.array([trial.number for trial in trials], dtype=int),
         state=state,
@@ -191,11 +190,10 @@ def _from_study(study: Any, metric: str | int | None) -> TrialsTable:
         epochs=np.full(len(trials), np.nan),
         curves=curves,
         log_params=_log_params(trials),
-        score_name=names[objective] if names else "score" if len(study.directions) == 1 else
-        f"objective {objective}",
+        score_name=_objective_name(study, objective),
         maximize=study.directions[objective].name == "MAXIMIZE",
         study=study if len(study.directions) == 1 else None,
-    )  # fmt: skip
+    )
 
 
 def _from_comparison(rows: pd.DataFrame) -> TrialsTable:
@@ -230,6 +228,12 @@ def _metric_name(search: Any, results: Any, metric: str | int | None) -> str:
     if metric not in names:
         raise ValueError(f"metric must be one of {names}; got {metric!r}")
     return str(metric)
+
+
+def _objective_name(study: Any, objective: int) -> str:
+    if names := getattr(study, "metric_names", None):
+        return str(names[objective])
+    return "score" if len(study.directions) == 1 else f"objective {objective}"
 
 
 def _objective_index(study: Any, metric: str | int | None) -> int:
