@@ -84,9 +84,9 @@ print(rank_strategies(table, baseline="random")[["strategy", "mean_rank"]].to_st
 # %%
 # Where each strategy looked
 # --------------------------
-# The grid sees four learning rates, however many trials it has; random draws never learn. TPE and GP
-# begin with the same ten random trials, then use what they saw: GP puts all it has left into one
-# corner. Light points are early trials, dark ones late; stars are the best of each.
+# The grid sees four learning rates, however many trials it has; random draws never learn. TPE and
+# GP begin with the same ten random trials, then use what they saw: GP puts all it has left into
+# one corner. Light points are early trials, dark ones late; stars are the best of each.
 
 first_seed = table[table["seed"] == 0]
 SearchCoverageDisplay.from_results(first_seed, params=["net__lr", "net__dropout"])
