@@ -85,3 +85,16 @@ ax.set_title("Lines: means of three seeds; bands: lowest to highest", fontsize="
 ax.grid(alpha=0.3)
 ax.legend(title="normalization")
 plt.show()
+
+# %%
+# What we learned
+# ---------------
+# Means of three seeds, 300 training rows:
+#
+# - Batch normalization loses 36 points at two rows a batch (0.566; the others have 0.913 to 0.928)
+#   and seven at four. From eight rows on it keeps up.
+# - At 128 rows a batch, where eight epochs are only 24 steps, every normalization is a help: 0.886
+#   (batch, group) and 0.904 (layer) against 0.833 without.
+# - Layer normalization is never more than 0.3 points behind the best here, and does not care about
+#   the batch: a good first choice for a table. Group normalization is about a point behind it.
+# - Without any normalization, small batches do well: a normalization is no duty.

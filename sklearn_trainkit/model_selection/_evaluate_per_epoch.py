@@ -167,7 +167,7 @@ class TrialTraining:
             tuple(watch.curve),
             n_epochs,
             reason,
-            tuple(watch.fold_scores),
+            fold_scores=tuple(watch.fold_scores),
         )
 
     def _count(self) -> int:
