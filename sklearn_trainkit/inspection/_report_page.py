@@ -32,6 +32,8 @@ figcaption { font-size: .9rem; color: #333; max-width: 42rem; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   .scroll { overflow: visible; }
+  .side { grid-template-columns: 1fr 1fr; }
+  figcaption { font-size: 8.5pt; }
   table { font-size: 7.5pt; }
   th, td { padding: .1rem .3rem; white-space: normal; }
   tr, h2, h3 { break-inside: avoid; }

@@ -187,8 +187,6 @@ class StrategyRanksDisplay:
         text = f"{self.ranks.n_datasets} data sets"
         if np.isfinite(self.ranks.critical_difference):
             text += f"; critical difference {self.ranks.critical_difference:.2f}"
-        if n_groups:
-            text += "; bars join what does not differ"
         self.ax_.set_title(text, fontsize="small", loc="left")
         self.ax_.grid(axis="x", alpha=0.3)
 
