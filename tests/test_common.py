@@ -13,6 +13,8 @@ from sklearn_trainkit.neural_network import (
     MLPNetRegressor,
     NetClassifier,
     NetRegressor,
+    RecurrentNetClassifier,
+    RecurrentNetRegressor,
     UNetSegmenter,
 )
 from sklearn_trainkit.neural_network._mlp_module import MLPModule
@@ -27,6 +29,8 @@ ESTIMATORS = [
     NetRegressor(MLPModule),
     MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam", max_epochs=100),
     MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
+    RecurrentNetClassifier((8,), sequence_shape=(-1, 1), batch_size=-1),
+    RecurrentNetRegressor((8,), cell="lstm", sequence_shape=(-1, 1), lr=0.03),
     ConvNetClassifier((8,), image_shape=(1, -1), norm="layer", lr=0.01),
     ConvNetRegressor((8,), image_shape=(1, -1), norm=None, pooling=None, lr=0.01),
 ]
@@ -38,6 +42,8 @@ NETWORKS = [
     MLPNetRegressor,
     NetClassifier,
     NetRegressor,
+    RecurrentNetClassifier,
+    RecurrentNetRegressor,
     UNetSegmenter,
 ]
 

@@ -117,6 +117,15 @@ def test_gradient_flow_names_what_vanishes_and_draws_it(monkeypatch, tmp_path, c
     assert (tmp_path / "gradient_flow.png").stat().st_size > 10_000
 
 
+def test_clipping_recurrent_shows_which_rates_diverge(monkeypatch, tmp_path, capsys):
+    run_example(monkeypatch, "clipping_recurrent.py", "--output", tmp_path, "--epochs", 9)
+    lines = capsys.readouterr().out.splitlines()
+    diverged = [line for line in lines if line.endswith("inf")]
+    assert len(diverged) == 2
+    assert all("no clipping" in line for line in diverged)
+    assert (tmp_path / "clipping_recurrent.png").stat().st_size > 10_000
+
+
 def test_unet_masks_scores_both_networks_and_draws(monkeypatch, tmp_path, capsys):
     run_example(monkeypatch, "unet_masks.py", "--epochs", 1, "--output", tmp_path)
     assert "without: Dice" in capsys.readouterr().out

@@ -13,6 +13,8 @@ from sklearn_trainkit.neural_network._mlp_classifier import MLPNetClassifier
 from sklearn_trainkit.neural_network._mlp_regressor import MLPNetRegressor
 from sklearn_trainkit.neural_network._net_classifier import NetClassifier
 from sklearn_trainkit.neural_network._net_regressor import NetRegressor
+from sklearn_trainkit.neural_network._recurrent_classifier import RecurrentNetClassifier
+from sklearn_trainkit.neural_network._recurrent_regressor import RecurrentNetRegressor
 from sklearn_trainkit.neural_network._unet_segmenter import UNetSegmenter
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "MLPNetRegressor",
     "NetClassifier",
     "NetRegressor",
+    "RecurrentNetClassifier",
+    "RecurrentNetRegressor",
     "UNetSegmenter",
     "dice_score",
     "dice_scorer",
