@@ -1,5 +1,7 @@
 """The examples run from start to end with small settings, and leave what they promise."""
 
+import ast
+import importlib
 import runpy
 import sys
 from pathlib import Path
@@ -12,6 +14,26 @@ from sklearn.datasets import load_wine
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 pytest.importorskip("matplotlib")
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
+def test_every_example_compiles_and_imports_what_exists(path):
+    tree = ast.parse(path.read_text())
+    compile(tree, str(path), "exec")
+    assert ast.get_docstring(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("sklearn_trainkit"):
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names), node.module
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_every_story_has_a_title_cells_and_what_was_learned(path):
+    text = path.read_text()
+    title, underline = ast.get_docstring(ast.parse(text)).splitlines()[:2]
+    assert underline == "=" * len(title)
+    assert text.count("# %%") >= 3
+    assert "# What we learned" in text
 
 
 def run_example(monkeypatch, name, *arguments):

@@ -125,6 +125,8 @@ def compare_searches(
         - ``timed_by``: where that moment comes from. "study": stamps of an optuna study. "fits":
           the end of its last fit as watched. "cv_results_": neither is known, so the fit and
           score times that the searcher reports are added up; epochs are then missing;
+        - ``curve``: what a trial reported to a pruner on its way, as JSON pairs of step (epochs
+          trained, or folds done) and mean score; empty without a pruner;
         - ``run_...``: facts of the whole run, repeated in each of its rows: ``run_trials``,
           ``run_fits``, ``run_epochs``, ``run_steps``, ``run_seconds`` (all with the refit),
           ``run_refit_seconds``, ``run_peak_memory`` (megabytes held by this process and its

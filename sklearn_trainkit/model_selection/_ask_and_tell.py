@@ -23,8 +23,10 @@ from sklearn_trainkit.model_selection._trial_record import (
     failed_record,
 )
 
-__all__ = ["SearchBudget", "SearchLoop"]
+__all__ = ["FOLD_SCORES", "SearchBudget", "SearchLoop"]
 
+# The trial's attribute that holds the folds' own scores at each step that was reported.
+FOLD_SCORES = "fold_scores"
 _STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED}
 
 Callback = Callable[[optuna.Study, FrozenTrial], Any]
@@ -265,6 +267,8 @@ class SearchLoop:
         self.trial_seconds += result.seconds
         self._end_task(job.callback_ctx)
         self._copy_curve(trial, result)
+        if record.fold_scores:
+            trial.set_user_attr(FOLD_SCORES, _storable(record.fold_scores))
         if self._persist is not None:
             self._persist(trial, record)
         state = _STATES.get(record.state, TrialState.FAIL)
@@ -304,3 +308,8 @@ def _list_untried(study: SearchStudy, n_enqueued: int) -> list[int]:
     """Return which enqueued candidates no session has asked for yet."""
     asked = {trial.user_attrs.get(ENQUEUED) for trial in study.get_trials(deepcopy=False)}
     return [index for index in range(n_enqueued) if index not in asked]
+
+
+def _storable(fold_scores: Sequence[Sequence[float]]) -> list[list[float | None]]:
+    # NaN is not JSON.
+    return [[None if np.isnan(score) else float(score) for score in row] for row in fold_scores]

@@ -2,6 +2,7 @@
 
 import pickle
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,16 @@ import optuna
 from optuna.trial import TrialState
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchLoop
+from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
 from sklearn_trainkit.model_selection._evaluate_per_epoch import TrialTraining, start_training
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection._executors import Deadlines, TrialResult
+from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._ladder import Ladder, PauseAndResumePruner, make_rungs
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 
-__all__ = ["PausingLoop", "WaitingRoom"]
+__all__ = ["PausingLoop", "WaitingRoom", "choose_loop"]
 
 
 class WaitingRoom:
@@ -163,3 +166,28 @@ class PausingLoop(SearchLoop):
             self._tell(trial, job, TrialResult(record, {}, 0.0))
         self._waiting_trials.clear()
         self._room.close()
+
+
+def choose_loop(
+    pruner: Any,
+    setup: EvaluationSetup,
+    deadlines: Deadlines,
+    n_jobs: int | None,
+    n_workers: int,
+) -> Any:
+    """Return what makes the search's loop: one whose candidates wait where the pruner asks for it.
+
+    Raises
+    ------
+    NotImplementedError
+        If candidates are to wait and there are several workers.
+    """
+    if not isinstance(pruner, PauseAndResumePruner):
+        return SearchLoop
+    if n_workers > 1:
+        raise NotImplementedError(
+            f"pruner='pause_and_resume' works with one worker, but n_jobs={n_jobs}; use n_jobs=1 "
+            "or pruner='successive_halving'."
+        )
+    n_epochs = count_epochs(last_step(setup.estimator))
+    return partial(PausingLoop, setup=setup, deadlines=deadlines, pruner=pruner, n_epochs=n_epochs)

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,10 @@ from sklearn_trainkit.model_selection._cv_results import (
     format_results,
     settle_failures,
 )
-from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
 from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
-from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
-from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
-from sklearn_trainkit.model_selection._pause_and_resume import PausingLoop
+from sklearn_trainkit.model_selection._pause_and_resume import choose_loop
 from sklearn_trainkit.model_selection._refit import refit_winner
 from sklearn_trainkit.model_selection._search_plan import (
     EVALUATORS,
@@ -117,12 +113,13 @@ class OptunaSearchCV(BaseSearchCV):
         "median" otherwise. "wilcoxon" compares folds and needs five of them.
         "pause_and_resume" stops nobody for good: candidates wait with their weights, and the
         best third of those that came as far goes on (:class:`PauseAndResumePruner`).
-    evaluator : {"auto", "whole-fit", "per-epoch"}, default="auto"
-        How a trial is evaluated. "whole-fit" fits fold by fold. "per-epoch" trains all folds in
-        step, for an estimator, or a Pipeline whose last step, is a net of this package or of
-        skorch, or has ``partial_fit`` and ``max_iter``. "auto" is "per-epoch" where that is
-        possible and there is a pruner. With ``partial_fit``, all ``max_iter`` epochs are
-        trained (``tol`` is not looked at), in the refit too.
+    evaluator : {"auto", "fold-stack", "per-epoch", "whole-fit"}, default="auto"
+        How a trial is evaluated. "fold-stack" trains all folds of a net of this package, or of a
+        Pipeline that ends in one, as one stacked network: the same results in a fraction of the
+        time. "per-epoch" trains the folds in step, for nets of skorch too and for whatever has
+        ``partial_fit`` and ``max_iter`` (all these epochs are trained; ``tol`` is not looked at).
+        "whole-fit" fits fold by fold. "auto" takes the first that is exact and pays, and trains
+        in epochs for a pruner's sake only; ``evaluations_`` says what it did and why.
     enqueue : list of dict, "estimator" or None, default=None
         Candidates to try first, in this order. Values have to be in the space; parameters left
         out are drawn. "estimator" tries the estimator's own parameters, where the space holds
@@ -197,7 +194,9 @@ class OptunaSearchCV(BaseSearchCV):
     multimetric_ : bool
         Whether there are several metrics.
     evaluator_ : str
-        How trials were evaluated: "whole-fit" or "per-epoch".
+        How trials were evaluated: "fold-stack", "per-epoch" or "whole-fit".
+    evaluations_ : list of str
+        The same for each row of ``cv_results_``, with the reason where it was done otherwise.
     pareto_front_ : ndarray of int
         With ``objectives``: the rows of ``cv_results_`` that no other row beats.
     interrupted_ : bool
@@ -446,6 +445,7 @@ class OptunaSearchCV(BaseSearchCV):
             self.verbose,
             estimator_seed,
             caller=self if self._has_listeners() else None,
+            force_stack=self.evaluator == "fold-stack",
         )
         objectives = check_objectives(self.objectives, scorer, self.pruner)
         evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
@@ -509,20 +509,7 @@ class OptunaSearchCV(BaseSearchCV):
         )
         runner = make_runner(EVALUATORS[plan.evaluator], setup, deadlines, plan.pruner, self.n_jobs)
         seeded = self.random_state is not None
-        make_loop: Any = SearchLoop
-        if isinstance(plan.pruner, PauseAndResumePruner):
-            if runner.n_workers > 1:
-                raise NotImplementedError(
-                    f"pruner='pause_and_resume' works with one worker, but n_jobs={self.n_jobs}; "
-                    "use n_jobs=1 or pruner='successive_halving'."
-                )
-            make_loop = partial(
-                PausingLoop,
-                setup=setup,
-                deadlines=deadlines,
-                pruner=plan.pruner,
-                n_epochs=count_epochs(last_step(setup.estimator)),
-            )
+        make_loop = choose_loop(plan.pruner, setup, deadlines, self.n_jobs, runner.n_workers)
         loop = make_loop(
             self.study_,
             plan.trials.space,
@@ -596,6 +583,7 @@ class OptunaSearchCV(BaseSearchCV):
         scorer = plan.setup.scorer
         self.scorer_ = scorer._scorers if isinstance(scorer, MultimetricScorer) else scorer
         self._trial_numbers = [record.number for record in records]
+        self.evaluations_ = [record.evaluation or plan.evaluator for record in records]
         limits = (self.pruner, self.timeout, self.trial_timeout)
         self.cv_results_ = format_results(
             records,

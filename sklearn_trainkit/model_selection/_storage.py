@@ -136,6 +136,7 @@ def store_record(trial: optuna.Trial, record: TrialRecord) -> None:
         "state": record.state,
         "n_epochs": record.n_epochs,
         "reason": record.reason,
+        "evaluation": record.evaluation,
     }
     trial.set_user_attr(_RECORD, value)
 
@@ -241,6 +242,7 @@ def _record_from_json(trial: FrozenTrial, params: dict[str, Any]) -> TrialRecord
         curve,
         stored["n_epochs"],
         stored["reason"],
+        stored.get("evaluation"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from sklearn_trainkit.neural_network._conv_classifier import ConvNetClassifier
 from sklearn_trainkit.neural_network._conv_regressor import ConvNetRegressor
+from sklearn_trainkit.neural_network._fit_stacked import fit_stacked
 from sklearn_trainkit.neural_network._mask_metrics import (
     dice_score,
     dice_scorer,
@@ -28,6 +29,7 @@ __all__ = [
     "UNetSegmenter",
     "dice_score",
     "dice_scorer",
+    "fit_stacked",
     "iou_score",
     "iou_scorer",
 ]

@@ -9,10 +9,12 @@ batches.
 import math
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import torch
+from skorch.callbacks import PrintLog
 
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
@@ -152,16 +154,21 @@ class TrainingRun:
         finally:
             self.finish()
 
-    def advance(self) -> bool:
-        """Train one epoch; return whether another one is wanted."""
+    def advance(self, *, begun: bool = False) -> bool:
+        """Train one epoch, opened already if ``begun``; return whether another one is wanted."""
         with ExitStack() as stack:
             stack.enter_context(torch_threads(self.settings.n_threads))
             stack.enter_context(torch.enable_grad())
             if self._streams.global_torch is not None:
                 stack.enter_context(self._streams.global_torch.entered())
-            self._one_epoch()
-        if self.epoch >= self.settings.n_epochs:
-            self.done = True
+            if not begun:
+                self.begin_epoch()
+            try:
+                loss = self._train_pass()
+            except DivergenceError as error:
+                self.abandon_epoch(error)
+            else:
+                self.end_epoch(loss)
         return not self.done
 
     def finish(self) -> None:
@@ -223,16 +230,28 @@ class TrainingRun:
             )
             self._context.call_on_fit_task_begin(estimator=self.net, X=X, y=y)
 
-    def _one_epoch(self) -> None:
-        start = time.perf_counter()
+    def begin_epoch(self) -> None:
+        """Open the next epoch in the history and tell the callbacks."""
+        self._epoch_started = time.perf_counter()
+        self._task = self._begin_task()
+        self.net.history_.new_epoch()
+        self.net.history_.record("epoch", len(self.net.history_))
+        self._notify("on_epoch_begin", **self._listeners_data())
+
+    def end_epoch(self, loss: float, seconds: float | None = None) -> None:
+        """Close an epoch: validation, history, schedule, early stopping, callbacks.
+
+        Parameters
+        ----------
+        loss : float
+            Mean loss over the training rows.
+        seconds : float or None, default=None
+            What the training pass took; None measures it from the epoch's beginning.
+        """
         history = self.net.history_
-        task = self._begin_task()
-        history.new_epoch()
-        history.record("epoch", len(history))
-        data_sets = self._data_sets() if self._hooks["needs_data_sets"] else {}
-        self._notify("on_epoch_begin", **data_sets)
+        if seconds is not None:
+            self._epoch_started = time.perf_counter() - seconds
         try:
-            loss = self._train_pass()
             self._check_sound()
             self._record_loss("train_loss", loss)
             history.record("train_batch_count", len(self._loader))
@@ -240,19 +259,92 @@ class TrainingRun:
             if self._valid is not None:
                 loss = self._valid_pass()
         except DivergenceError as error:
-            self._diverged(error)
-            self._end_task(task)
+            self.abandon_epoch(error)
             return
         self.epoch += 1
         self._schedule.end_epoch(loss)
         if self._kept is not None:
             self.done |= self._kept.tell(self.net.module_, self.epoch, loss)
-        history.record("dur", time.perf_counter() - start)
+        history.record("dur", time.perf_counter() - self._epoch_started)
         try:
-            self._notify("on_epoch_end", **data_sets)
+            self._notify("on_epoch_end", **self._listeners_data())
         except KeyboardInterrupt:  # how skorch's own EarlyStopping asks to stop
             self.done = True
-        self._end_task(task)
+        self._end_task(self._task)
+        self.done |= self.epoch >= self.settings.n_epochs
+
+    def abandon_epoch(self, error: DivergenceError) -> None:
+        """Stop in the middle of an epoch: raise, or warn and keep the last sound weights."""
+        self._diverged(error)
+        self._end_task(self._task)
+
+    def obstacle_to_stacking(self) -> str | None:
+        """Return what a training pass of several networks as one cannot do; None for nothing."""
+        for hook in (*_BATCH_HOOKS, "on_grad_computed"):
+            if self._hooks[hook]:
+                return f"a callback listens to {hook}"
+        if isinstance(self.net.optimizer_, torch.optim.LBFGS):
+            return "optimizer='lbfgs' evaluates the loss several times a step"
+        if self.settings.precision != "full":
+            return f"precision={self.settings.precision!r}"
+        if self.settings.compile:
+            return "compile=True"
+        if self._augment is not None:
+            return "batches are augmented"
+        if list(self.net.criterion_.parameters()):
+            return "the loss has parameters"
+        return None
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether a skorch callback, which may change anything, is called around epochs."""
+        methods = self._hooks["on_epoch_begin"] + self._hooks["on_epoch_end"]
+        return not all(isinstance(method.__self__, PrintLog) for method in methods)
+
+    @property
+    def loader(self) -> TensorLoader:
+        """Batches of the training rows."""
+        return self._loader
+
+    @property
+    def lr_course(self) -> tuple | None:
+        """What decides the learning rates to come; None where the losses do."""
+        course = self._schedule.course
+        past = self.net.n_steps_ - self._first_step
+        return None if course is None else (course, past, *self._base_lrs)
+
+    def epoch_rates(self) -> list[list[float]] | None:
+        """Return the learning rates of each step of the next epoch; None where they stay."""
+        if self._schedule.constant:
+            return None
+        past = self.net.n_steps_ - self._first_step
+        factors = [self._schedule.factor(past + step) for step in range(len(self._loader))]
+        return [[lr * factor for lr in self._base_lrs] for factor in factors]
+
+    def take_epoch(self, losses: Sequence[float], seconds: float) -> None:
+        """End an epoch whose training pass was made for several networks as one.
+
+        Parameters
+        ----------
+        losses : sequence of float
+            Of each step.
+        seconds : float
+            This network's share of the time.
+        """
+        sizes = [stop - start for start, stop in self._loader.bounds]
+        total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
+        if not math.isfinite(total):
+            n_sound = next(i for i, loss in enumerate(losses) if not math.isfinite(loss))
+            self.net.n_steps_ += n_sound
+            what = f"training loss became {losses[n_sound]}"
+            self.abandon_epoch(DivergenceError(self._divergence_message(what)))
+            return
+        self.net.n_steps_ += len(losses)
+        if not self._schedule.constant:
+            self._set_lr(self.net.n_steps_ - 1)
+        self.net.history_.new_batch()
+        self.net.history_.record_batch("train_loss", losses[-1])
+        self.end_epoch(total / sum(sizes), seconds)
 
     def _train_pass(self) -> float:
         net, optimizer = self.net, self.net.optimizer_
@@ -267,7 +359,7 @@ class TrainingRun:
             if watched:
                 self._begin_batch(batch, training=True)
             if scheduled:
-                self._set_lr()
+                self._set_lr(net.n_steps_)
             loss, output = self._backward(batch)
             value = loss.item()
             if not math.isfinite(value):
@@ -358,8 +450,8 @@ class TrainingRun:
         training = prefix == "train"
         self._notify("on_batch_end", batch=batch[:2], training=training, loss=loss, y_pred=output)
 
-    def _set_lr(self) -> None:
-        factor = self._schedule.factor(self.net.n_steps_ - self._first_step)
+    def _set_lr(self, step: int) -> None:
+        factor = self._schedule.factor(step - self._first_step)
         for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
             group["lr"] = lr * factor
 
@@ -367,7 +459,10 @@ class TrainingRun:
         for method in self._hooks[hook]:
             method(self.net, **kwargs)
 
-    def _data_sets(self) -> dict[str, RowsDataset | None]:
+    def _listeners_data(self) -> dict[str, RowsDataset | None]:
+        """Return what skorch hands to the hooks of an epoch, if anybody listens."""
+        if not self._hooks["needs_data_sets"]:
+            return {}
         valid = None if self._valid is None else RowsDataset(self._valid.rows)
         return {"dataset_train": RowsDataset(self._loader.rows), "dataset_valid": valid}
 
