@@ -167,5 +167,8 @@ def bytes_of_folds(X: Any, n_folds: int) -> int:
     """Return about how much all folds need at once: their rows, cut out and transformed."""
     n_bytes = getattr(X, "nbytes", None)
     if n_bytes is None:
-        n_bytes = int(np.prod(np.shape(X))) * 8
+        # A list may hold sequences of several lengths.
+        is_list = isinstance(X, (list, tuple))
+        n_values = sum(np.size(each) for each in X) if is_list else np.prod(np.shape(X))
+        n_bytes = 8 * int(n_values)
     return 2 * n_folds * n_bytes
