@@ -283,6 +283,9 @@ class TrainingRun:
         for hook in (*_BATCH_HOOKS, "on_grad_computed"):
             if self._hooks[hook]:
                 return f"a callback listens to {hook}"
+        # An EpochScoring on validation rows is served after the pass, by each network itself.
+        if any(method.__self__.on_train for method in self._hooks["on_batch_output"]):
+            return "an EpochScoring collects the outputs of training batches"
         if isinstance(self.net.optimizer_, torch.optim.LBFGS):
             return "optimizer='lbfgs' evaluates the loss several times a step"
         if self.settings.precision != "full":
