@@ -316,6 +316,13 @@ class TrainingRun:
         past = self.net.n_steps_ - self._first_step
         return None if course is None else (course, past, *self._base_lrs)
 
+    @property
+    def step_settings(self) -> str:
+        """What decides the optimizer's steps, as text: equal for networks that step alike."""
+        groups = self.net.optimizer_.param_groups
+        shown = [{k: v for k, v in group.items() if k != "params"} for group in groups]
+        return f"{type(self.net.optimizer_)} {shown} {self.lr_course}"
+
     def epoch_rates(self) -> list[list[float]] | None:
         """Return the learning rates of each step of the next epoch; None where they stay."""
         if self._schedule.constant:
