@@ -27,7 +27,7 @@ from sklearn_trainkit.model_selection._evaluation import (
     TrialJob,
     build_candidate,
 )
-from sklearn_trainkit.model_selection._fold_training import last_step
+from sklearn_trainkit.model_selection._fold_training import FoldTraining, last_step
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 
@@ -89,14 +89,27 @@ class StackedTrialTraining(TrialTraining):
         setup: EvaluationSetup,
         job: TrialJob,
         candidate: Any,
+        *,
         ends_at_first_error: bool = True,
+        alone: bool = True,
     ) -> None:
         super().__init__(setup, job, candidate)
         self._ends_at_first_error = ends_at_first_error
         self._joint_run: Any = None
         self.evaluation = FOLD_STACK
         self._stacked = [fold for fold in self._folds if fold.run is not None]
-        self._begin_stack()
+        if alone:
+            self._begin_stack()
+
+    @property
+    def folds(self) -> list[FoldTraining]:
+        """The trainings of the folds."""
+        return self._folds
+
+    @property
+    def force_stack(self) -> bool:
+        """Whether folds are stacked even where that is not faster."""
+        return self._setup.force_stack
 
     @property
     def estimators(self) -> list[Any]:

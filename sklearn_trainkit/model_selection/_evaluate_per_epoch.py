@@ -126,18 +126,21 @@ class TrialTraining:
         """Train up to epoch ``until``, or to the end; return why it stopped early, if it did."""
         while not self.is_done() and (until is None or self.epoch < until):
             self._advance_folds()
-            self.epoch += 1
-            if any(fold.error for fold in self._folds) and self.is_done():
-                return None
-            at_rest = self.is_done() or self.epoch == until
-            if not watch.prunes or (self.epoch % self._interval and not at_rest):
-                reason = watch.check_time()
-            else:
-                scores = self.fold_scores_now()
-                reason = watch.report(self.epoch, float(np.mean(scores)), scores)
+            reason = self.end_epoch(watch, until)
             if reason is not None and not self.is_done():
                 return reason
         return None
+
+    def end_epoch(self, watch: TrialWatch, until: int | None = None) -> str | None:
+        """Count an epoch of all folds and report it; return a reason to stop, if there is one."""
+        self.epoch += 1
+        if any(fold.error for fold in self._folds) and self.is_done():
+            return None
+        at_rest = self.is_done() or self.epoch == until
+        if not watch.prunes or (self.epoch % self._interval and not at_rest):
+            return watch.check_time()
+        scores = self.fold_scores_now()
+        return watch.report(self.epoch, float(np.mean(scores)), scores)
 
     def _advance_folds(self) -> None:
         for fold in self._folds:

@@ -17,6 +17,7 @@ from sklearn_trainkit.model_selection._executors import Deadlines, TrialResult
 from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._ladder import Ladder, PauseAndResumePruner, make_rungs
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
+from sklearn_trainkit.model_selection._trial_stacks import StackingLoop
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 
 __all__ = ["PausingLoop", "WaitingRoom", "choose_loop"]
@@ -174,16 +175,33 @@ def choose_loop(
     deadlines: Deadlines,
     n_jobs: int | None,
     n_workers: int,
+    trials_per_stack: int,
 ) -> Any:
-    """Return what makes the search's loop: one whose candidates wait where the pruner asks for it.
+    """Return what makes the search's loop.
+
+    Candidates wait for each other where the pruner asks for it, and train together where there
+    are several to a stack.
 
     Raises
     ------
     NotImplementedError
-        If candidates are to wait and there are several workers.
+        If candidates are to wait, or to train together, and there are several workers.
     """
     if not isinstance(pruner, PauseAndResumePruner):
-        return SearchLoop
+        if trials_per_stack == 1:
+            return SearchLoop
+        if n_workers > 1:
+            raise NotImplementedError(
+                f"trials_per_stack={trials_per_stack} works with one worker, but n_jobs={n_jobs}; "
+                "use n_jobs=1 or trials_per_stack=1."
+            )
+        return partial(
+            StackingLoop,
+            setup=setup,
+            deadlines=deadlines,
+            prunes=pruner is not None,
+            n_together=trials_per_stack,
+        )
     if n_workers > 1:
         raise NotImplementedError(
             f"pruner='pause_and_resume' works with one worker, but n_jobs={n_jobs}; use n_jobs=1 "

@@ -8,12 +8,7 @@ from sklearn.utils import (
     indexable,
 )
 
-from sklearn_trainkit.neural_network._fold_stack_training import (
-    NotStackableError,
-    StackedRun,
-    obstacle_to_stacking,
-)
-from sklearn_trainkit.neural_network._training_loop import TrainingRun
+from sklearn_trainkit.neural_network._fold_stack_training import stacks_by_shape
 from sklearn_trainkit.utils._sklearn_private import safe_split
 
 
@@ -76,35 +71,12 @@ def fit_stacked(
         net._validate_params()
         part = (X, y) if subsets is None else safe_split(net, X, y, subsets[index])
         runs.append(net.start_fit(*part))
-    for group in _groups(runs):
-        _train(group)
+    stacks, rest = stacks_by_shape(runs)
+    for stack, _ in stacks:
+        stack.train()
+    for run, _ in rest:
+        run.train()
+    errors = [stack.errors[min(stack.errors)] for stack, _ in stacks if stack.errors]
+    if errors:
+        raise errors[0]
     return list(nets)
-
-
-def _groups(runs: Sequence[TrainingRun]) -> list[list[TrainingRun]]:
-    """Sort the trainings by the shape of their networks."""
-    groups: dict[Any, list[TrainingRun]] = {}
-    for run in runs:
-        module = run.net.module_
-        shapes = tuple((name, p.shape) for name, p in module.named_parameters())
-        layers = tuple(type(layer) for layer in module.modules())
-        key = shapes, layers, type(run.net.criterion_), run.obstacle_to_stacking()
-        groups.setdefault(key, []).append(run)
-    return list(groups.values())
-
-
-def _train(runs: list[TrainingRun]) -> None:
-    """Train a group as one if it can be, else one after the other."""
-    stack = None
-    if len(runs) > 1 and obstacle_to_stacking(runs) is None:
-        try:
-            stack = StackedRun(runs)
-        except NotStackableError:
-            stack = None
-    if stack is None:
-        for run in runs:
-            run.train()
-        return
-    stack.train()
-    if stack.errors:
-        raise stack.errors[min(stack.errors)]

@@ -23,7 +23,13 @@ from sklearn_trainkit.neural_network._stacked_optimizers import make_step_groups
 from sklearn_trainkit.neural_network._training_loop import TrainingRun
 from sklearn_trainkit.utils._threads import torch_threads
 
-__all__ = ["NotStackableError", "StackedRun", "obstacle_to_stacking", "reason_not_to_stack"]
+__all__ = [
+    "NotStackableError",
+    "StackedRun",
+    "obstacle_to_stacking",
+    "reason_not_to_stack",
+    "stacks_by_shape",
+]
 
 
 def obstacle_to_stacking(runs: Sequence[TrainingRun]) -> str | None:
@@ -80,6 +86,7 @@ class StackedRun:
             raise NotStackableError(obstacle)
         self.errors: dict[int, Exception] = {}
         self._runs = list(runs)
+        self._dropped: set[int] = set()
         self._stack: _Stack | None = None
         # Callbacks may change networks and optimizers: between epochs these are then on their own.
         self._is_listened_to = any(run.is_listened_to for run in runs)
@@ -88,7 +95,7 @@ class StackedRun:
     @property
     def done(self) -> bool:
         """Whether no training wants another epoch."""
-        return not self._going()
+        return not self.going()
 
     def train(self) -> None:
         """Train to the end and finish."""
@@ -102,13 +109,13 @@ class StackedRun:
         """Train every network that wants it by one epoch; return whether any wants another."""
         if self._is_listened_to:
             self.release()
-        going = self._going()
+        going = self.going()
         self._attempt(going, lambda index: self._runs[index].begin_epoch())
         try:
             if self._stack is None or self._stack.members != self._in_order():
                 self._build()
         except NotStackableError:  # a callback has changed the networks too much
-            self._attempt(self._going(), lambda index: self._runs[index].advance(begun=True))
+            self._attempt(self.going(), lambda index: self._runs[index].advance(begun=True))
         if self._stack is not None:
             self._train_stack(self._stack)
         return not self.done
@@ -135,17 +142,26 @@ class StackedRun:
         self.release()
         self._attempt(range(len(self._runs)), lambda index: self._runs[index].finish())
 
-    def _going(self) -> list[int]:
-        return [i for i, run in enumerate(self._runs) if not run.done and i not in self.errors]
+    def going(self) -> list[int]:
+        """Return the places of the trainings that want another epoch."""
+        out = self._dropped | set(self.errors)
+        return [i for i, run in enumerate(self._runs) if not run.done and i not in out]
+
+    def drop(self, places: Sequence[int]) -> None:
+        """Leave some trainings to whoever made them; the others go on."""
+        self.release()
+        self._dropped.update(places)
 
     def _in_order(self) -> list[int]:
-        """Return who is going, those with batches of equal sizes side by side."""
+        """Return who is going, equal sizes of batches and equal optimizers side by side."""
+        alike: dict[str, int] = {}
 
-        def size(index: int) -> tuple[int, int]:
-            loader = self._runs[index].loader
-            return loader.batch_size, loader.rows.n_rows
+        def kinship(index: int) -> tuple[int, int, int]:
+            run = self._runs[index]
+            settings = alike.setdefault(run.step_settings, len(alike))
+            return run.loader.batch_size, run.loader.rows.n_rows, settings
 
-        return sorted(self._going(), key=size)
+        return sorted(self.going(), key=kinship)
 
     def _build(self) -> None:
         self.release()
@@ -160,6 +176,46 @@ class StackedRun:
                 action(index)
             except Exception as error:
                 self.errors.setdefault(index, error)
+
+
+def stacks_by_shape(
+    runs: Sequence[TrainingRun], force: bool = False
+) -> tuple[list[tuple[StackedRun, list[TrainingRun]]], list[tuple[TrainingRun, str]]]:
+    """Put trainings of the same shape into stacks.
+
+    Parameters
+    ----------
+    runs : sequence of TrainingRun
+    force : bool, default=False
+        Stack networks that are too large to gain, too.
+
+    Returns
+    -------
+    stacks : list of (StackedRun, list of TrainingRun)
+    rest : list of (TrainingRun, str)
+        Those that are to be trained alone, and why.
+    """
+    groups: dict[Any, list[TrainingRun]] = {}
+    for run in runs:
+        module = run.net.module_
+        shapes = tuple((name, p.shape) for name, p in module.named_parameters())
+        layers = tuple(type(layer) for layer in module.modules())
+        key = shapes, layers, type(run.net.criterion_), run.obstacle_to_stacking()
+        groups.setdefault(key, []).append(run)
+    stacks, rest = [], []
+    for group in groups.values():
+        reason = "no other network has its shape" if len(group) < 2 else None
+        reason = reason or obstacle_to_stacking(group)
+        if reason is None and not force:
+            reason = reason_not_to_stack(group)
+        if reason is None:
+            try:
+                stacks.append((StackedRun(group), group))
+            except NotStackableError as error:
+                reason = str(error)
+        if reason is not None:
+            rest += [(run, reason) for run in group]
+    return stacks, rest
 
 
 class _Stack:

@@ -283,6 +283,9 @@ class TrainingRun:
         for hook in (*_BATCH_HOOKS, "on_grad_computed"):
             if self._hooks[hook]:
                 return f"a callback listens to {hook}"
+        # An EpochScoring on validation rows is served after the pass, by each network itself.
+        if any(method.__self__.on_train for method in self._hooks["on_batch_output"]):
+            return "an EpochScoring collects the outputs of training batches"
         if isinstance(self.net.optimizer_, torch.optim.LBFGS):
             return "optimizer='lbfgs' evaluates the loss several times a step"
         if self.settings.precision != "full":
@@ -312,6 +315,13 @@ class TrainingRun:
         course = self._schedule.course
         past = self.net.n_steps_ - self._first_step
         return None if course is None else (course, past, *self._base_lrs)
+
+    @property
+    def step_settings(self) -> str:
+        """What decides the optimizer's steps, as text: equal for networks that step alike."""
+        groups = self.net.optimizer_.param_groups
+        shown = [{k: v for k, v in group.items() if k != "params"} for group in groups]
+        return f"{type(self.net.optimizer_)} {shown} {self.lr_course}"
 
     def epoch_rates(self) -> list[list[float]] | None:
         """Return the learning rates of each step of the next epoch; None where they stay."""

@@ -84,7 +84,7 @@ def test_each_trial_that_is_not_stacked_says_why():
     reasons = {
         "lbfgs": "per-epoch: optimizer='lbfgs' evaluates the loss several times a step",
         "2048": "per-epoch: 4220931 weights are too many to gain by stacking",
-        "EpochScoring": "per-epoch: a callback listens to on_batch_end",
+        "EpochScoring": "per-epoch: an EpochScoring collects the outputs of training batches",
         "'lr'": "fold-stack",
     }
     for part, expected in reasons.items():

@@ -198,6 +198,16 @@ def test_a_callback_may_change_networks_between_epochs():
     assert_same(*train_both_ways([net] * 3, parts), atol=1e-10)
 
 
+def test_epoch_scores_on_validation_rows_are_the_same():
+    scoring = EpochScoring("neg_log_loss", name="log_loss", lower_is_better=False)
+    params = {"callbacks": [scoring], "early_stopping": True, "max_epochs": 3, "random_state": 0}
+    parts = [(X[fold], LABELS[fold]) for fold in folds_of(3)]
+    alone, stacked = train_both_ways([MLPNetClassifier((6,), **params)] * 3, parts)
+    assert_same(alone, stacked, atol=1e-10)
+    for one, other in zip(alone, stacked, strict=True):
+        np.testing.assert_allclose(other.history[:, "log_loss"], one.history[:, "log_loss"])
+
+
 class FreezeOutput(Callback):
     def on_epoch_end(self, net, **kwargs):
         net.module_.output.bias.requires_grad_(False)
@@ -219,7 +229,7 @@ def start(nets, y=LABELS):
     [
         ({"optimizer": "lbfgs"}, "lbfgs"),
         ({"precision": "bf16"}, "precision='bf16'"),
-        ({"callbacks": [EpochScoring("accuracy", on_train=True)]}, "on_batch_end"),
+        ({"callbacks": [EpochScoring("accuracy", on_train=True)]}, "EpochScoring"),
         ({"callbacks": [LRScheduler()], "lr_schedule": "constant"}, "on_batch_end"),
         ({"activation": nn.PReLU}, "PReLU"),
     ],
