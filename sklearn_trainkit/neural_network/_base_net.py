@@ -33,6 +33,8 @@ from sklearn_trainkit.neural_network._validation_split import validation_split
 from sklearn_trainkit.utils._random_streams import StreamSeeds, stream_seeds
 from sklearn_trainkit.utils._sklearn_private import fit_context
 
+# Up to this size, the parts of a validation split are copied; of larger data, batches are gathered.
+_COPIED_BYTES = 1 << 26
 _NOT_IN_FINGERPRINT = ("checkpoint_dir", "device", "n_threads", "verbose")
 
 
@@ -306,7 +308,8 @@ class BaseNet(SkorchFace):
         device, dtype = checked_device(self.device), FLOAT_TYPES[self.dtype_]
         y = torch.from_numpy(writeable(codes)).to(device)
         factors = None if weight is None else torch.from_numpy(weight).to(device, dtype)
-        if isinstance(X, np.ndarray) and X.dtype == self.dtype_ and not is_mapped(X):
+        plain = isinstance(X, np.ndarray) and X.dtype == self.dtype_ and not is_mapped(X)
+        if plain and (index is None or X.nbytes <= _COPIED_BYTES or device.type != "cpu"):
             part = X if index is None else X[index]
             return TensorRows(shared_tensor(part).to(device), y, factors)
         places = None if index is None else torch.from_numpy(index)

@@ -273,8 +273,19 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
 
     def _output(self, X: Any) -> torch.Tensor:
         """Return the module's output for all rows of ``X``, on the CPU."""
-        chunks = list(self.forward_iter(X))
-        return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+        rows = self._input_rows(X)
+        output: torch.Tensor | None = None
+        start = 0
+        # Parts kept until the end would lie between freed activations and spread the heap.
+        for part in self.forward_iter(RowsDataset(rows)):
+            if len(part) == rows.n_rows:
+                return part
+            if output is None:
+                output = part.new_empty((rows.n_rows, *part.shape[1:]))
+            output[start : start + len(part)] = part
+            start += len(part)
+        assert output is not None
+        return output
 
     def _learn_input(self, X: Any, reset: bool) -> None:
         """Keep type and shape of the samples, or compare with what was kept."""

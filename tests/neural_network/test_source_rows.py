@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import IterableDataset, TensorDataset
 
-from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier, NetRegressor
+from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier, NetRegressor, _base_net
 from sklearn_trainkit.neural_network._source_rows import DatasetSource, SourceRows
 
 X_FLOAT, Y = (part[:300] for part in load_digits(return_X_y=True))
@@ -126,3 +126,15 @@ def test_a_dataset_of_bare_samples_is_a_source():
     source = DatasetSource([np.zeros((2, 2)), np.ones((2, 2))])
     assert source.shape == (2, 2, 2)
     assert source[torch.tensor([1, 0, 1])][:, 0, 0].tolist() == [1.0, 0.0, 1.0]
+
+
+def test_large_data_are_split_without_a_copy(monkeypatch):
+    X = X_FLOAT.astype(np.float32)
+    params = settings(early_stopping=True)
+    wanted = MLPNetClassifier((16,), **params).fit(X, Y)
+    monkeypatch.setattr(_base_net, "_COPIED_BYTES", 0)
+    run = MLPNetClassifier((16,), **params).start_fit(X, Y)
+    assert run.loader.rows.source.data_ptr() == X.ctypes.data
+    run.train()
+    for ours, theirs in zip(weights(run.net), weights(wanted), strict=True):
+        assert_array_equal(ours, theirs)
