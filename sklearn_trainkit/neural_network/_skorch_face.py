@@ -273,6 +273,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
 
     def _output(self, X: Any) -> torch.Tensor:
         """Return the module's output for all rows of ``X``, on the CPU."""
+        self.check_is_fitted()
         rows = self._input_rows(X)
         output: torch.Tensor | None = None
         start = 0
