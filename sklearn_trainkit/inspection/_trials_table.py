@@ -52,7 +52,8 @@ class TrialsTable:
     number : ndarray of shape (n_trials,)
         The searcher's own numbers.
     state : ndarray of shape (n_trials,)
-        "complete", "pruned" or "failed".
+        "complete", "pruned" or "failed". What a halving search tried with less than the largest
+        resource counts as pruned.
     score : ndarray of shape (n_trials,)
         The guiding score; of a pruned trial the last one that it reported; NaN without any.
     params : DataFrame of shape (n_trials, n_params)
@@ -133,6 +134,7 @@ def _from_cv_results(search: Any, results: Any, metric: str | int | None) -> Tri
     n_trials = len(score)
     state = np.asarray(results["state"] if "state" in results else [COMPLETE] * n_trials, object)
     state = np.where((state == COMPLETE) & np.isnan(score), FAILED, state)
+    state = _stopped_below_top(state, results.get("n_resources"))
     n_folds = sum(1 for key in results if str(key).endswith(f"_test_{name}") and _is_split(key))
     worked = sum(
         np.nan_to_num(np.asarray(results[key], dtype=float))
@@ -198,9 +200,12 @@ def _from_study(study: Any, metric: str | int | None) -> TrialsTable:
 
 def _from_comparison(rows: pd.DataFrame) -> TrialsTable:
     rows = rows.dropna(subset=["trial"])
+    # Numbers of several runs would collide.
+    number = np.arange(len(rows)) if rows["trial"].duplicated().any() else rows["trial"]
+    resources = rows["resource"] if rows["resource"].notna().any() else None
     return TrialsTable(
-        number=rows["trial"].to_numpy(dtype=int),
-        state=rows["status"].to_numpy(dtype=object),
+        number=np.asarray(number, dtype=int),
+        state=_stopped_below_top(rows["status"].to_numpy(dtype=object), resources),
         score=rows["score"].to_numpy(dtype=float),
         params=_params_frame([_parse_params(text) for text in rows["params"]]),
         seconds=rows["seconds"].to_numpy(dtype=float),
@@ -249,6 +254,14 @@ def _objective_index(study: Any, metric: str | int | None) -> int:
         f"metric must be the number of an objective, 0 to {n_objectives - 1}"
         f"{f', or one of {names}' if names else ''}; got {metric!r}"
     )
+
+
+def _stopped_below_top(state: np.ndarray, resources: Any) -> np.ndarray:
+    """Count what a halving search tried with less than the largest resource as pruned."""
+    if resources is None:
+        return state
+    given = np.asarray(resources, dtype=float)
+    return np.where((state == COMPLETE) & (given < np.nanmax(given)), PRUNED, state)
 
 
 def _is_split(key: Any) -> bool:

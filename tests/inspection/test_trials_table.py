@@ -5,8 +5,9 @@ import optuna
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV
 from sklearn.svm import SVC
 
 from sklearn_trainkit.inspection._trials_table import read_trials
@@ -115,6 +116,22 @@ def test_rows_of_a_comparison(first_run):
     assert set(trials.params) == {"lr", "dropout", "batch_size"}
     np.testing.assert_array_equal(trials.score, rows["score"])
     assert all(len(curve.steps) in (1, 2, 3) for curve in trials.curves)
+
+
+def test_several_runs_of_a_comparison_have_numbers_that_differ(comparison):
+    rows = comparison[comparison["strategy"] == "random"]
+    assert read_trials(rows).number.tolist() == list(range(len(rows)))
+
+
+def test_only_the_last_rung_of_a_halving_search_is_complete():
+    search = HalvingRandomSearchCV(
+        LogisticRegression(max_iter=500), {"C": [0.01, 0.1, 1.0, 10.0]}, n_candidates=4, factor=2,
+        min_resources=40, max_resources=80, random_state=0,
+    ).fit(*load_iris(return_X_y=True))  # fmt: skip
+    trials = read_trials(search)
+    top = search.cv_results_["n_resources"] == search.cv_results_["n_resources"].max()
+    np.testing.assert_array_equal(trials.complete, top)
+    assert trials.score[trials.complete].max() == search.best_score_
 
 
 def test_a_parameter_that_only_some_trials_have_is_missing_in_the_others():
