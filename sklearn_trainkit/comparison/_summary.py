@@ -237,7 +237,8 @@ def _note(runs: pd.DataFrame, base: pd.DataFrame) -> str:
         notes.append(f"{len(failed)} of {len(runs)} runs failed: {reason}")
     trials, base_trials = (_mean(sound["trials"]) for sound in (_sound(runs), _sound(base)))
     if trials != base_trials and not np.isnan(trials + base_trials):
-        notes.append(f"{trials:g} trials a run, the baseline {base_trials:g}")
+        known = f"{round(trials, 1):g} trials a run, the baseline {round(base_trials, 1):g}"
+        notes.append(known)
     if len(_sound(runs)) and _sound(runs)["epochs"].isna().any():
         notes.append("epochs not watched")
     notes.extend(note for note in runs["note"].unique() if note)

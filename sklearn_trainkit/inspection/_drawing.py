@@ -8,8 +8,9 @@ from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
 
 __all__ = ["STATE_MARKERS", "TrialsDisplay", "new_axes", "new_panels", "strategy_styles"]
 
-# Okabe and Ito's colours, which people with any colour vision tell apart.
+# Okabe and Ito's colours, which people with any colour vision tell apart, and three more.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444"]
+COLORS += ["#7F3C8D", "#8C510A", "#80BA5A"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*", "<", ">"]
 LINES = ["-", "--", "-.", ":"]
 STATE_MARKERS = {"complete": "o", "pruned": "v", "failed": "x"}

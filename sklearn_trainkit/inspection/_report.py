@@ -1,6 +1,7 @@
 """The report of a comparison: one HTML file with tables, figures and how it was made."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -308,7 +309,11 @@ def _first_two(trials: pd.DataFrame, importances: pd.DataFrame | None) -> list[s
 def _widest(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the trials of the strategies that vary the most parameters: a grid varies few."""
     trials = trials.dropna(subset=["trial"])
-    n_varied = {strategy: len(params) for strategy, params in _varied(trials).items()}
+    varied = _varied(trials)
+    # Not what one strategy alone varies, such as the resource of a halving search.
+    counts = Counter(name for params in varied.values() for name in params)
+    shared = {name for name, count in counts.items() if count > 1 or len(varied) == 1}
+    n_varied = {strategy: len(params & shared) for strategy, params in varied.items()}
     most = max(n_varied.values(), default=0)
     return trials[trials["strategy"].map(n_varied) == most]
 

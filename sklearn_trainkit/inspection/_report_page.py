@@ -11,7 +11,7 @@ __all__ = ["figure", "listing", "page", "paragraph", "section", "side_by_side", 
 STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 60rem; padding: 1rem; background: #fff; color: #1a1a1a;
+body { margin: 0 auto; max-width: 66rem; padding: 1rem; background: #fff; color: #1a1a1a;
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: .5rem 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; border-bottom: 1px solid #bbb; }
@@ -27,7 +27,7 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
 figure { margin: 1rem 0; break-inside: avoid; }
 img { max-width: 100%; height: auto; display: block; }
 figcaption { font-size: .9rem; color: #333; max-width: 42rem; }
-.side { display: grid; gap: 0 1.5rem;
+.side { display: grid; gap: 0 1.5rem; align-items: start;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
