@@ -28,11 +28,12 @@ def test_every_example_compiles_and_imports_what_exists(path):
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
-def test_every_story_has_a_title_and_cells_for_the_gallery(path):
+def test_every_story_has_a_title_cells_and_what_was_learned(path):
     text = path.read_text()
     title, underline = ast.get_docstring(ast.parse(text)).splitlines()[:2]
     assert underline == "=" * len(title)
-    assert "\n# %%\n" in text
+    assert text.count("# %%") >= 3
+    assert "# What we learned" in text
 
 
 def run_example(monkeypatch, name, *arguments):
