@@ -181,6 +181,8 @@ class BaseNet(SkorchFace):
         weight = self._training_weights(sample_weight, y)
         if fresh:
             self._learn_targets(y, weight)
+        else:
+            self._learn_from_training_part(y, weight)
         seeds = stream_seeds(self.random_state)
         if fresh:
             self._split_seed = seeds.split

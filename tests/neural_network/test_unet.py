@@ -19,6 +19,8 @@ from sklearn_trainkit.neural_network import (
 )
 from sklearn_trainkit.neural_network._conv_blocks import ConvStyle
 from sklearn_trainkit.neural_network._mask_losses import MaskLoss, soft_dice_loss
+from sklearn_trainkit.neural_network._mask_targets import class_factors
+from sklearn_trainkit.neural_network._tensor_loader import TensorRows
 from sklearn_trainkit.neural_network._tiles import tiled
 from sklearn_trainkit.neural_network._unet_module import UNetModule
 
@@ -250,3 +252,46 @@ def test_bad_masks_are_named():
         net.partial_fit(IMAGES, MASKS * 2)
     with pytest.raises(ValueError, match="X has 3 features, but UNetSegmenter is expecting 1"):
         net.predict(np.zeros((2, 3, 8, 8)))
+
+
+def test_masks_of_fractions_and_class_weights_below_zero_are_named():
+    with pytest.raises(ValueError, match=r"y must be masks of class labels.*0\.5 in it"):
+        small().fit(IMAGES, MASKS * 0.5)
+    for class_weight in ({0: 1, 1: -1}, {0: 0, 1: 0}, {0: 1, 1: np.nan}):
+        with pytest.raises(ValueError, match="class_weight must have finite weights"):
+            small(class_weight=class_weight).fit(IMAGES, MASKS)
+    assert_array_equal(small().fit(IMAGES, MASKS * 1.0).classes_, [0.0, 1.0])
+
+
+def test_score_refuses_masks_that_lie_on_their_side(trained):
+    with pytest.raises(ValueError, match=r"y must be masks of shape \(24, 20, 14\)"):
+        trained.score(IMAGES, MASKS.transpose(0, 2, 1))
+    flat = MASKS.reshape(len(MASKS), -1)
+    assert trained.score(IMAGES, flat) == trained.score(IMAGES, MASKS)
+
+
+def test_the_score_of_an_epoch_counts_the_foreground_classes():
+    """Also where a class, the background included, is nowhere in truth and prediction."""
+    net = small().fit(IMAGES, MASKS + (IMAGES > 3))
+    truth = torch.tensor([[[1, 1, 2, 2]]])
+    logits = functional.one_hot(torch.tensor([[[1, 2, 2, 2]]])).movedim(3, 1)
+    score = net._rows_score(logits, TensorRows(torch.zeros(1), truth))
+    assert score == pytest.approx((2 / 3 + 4 / 5) / 2)
+
+
+def test_balanced_class_weights_follow_the_masks_of_each_call():
+    rare = MASKS * (np.arange(len(MASKS)) < 3)[:, None, None]
+    wanted = small(class_weight="balanced").fit(IMAGES, rare).criterion_.class_weight
+    chunk = small(class_weight="balanced").partial_fit(IMAGES, rare, classes=[0, 1])
+    assert_allclose(chunk.criterion_.class_weight, wanted)
+    again = small(warm_start=True).fit(IMAGES, rare)
+    again.set_params(class_weight="balanced").fit(IMAGES, rare)
+    assert_allclose(again.criterion_.class_weight, wanted)
+    with pytest.raises(ValueError, match="not among the classes"):
+        small(class_weight="balanced").partial_fit(IMAGES, MASKS + 5, classes=[0, 1])
+
+
+def test_a_class_without_pixels_weighs_as_much_as_the_rarest():
+    y = np.array([[[0, 0, 0, 1]]])
+    factors = class_factors("balanced", np.array([0, 1, 2]), y)
+    assert_allclose(factors, [2 / 3, 2, 2])
