@@ -183,7 +183,8 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
         )
 
     def _check_sample_shape(self, shape: tuple[int, ...]) -> None:
-        """Accept any height and width; scikit-learn counts the channels."""
+        """Accept any height and width that the depth allows; scikit-learn counts the channels."""
+        self._check_smallest_map(shape[1:])
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         if self.tile_size is None or max(images.shape[2:]) <= self.tile_size:

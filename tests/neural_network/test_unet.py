@@ -252,6 +252,11 @@ def test_bad_masks_are_named():
         net.partial_fit(IMAGES, MASKS * 2)
     with pytest.raises(ValueError, match="X has 3 features, but UNetSegmenter is expecting 1"):
         net.predict(np.zeros((2, 3, 8, 8)))
+    net = small(norm="instance", crop_size=12).fit(IMAGES, MASKS)
+    with pytest.raises(ValueError, match=r"brings images of \(2, 1\) pixels down to 1"):
+        net.predict(np.zeros((2, 2, 1)))
+    with pytest.raises(ValueError, match=r"crop_size=\(12, 12\) does not lie inside .*\(8, 8\)"):
+        net.partial_fit(IMAGES[:, :8, :8], MASKS[:, :8, :8])
 
 
 def test_masks_of_fractions_and_class_weights_below_zero_are_named():
