@@ -114,9 +114,8 @@ class ImageParameters:
             )
         return height, width
 
-    def _rows_per_pass(self) -> int:
-        n_pixels = self.input_shape_[1] * self.input_shape_[2]
-        return max(1, _PIXELS_PER_PASS // n_pixels)
+    def _rows_per_pass(self, sample_shape: tuple[int, ...]) -> int:
+        return max(1, _PIXELS_PER_PASS // (sample_shape[1] * sample_shape[2]))
 
     def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
         if isinstance(module.standardize, InputStandardization):

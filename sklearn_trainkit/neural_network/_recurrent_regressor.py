@@ -201,7 +201,7 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
             return values
         values = (values * self.y_scale_ + self.y_mean_).astype(self._y_dtype)
         rows = data.rows
-        step = self._rows_per_pass()
+        step = self._rows_per_pass(rows.sample_shape)
         for start in range(0, rows.n_rows, step):
             part = rows.part(start, min(start + step, rows.n_rows)).X
             values[start : start + step][torch.isnan(part[..., 0]).cpu().numpy()] = np.nan

@@ -174,10 +174,10 @@ class SequenceNet(BaseNet):
         if module.standardization is not None:
             module.standardization.learn(rows)
 
-    def _rows_per_pass(self) -> int:
+    def _rows_per_pass(self, sample_shape: tuple[int, ...]) -> int:
         width = max(checked_hidden_units(self.hidden_units)) * (2 if self.bidirectional else 1)
-        rows = _PREDICT_VALUES // (self.input_shape_[0] * width)
-        return min(max(16, rows), super()._rows_per_pass())
+        rows = _PREDICT_VALUES // (sample_shape[0] * width)
+        return min(max(16, rows), super()._rows_per_pass(sample_shape))
 
     def _as_array(self, X: Any) -> Any:
         X = joined_sequences(super()._as_array(X))

@@ -239,7 +239,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         """Return what changes a training batch at random, or None."""
         return None
 
-    def _rows_per_pass(self) -> int:
+    def _rows_per_pass(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many samples go through the network at once when no gradient is needed."""
         return _PREDICT_ROWS
 
@@ -260,7 +260,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         rows = self._input_rows(X)
         switch_mode(self.module_, training)
         own = next(self.module_.parameters()).device
-        n_rows, step = rows.n_rows, self._rows_per_pass()
+        n_rows, step = rows.n_rows, self._rows_per_pass(rows.sample_shape)
         for start in range(0, n_rows, step):
             part = rows.part(start, min(start + step, n_rows)).X
             with torch_threads(self.n_threads), torch.inference_mode(not training):

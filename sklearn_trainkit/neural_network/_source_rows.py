@@ -166,9 +166,14 @@ class SourceRows:
         return self.y.device
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.source.shape[1:])
+
+    @property
     def row_bytes(self) -> int:
         """Bytes of one sample once it is cast."""
-        return int(np.prod(self.source.shape[1:])) * self._dtype.itemsize
+        return int(np.prod(self.sample_shape)) * self._dtype.itemsize
 
     @property
     def X(self) -> torch.Tensor:  # noqa: N802

@@ -36,6 +36,11 @@ class TensorRows(NamedTuple):
         return self.X.device
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.X.shape[1:])
+
+    @property
     def row_bytes(self) -> int:
         """Bytes of one sample."""
         return self.X[:1].nbytes
@@ -73,6 +78,10 @@ class Rows(Protocol):
     @property
     def device(self) -> torch.device:
         """Where batches go."""
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
 
     @property
     def row_bytes(self) -> int:

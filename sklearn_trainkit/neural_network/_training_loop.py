@@ -112,9 +112,8 @@ class TrainingRun:
         self._loader = TensorLoader(train, settings.batch_size, streams.order)
         self._valid = None
         if valid is not None:
-            self._valid = TensorLoader(
-                valid, max(settings.batch_size, min(1024, net._rows_per_pass()))
-            )
+            rows_per_pass = min(1024, net._rows_per_pass(valid.sample_shape))
+            self._valid = TensorLoader(valid, max(settings.batch_size, rows_per_pass))
         self._schedule = schedule
         self._kept = None
         self._best_losses: dict[str, float] = {}

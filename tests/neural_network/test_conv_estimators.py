@@ -178,9 +178,7 @@ def test_image_shape_leaves_one_size_open_for_images_too():
 
 def test_maps_of_one_pixel_are_refused_where_a_norm_would_make_them_zero():
     for norm in ({"norm": "instance"}, {"norm": "group", "norm_groups": 4}):
-        raises(
-            r"brings images of \(8, 8\) pixels down to 1; use fewer", channels=(4,) * 4, **norm
-        )
+        raises(r"brings images of \(8, 8\) pixels down to 1; use fewer", channels=(4,) * 4, **norm)
         raises(r"images of \(2, 2\) pixels down to 1", channels=(4, 4), crop_size=2, **norm)
         ConvNetClassifier((4, 4, 4), max_epochs=1, **norm).fit(IMAGES, Y)
 

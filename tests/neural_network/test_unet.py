@@ -300,3 +300,8 @@ def test_a_class_without_pixels_weighs_as_much_as_the_rarest():
     y = np.array([[[0, 0, 0, 1]]])
     factors = class_factors("balanced", np.array([0, 1, 2]), y)
     assert_allclose(factors, [2 / 3, 2, 2])
+
+
+def test_fewer_large_images_than_small_ones_go_through_at_once(trained):
+    assert len(list(trained.forward_iter(np.zeros((10, 20, 14))))) == 1
+    assert [len(part) for part in trained.forward_iter(np.zeros((3, 512, 700)))] == [1, 1, 1]
