@@ -131,7 +131,8 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         with seeded_global_torch(seeds.weights):
             module = self._make_module().to(device=device, dtype=FLOAT_TYPES[self.dtype_])
             if rows is not None:
-                self._prepare_module(module, rows)
+                with torch_threads(self.n_threads):
+                    self._prepare_module(module, rows)
         self.module_ = module
         self.streams_ = TrainingStreams(seeds, device, self._foreign_module)
 

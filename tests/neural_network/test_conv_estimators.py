@@ -13,6 +13,7 @@ from torch import nn
 from sklearn_trainkit.callbacks import GradientFlow
 from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.neural_network import ConvNetClassifier, ConvNetRegressor
+from sklearn_trainkit.neural_network._input_standardization import InputStandardization
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
 
 X_FLAT, Y = (part[:240] for part in load_digits(return_X_y=True))
@@ -186,3 +187,21 @@ def test_maps_of_one_pixel_are_refused_where_a_norm_would_make_them_zero():
 def test_batch_norm_takes_single_images_whose_maps_have_several_pixels():
     small(batch_size=1, max_epochs=1).fit(IMAGES[:4], Y[:4])
     raises("needs at least 2 rows in a batch", channels=(4,) * 4, batch_size=1)
+
+
+def test_input_statistics_are_learnt_on_the_threads_asked_for(monkeypatch):
+    seen = []
+    learn = InputStandardization.learn
+    before = torch.get_num_threads()
+
+    def watched(self, rows):
+        seen.append(torch.get_num_threads())
+        learn(self, rows)
+
+    monkeypatch.setattr(InputStandardization, "learn", watched)
+    torch.set_num_threads(2)
+    try:
+        small().fit(IMAGES, Y)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1]
