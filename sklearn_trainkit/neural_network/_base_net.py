@@ -193,7 +193,7 @@ class BaseNet(SkorchFace):
             self._initialize_all(seeds, train)
         else:
             self._take_changed_parameters()
-        batch_size = resolved_batch_size(self.batch_size, train.n_rows)
+        batch_size = self._batch_rows(self.batch_size, train.n_rows)
         schedule = LRSchedule(
             self.lr_schedule,
             self.lr_schedule_params,
@@ -211,7 +211,7 @@ class BaseNet(SkorchFace):
         batch_size = self.batch_size
         if batch_size != "auto" and batch_size > rows.n_rows:
             batch_size = -1
-        batch_size = resolved_batch_size(batch_size, rows.n_rows)
+        batch_size = self._batch_rows(batch_size, rows.n_rows)
         schedule = LRSchedule("constant", None, 1, 1)
         self._training_run(rows, None, batch_size, 1, schedule, (X, y)).train()
 
@@ -257,6 +257,10 @@ class BaseNet(SkorchFace):
         self.initialize_optimizer()
         if type(self.optimizer_) is kind:
             self.optimizer_.load_state_dict({**self.optimizer_.state_dict(), "state": state})
+
+    def _batch_rows(self, batch_size: int | str, n_rows: int) -> int:
+        """Return how many of ``n_rows`` training rows make a batch."""
+        return resolved_batch_size(batch_size, n_rows)
 
     def _check_batches(self, n_rows: int) -> None:
         """Raise if batches of ``n_rows`` rows cannot be trained on."""

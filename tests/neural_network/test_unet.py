@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from torch import nn
 from torch.nn import functional
 
+from sklearn_trainkit.callbacks import EpochScoring
 from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.neural_network import (
     UNetSegmenter,
@@ -305,3 +306,18 @@ def test_a_class_without_pixels_weighs_as_much_as_the_rarest():
 def test_fewer_large_images_than_small_ones_go_through_at_once(trained):
     assert len(list(trained.forward_iter(np.zeros((10, 20, 14))))) == 1
     assert [len(part) for part in trained.forward_iter(np.zeros((3, 512, 700)))] == [1, 1, 1]
+
+
+def test_few_images_make_one_batch():
+    assert small().start_fit(IMAGES[:5], MASKS[:5]).settings.batch_size == 5
+    assert small().start_fit(IMAGES, MASKS).settings.batch_size == 8
+
+
+def test_epoch_scoring_takes_accuracy_and_log_loss_of_pixels():
+    names = ("accuracy", "neg_log_loss")
+    callbacks = [EpochScoring(name, lower_is_better=False) for name in names]
+    net = small(callbacks=callbacks).fit(IMAGES, MASKS, X_val=IMAGES[:9], y_val=MASKS[:9])
+    probabilities = net.predict_proba(IMAGES[:9])
+    truth = np.take_along_axis(probabilities, MASKS[:9, None], axis=1)
+    accuracy = np.mean(net.predict(IMAGES[:9]) == MASKS[:9])
+    assert_allclose(net.history_[-1, names], (accuracy, np.log(truth).mean()), rtol=1e-5)
