@@ -36,8 +36,8 @@ class EpochScoring(SkorchEpochScoring):
     """skorch's ``EpochScoring``, with common metrics computed from the outputs at hand.
 
     For the validation rows of this package's networks, "accuracy" and "neg_log_loss" of one class
-    a sample (a pixel, for masks) and "r2" take a few hundredths of a millisecond, where scikit-learn's scorers check
-    and convert for about one. Every other case is skorch's.
+    a sample (a pixel, for masks) and "r2" take a few hundredths of a millisecond, where
+    scikit-learn's scorers check and convert for about one. Every other case is skorch's.
 
     Parameters
     ----------

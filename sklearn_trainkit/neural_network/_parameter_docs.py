@@ -58,7 +58,8 @@ lr_schedule : str or callable, default="one_cycle"
 lr_schedule_params : dict or None, default=None
     Settings of the schedule; ``{{"warmup": 0.05}}`` warms up over a twentieth of the steps.
 batch_size : int or "auto", default={batch_size}
-    {Samples} of a batch; -1 takes all. "auto" is {auto_batch}. A single one left over at the end of an epoch joins the batch before it.
+    {Samples} of a batch; -1 takes all. "auto" is {auto_batch}.
+    A single one left over at the end of an epoch joins the batch before it.
 max_epochs : int, default={max_epochs}
     Passes over the training {samples}.
 early_stopping : bool, default=False

@@ -14,14 +14,14 @@ from torch.utils.data import Dataset, default_collate
 
 from sklearn_trainkit.neural_network._tensor_loader import TensorRows
 
-# What torch can gather; other types are converted as a whole.
+# What torch can gather, in the byte order of the machine; other types are converted as a whole.
 _CASTABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 
 
 def stays_as_it_is(X: Any) -> bool:
     """Tell whether ``X`` is cast batch by batch: a memory map, or an array of uint8."""
     if isinstance(X, np.memmap):
-        return X.dtype.name in _CASTABLE
+        return X.dtype.isnative and X.dtype.name in _CASTABLE
     return isinstance(X, np.ndarray) and X.dtype == np.uint8
 
 

@@ -173,3 +173,11 @@ def test_targets_of_a_dataset_are_those_after_its_target_transform():
     assert_array_equal(dataset_targets(dataset), range(6))
     dataset.target_transform = lambda target: target % 2
     assert_array_equal(dataset_targets(dataset), [0, 1] * 3)
+
+
+def test_a_memory_map_of_the_other_byte_order_is_converted(mapped):
+    X = X_FLOAT.astype(np.float32)
+    wanted = MLPNetClassifier((16,), **settings()).fit(X, Y)
+    other = mapped(X.astype(X.dtype.newbyteorder()))
+    net = MLPNetClassifier((16,), **settings()).fit(other, Y)
+    assert_array_equal(net.predict_proba(other), wanted.predict_proba(X))
