@@ -45,9 +45,13 @@ class BaseNet(SkorchFace):
     _score_name: str
     _y_numeric = False
 
+    def _kept_for_score(self, output: torch.Tensor) -> torch.Tensor:
+        """Return what the score needs of a batch's output."""
+        return output
+
     @abstractmethod
     def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
-        """Return the score recorded for the validation rows."""
+        """Return the score recorded for the validation rows, from all that was kept of them."""
 
     @abstractmethod
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:

@@ -55,10 +55,17 @@ class SegmenterNet(ClassifierNet):
     def _make_criterion(self) -> torch.nn.Module:
         return MaskLoss(self.loss, self.label_smoothing, self._class_factors)
 
-    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
+    def _codes(self, output: torch.Tensor) -> torch.Tensor:
+        """Return the code of each pixel, a byte each where there are few classes."""
         codes = self._coding.codes(output)
+        return codes.to(torch.uint8) if self._n_outputs <= 256 else codes
+
+    def _kept_for_score(self, output: torch.Tensor) -> torch.Tensor:
+        return self._codes(output)
+
+    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
         foreground = range(1, self._n_outputs)
-        return dice_score(rows.y.cpu().numpy(), codes.cpu().numpy(), labels=foreground)
+        return dice_score(rows.y.cpu().numpy(), output.cpu().numpy(), labels=foreground)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each pixel.
@@ -72,7 +79,7 @@ class SegmenterNet(ClassifierNet):
         -------
         masks : ndarray of shape (n_samples, height, width)
         """
-        codes = torch.cat([self._coding.codes(part) for part in self.forward_iter(X)]).numpy()
+        codes = torch.cat([self._codes(part) for part in self.forward_iter(X)]).numpy()
         return codes if isinstance(X, RowsDataset) else self._coding.labels(codes)
 
     def predict_proba(self, X: Any) -> np.ndarray:

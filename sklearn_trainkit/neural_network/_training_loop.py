@@ -426,7 +426,7 @@ class TrainingRun:
                 size = len(batch.y)
                 total += batch_loss.item() * size
                 n_rows += size
-                outputs.append(output)
+                outputs.append(net._kept_for_score(output))
                 if self._watches_batches:
                     self._end_batch("valid", batch, batch_loss, output)
                 if collected:
