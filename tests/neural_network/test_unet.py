@@ -323,3 +323,21 @@ def test_epoch_scoring_takes_accuracy_and_log_loss_of_pixels():
     truth = np.take_along_axis(probabilities, MASKS[:9, None], axis=1)
     accuracy = np.mean(net.predict(IMAGES[:9]) == MASKS[:9])
     assert_allclose(net.history_[-1, names], (accuracy, np.log(truth).mean()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("upsample", ["transpose", "nearest"])
+def test_init_fills_all_convolutions(upsample):
+    style = ConvStyle(init=lambda weight: nn.init.constant_(weight, 0.25))
+    module = UNetModule(1, 2, channels=(4, 8), n_blocks=(1, 1), style=style, upsample=upsample)
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            assert (layer.weight == 0.25).all()
+            assert layer.bias is None or not layer.bias.any()
+
+
+def test_named_inits_see_one_input_pixel_of_a_transposed_convolution():
+    torch.manual_seed(0)
+    module = UNetModule(
+        1, 2, channels=(64, 128), n_blocks=(1, 1), style=ConvStyle(init="lecun_normal")
+    )
+    assert module.rise[0].weight.std().item() == pytest.approx(128**-0.5, rel=0.02)
