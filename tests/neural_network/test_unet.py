@@ -341,3 +341,11 @@ def test_named_inits_see_one_input_pixel_of_a_transposed_convolution():
         1, 2, channels=(64, 128), n_blocks=(1, 1), style=ConvStyle(init="lecun_normal")
     )
     assert module.rise[0].weight.std().item() == pytest.approx(128**-0.5, rel=0.02)
+
+
+def test_scorers_know_the_classes_of_the_estimator(trained):
+    everywhere = np.ones_like(MASKS)
+    predicted = trained.predict(IMAGES)
+    assert dice_scorer(trained, IMAGES, everywhere) == dice_score(everywhere, predicted, labels=[1])
+    assert iou_scorer(trained, IMAGES, everywhere) == iou_score(everywhere, predicted, labels=[1])
+    assert dice_scorer(trained, IMAGES, MASKS) == trained.score(IMAGES, MASKS)
