@@ -90,6 +90,11 @@ def test_one_worker_is_enough():
         search(trials_per_stack=2, n_jobs=2)
 
 
+def test_folds_have_to_be_stacked_for_it():
+    with pytest.raises(ValueError, match="trials_per_stack=2 goes with evaluator='fold-stack'"):
+        search(trials_per_stack=2, evaluator="per-epoch")
+
+
 def test_a_time_limit_ends_the_whole_batch():
     with pytest.raises(ValueError, match="No trial was complete: stopped by trial_timeout"):
         search(trials_per_stack=7, trial_timeout=1e-6, refit=False)
