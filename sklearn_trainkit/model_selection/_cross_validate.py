@@ -1,7 +1,7 @@
 """``cross_validate`` with the folds of a network trained as one."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import model_selection
@@ -146,13 +146,20 @@ def _count_folds(cv: Any) -> int:
     return int(getattr(cv, "n_splits", 10))
 
 
-class FoldStackResult:
-    """What :func:`train_folds` leaves: a record, the fitted estimators and their rows."""
+class FoldStackResult(NamedTuple):
+    """What :func:`train_folds` leaves behind.
 
-    def __init__(self, record: TrialRecord, estimators: list[Any], indices: list[Any]) -> None:
-        self.record = record
-        self.estimators = estimators
-        self.indices = indices
+    Attributes
+    ----------
+    record : TrialRecord
+    estimators : list of estimators
+        Fitted, one a fold.
+    indices : list of (train, test)
+    """
+
+    record: TrialRecord
+    estimators: list[Any]
+    indices: list[Any]
 
 
 def train_folds(

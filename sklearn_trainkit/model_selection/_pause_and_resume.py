@@ -16,6 +16,7 @@ from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJ
 from sklearn_trainkit.model_selection._executors import Deadlines, TrialResult
 from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._ladder import Ladder, PauseAndResumePruner, make_rungs
+from sklearn_trainkit.model_selection._search_plan import SearchPlan
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
 from sklearn_trainkit.model_selection._trial_stacks import StackingLoop
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
@@ -170,8 +171,7 @@ class PausingLoop(SearchLoop):
 
 
 def choose_loop(
-    pruner: Any,
-    setup: EvaluationSetup,
+    plan: SearchPlan,
     deadlines: Deadlines,
     n_jobs: int | None,
     n_workers: int,
@@ -186,15 +186,28 @@ def choose_loop(
     ------
     NotImplementedError
         If candidates are to wait, or to train together, and there are several workers.
+    ValueError
+        If candidates are to train together and their folds do not.
     """
-    if not isinstance(pruner, PauseAndResumePruner):
-        if trials_per_stack == 1:
-            return SearchLoop
-        if n_workers > 1:
-            raise NotImplementedError(
-                f"trials_per_stack={trials_per_stack} works with one worker, but n_jobs={n_jobs}; "
-                "use n_jobs=1 or trials_per_stack=1."
-            )
+    setup, pruner = plan.setup, plan.pruner
+    waits, together = isinstance(pruner, PauseAndResumePruner), trials_per_stack > 1
+    if together and plan.evaluator != "fold-stack":
+        raise ValueError(
+            f"trials_per_stack={trials_per_stack} goes with evaluator='fold-stack', but here it is "
+            f"{plan.evaluator!r}: trials_per_stack needs a net of this package."
+        )
+    if n_workers > 1 and (waits or together):
+        name = "pruner='pause_and_resume'" if waits else f"trials_per_stack={trials_per_stack}"
+        instead = "pruner='successive_halving'" if waits else "trials_per_stack=1"
+        raise NotImplementedError(
+            f"{name} works with one worker, but n_jobs={n_jobs}; use n_jobs=1 or {instead}."
+        )
+    if isinstance(pruner, PauseAndResumePruner):
+        n_epochs = count_epochs(last_step(setup.estimator))
+        return partial(
+            PausingLoop, setup=setup, deadlines=deadlines, pruner=pruner, n_epochs=n_epochs
+        )
+    if together:
         return partial(
             StackingLoop,
             setup=setup,
@@ -202,10 +215,4 @@ def choose_loop(
             prunes=pruner is not None,
             n_together=trials_per_stack,
         )
-    if n_workers > 1:
-        raise NotImplementedError(
-            f"pruner='pause_and_resume' works with one worker, but n_jobs={n_jobs}; use n_jobs=1 "
-            "or pruner='successive_halving'."
-        )
-    n_epochs = count_epochs(last_step(setup.estimator))
-    return partial(PausingLoop, setup=setup, deadlines=deadlines, pruner=pruner, n_epochs=n_epochs)
+    return SearchLoop

@@ -514,9 +514,8 @@ class OptunaSearchCV(BaseSearchCV):
         )
         runner = make_runner(EVALUATORS[plan.evaluator], setup, deadlines, plan.pruner, self.n_jobs)
         seeded = self.random_state is not None
-        n_together = 1 if plan.evaluator != "fold-stack" else self.trials_per_stack
         make_loop = choose_loop(
-            plan.pruner, setup, deadlines, self.n_jobs, runner.n_workers, n_together
+            plan, deadlines, self.n_jobs, runner.n_workers, self.trials_per_stack
         )
         loop = make_loop(
             self.study_,

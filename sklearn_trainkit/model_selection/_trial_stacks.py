@@ -12,8 +12,10 @@ from optuna.trial import TrialState
 from sklearn_trainkit.model_selection._ask_and_tell import SearchLoop
 from sklearn_trainkit.model_selection._evaluate_fold_stack import (
     StackedTrialTraining,
+    bytes_of_folds,
     can_stack_folds,
     evaluate_fold_stack,
+    memory_limit,
 )
 from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
@@ -33,8 +35,12 @@ def evaluate_trials_together(
     """Train candidates on all folds in step, networks of one shape as one stack.
 
     Each record is that of the candidate evaluated alone. Candidates that cannot be stacked are
-    evaluated after the others.
+    evaluated after the others, and all one by one where the copies of their data do not fit into
+    memory.
     """
+    if bytes_of_folds(setup.folds.X, len(setup.folds) * len(jobs)) > memory_limit():
+        pairs = zip(jobs, watches, strict=True)
+        return [evaluate_fold_stack(setup, job, watch) for job, watch in pairs]
     records: dict[int, TrialRecord] = {}
     trainings: dict[int, StackedTrialTraining] = {}
     with ExitStack() as stack:

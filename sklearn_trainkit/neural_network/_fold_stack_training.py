@@ -117,7 +117,13 @@ class StackedRun:
         except NotStackableError:  # a callback has changed the networks too much
             self._attempt(self.going(), lambda index: self._runs[index].advance(begun=True))
         if self._stack is not None:
-            self._train_stack(self._stack)
+            members = self._stack.members
+            try:
+                self._train_stack(self._stack)
+            except Exception as error:  # one batch for all: it fails all of them
+                self.release()
+                for index in members:
+                    self.errors.setdefault(index, error)
         return not self.done
 
     def _train_stack(self, stack: "_Stack") -> None:

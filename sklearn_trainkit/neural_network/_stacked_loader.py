@@ -14,6 +14,8 @@ from sklearn_trainkit.neural_network._tensor_loader import TensorLoader, TensorR
 
 # All networks together; a processor's second-level cache holds it.
 _GATHER_BYTES = 1 << 21
+# Even so, a gathering costs calls per network, and serves at least so many steps.
+_LEAST_STEPS = 4
 
 
 class StackedBatch(NamedTuple):
@@ -33,6 +35,15 @@ class StackedBatch(NamedTuple):
     weight: torch.Tensor | None
 
 
+class _Part(NamedTuple):
+    """Networks and rows of a batch, in what was gathered."""
+
+    first: int
+    last: int
+    start: int
+    stop: int
+
+
 class StackedLoader:
     """Iterate over the batches of several loaders in step.
 
@@ -49,54 +60,77 @@ class StackedLoader:
 
     def __init__(self, loaders: Sequence[TensorLoader], most: int) -> None:
         self._loaders = list(loaders)
-        self._most = most
         self.n_steps = [len(loader) for loader in loaders]
-        first = loaders[0].rows.part(0, 1)
-        row_bytes = max(1, first.X.nbytes)
+        samples = [loader.rows.X for loader in loaders if isinstance(loader.rows, TensorRows)]
+        self._shares_samples = len(samples) == len(loaders) and all(
+            X.data_ptr() == samples[0].data_ptr() and X.shape == samples[0].shape for X in samples
+        )
+        row_bytes = max(1, loaders[0].rows.row_bytes)
         batch_bytes = row_bytes * sum(loader.batch_size for loader in loaders)
-        self._steps_per_gather = max(1, _GATHER_BYTES // batch_bytes)
+        self._steps_per_gather = max(_LEAST_STEPS, _GATHER_BYTES // batch_bytes)
+        self._plan = self._planned(most)
 
     def __iter__(self) -> Iterator[list[StackedBatch]]:
         orders = [loader.draw_order() for loader in self._loaders]
-        for first in range(0, max(self.n_steps), self._steps_per_gather):
-            bounds = [
-                loader.bounds[first : first + self._steps_per_gather] for loader in self._loaders
-            ]
-            starts = [own[0][0] if own else 0 for own in bounds]
-            gathered = self._gather(
-                [
-                    order[own[0][0] : own[-1][1]] if own else order[:0]
-                    for order, own in zip(orders, bounds, strict=True)
-                ]
+        for spans, steps in self._plan:
+            X, y, weight = self._gather(
+                [order[begin:end] for order, (begin, end) in zip(orders, spans, strict=True)]
             )
-            for step in itertools.zip_longest(*bounds):
-                yield _parts(gathered, step, starts, self._most)
+            for parts in steps:
+                yield [
+                    StackedBatch(
+                        first,
+                        last,
+                        X[first:last, start:stop],
+                        y[first:last, start:stop],
+                        None if weight is None else weight[first:last, start:stop],
+                    )
+                    for first, last, start, stop in parts
+                ]
+
+    def _planned(self, most: int) -> list[tuple[list[tuple[int, int]], list[list[_Part]]]]:
+        """Return, for each gathering, the rows of each network and the parts of its steps."""
+        plan = []
+        for begin in range(0, max(self.n_steps), self._steps_per_gather):
+            bounds = [
+                loader.bounds[begin : begin + self._steps_per_gather] for loader in self._loaders
+            ]
+            spans = [(own[0][0], own[-1][1]) if own else (0, 0) for own in bounds]
+            starts = [start for start, _ in spans]
+            steps = [_parts(step, starts, most) for step in itertools.zip_longest(*bounds)]
+            plan.append((spans, steps))
+        return plan
 
     def _gather(self, indices: Sequence[torch.Tensor]) -> TensorRows:
         """Return the rows of each network, filled up to the longest."""
         n_rows = max(len(index) for index in indices)
-        parts = [
-            loader.rows.take(index) for loader, index in zip(self._loaders, indices, strict=True)
-        ]
-        X, y = (_filled([getattr(part, name) for part in parts], n_rows) for name in ("X", "y"))
-        weights = [part.weight for part in parts if part.weight is not None]
+        pairs = list(zip([loader.rows for loader in self._loaders], indices, strict=True))
+        if self._shares_samples:
+            # One call for all: a hundred networks would need a hundred.
+            filled = _filled(indices, n_rows, zeros=True)
+            X = self._loaders[0].rows.X[filled]
+            y = _filled([rows.y[index] for rows, index in pairs], n_rows)
+            weights = [rows.weight[index] for rows, index in pairs if rows.weight is not None]
+        else:
+            parts = [rows.take(index) for rows, index in pairs]
+            X = _filled([part.X for part in parts], n_rows)
+            y = _filled([part.y for part in parts], n_rows)
+            weights = [part.weight for part in parts if part.weight is not None]
         return TensorRows(X, y, _filled(weights, n_rows) if weights else None)
 
 
-def _filled(tensors: Sequence[torch.Tensor], n_rows: int) -> torch.Tensor:
-    filled = tensors[0].new_empty((len(tensors), n_rows, *tensors[0].shape[1:]))
+def _filled(tensors: Sequence[torch.Tensor], n_rows: int, zeros: bool = False) -> torch.Tensor:
+    if all(len(tensor) == n_rows for tensor in tensors):
+        return torch.stack(list(tensors))
+    shape = (len(tensors), n_rows, *tensors[0].shape[1:])
+    filled = tensors[0].new_zeros(shape) if zeros else tensors[0].new_empty(shape)
     for row, tensor in zip(filled, tensors, strict=True):
         row[: len(tensor)] = tensor
     return filled
 
 
-def _parts(
-    gathered: TensorRows,
-    step: Sequence[tuple[int, int] | None],
-    starts: Sequence[int],
-    most: int,
-) -> list[StackedBatch]:
-    """Cut one step out of the gathered rows.
+def _parts(step: Sequence[tuple[int, int] | None], starts: Sequence[int], most: int) -> list[_Part]:
+    """Cut one step into parts.
 
     Three networks with the bounds (8, 12), (8, 12), (8, 11) give two parts: networks 0 and 1
     with 4 rows, network 2 with 3.
@@ -109,12 +143,9 @@ def _parts(
     end = 0
     for bound, run in itertools.groupby(local):
         begin, end = end, end + len(list(run))
-        if bound is None:
-            continue
-        for first, last in itertools.pairwise(_cut_evenly(begin, end, most)):
-            rows = slice(first, last), slice(*bound)
-            weight = None if gathered.weight is None else gathered.weight[rows]
-            parts.append(StackedBatch(first, last, gathered.X[rows], gathered.y[rows], weight))
+        if bound is not None:
+            ends = _cut_evenly(begin, end, most)
+            parts += [_Part(*pair, *bound) for pair in itertools.pairwise(ends)]
     return parts
 
 

@@ -9,12 +9,10 @@ batches.
 import math
 import time
 import warnings
-from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import torch
-from skorch.callbacks import PrintLog
 
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
@@ -32,6 +30,7 @@ from sklearn_trainkit.neural_network._dropout import set_dropout_generator
 from sklearn_trainkit.neural_network._kept_weights import KeptWeights
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._precision import MixedPrecision
+from sklearn_trainkit.neural_network._stack_member import BATCH_HOOKS, StackMember
 from sklearn_trainkit.neural_network._tensor_loader import (
     Rows,
     RowsDataset,
@@ -41,8 +40,6 @@ from sklearn_trainkit.neural_network._tensor_loader import (
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.utils._sklearn_private import callback_management_context
 from sklearn_trainkit.utils._threads import torch_threads
-
-_BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
 
 
 class LoopSettings(NamedTuple):
@@ -66,7 +63,7 @@ class LoopSettings(NamedTuple):
         return any(c is not None for c in (self.clip_norm, self.clip_value, self.clip_adaptive))
 
 
-class TrainingRun:
+class TrainingRun(StackMember):
     """Train a network's module on its tensors, one epoch at a time.
 
     Made by the estimators: ``fit`` runs it to the end, a search may advance it in step with
@@ -132,7 +129,7 @@ class TrainingRun:
         self._base_lrs = [group["lr"] for group in net.optimizer_.param_groups]
         refuse_conflicts(net, settings.precision, schedule.constant)
         self._hooks = overridden_hooks(net)
-        self._watches_batches = any(self._hooks[name] for name in _BATCH_HOOKS)
+        self._watches_batches = any(self._hooks[name] for name in BATCH_HOOKS)
         self._callback_data = callback_data
         self._first_step = net.n_steps_
         self._context: Any = None
@@ -276,84 +273,6 @@ class TrainingRun:
         """Stop in the middle of an epoch: raise, or warn and keep the last sound weights."""
         self._diverged(error)
         self._end_task(self._task)
-
-    def obstacle_to_stacking(self) -> str | None:
-        """Return what a training pass of several networks as one cannot do; None for nothing."""
-        for hook in (*_BATCH_HOOKS, "on_grad_computed"):
-            if self._hooks[hook]:
-                return f"a callback listens to {hook}"
-        # An EpochScoring on validation rows is served after the pass, by each network itself.
-        if any(method.__self__.on_train for method in self._hooks["on_batch_output"]):
-            return "an EpochScoring collects the outputs of training batches"
-        if isinstance(self.net.optimizer_, torch.optim.LBFGS):
-            return "optimizer='lbfgs' evaluates the loss several times a step"
-        if self.settings.precision != "full":
-            return f"precision={self.settings.precision!r}"
-        if self.settings.compile:
-            return "compile=True"
-        if self._augment is not None:
-            return "batches are augmented"
-        if list(self.net.criterion_.parameters()):
-            return "the loss has parameters"
-        return None
-
-    @property
-    def is_listened_to(self) -> bool:
-        """Whether a skorch callback, which may change anything, is called around epochs."""
-        methods = self._hooks["on_epoch_begin"] + self._hooks["on_epoch_end"]
-        return not all(isinstance(method.__self__, PrintLog) for method in methods)
-
-    @property
-    def loader(self) -> TensorLoader:
-        """Batches of the training rows."""
-        return self._loader
-
-    @property
-    def lr_course(self) -> tuple | None:
-        """What decides the learning rates to come; None where the losses do."""
-        course = self._schedule.course
-        past = self.net.n_steps_ - self._first_step
-        return None if course is None else (course, past, *self._base_lrs)
-
-    @property
-    def step_settings(self) -> str:
-        """What decides the optimizer's steps, as text: equal for networks that step alike."""
-        groups = self.net.optimizer_.param_groups
-        shown = [{k: v for k, v in group.items() if k != "params"} for group in groups]
-        return f"{type(self.net.optimizer_)} {shown} {self.lr_course}"
-
-    def epoch_rates(self) -> list[list[float]] | None:
-        """Return the learning rates of each step of the next epoch; None where they stay."""
-        if self._schedule.constant:
-            return None
-        past = self.net.n_steps_ - self._first_step
-        factors = [self._schedule.factor(past + step) for step in range(len(self._loader))]
-        return [[lr * factor for lr in self._base_lrs] for factor in factors]
-
-    def take_epoch(self, losses: Sequence[float], seconds: float) -> None:
-        """End an epoch whose training pass was made for several networks as one.
-
-        Parameters
-        ----------
-        losses : sequence of float
-            Of each step.
-        seconds : float
-            This network's share of the time.
-        """
-        sizes = [stop - start for start, stop in self._loader.bounds]
-        total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
-        if not math.isfinite(total):
-            n_sound = next(i for i, loss in enumerate(losses) if not math.isfinite(loss))
-            self.net.n_steps_ += n_sound
-            what = f"training loss became {losses[n_sound]}"
-            self.abandon_epoch(DivergenceError(self._divergence_message(what)))
-            return
-        self.net.n_steps_ += len(losses)
-        if not self._schedule.constant:
-            self._set_lr(self.net.n_steps_ - 1)
-        self.net.history_.new_batch()
-        self.net.history_.record_batch("train_loss", losses[-1])
-        self.end_epoch(total / sum(sizes), seconds)
 
     def _train_pass(self) -> float:
         net, optimizer = self.net, self.net.optimizer_

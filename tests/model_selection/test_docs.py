@@ -1,18 +1,31 @@
-"""The code of docs/search.md runs as it stands."""
+"""The code of docs/search.md and docs/fold_stacking.md runs as it stands."""
 
 import re
 from pathlib import Path
 
 import sklearn_trainkit
 
-PAGE = Path(sklearn_trainkit.__file__).parents[1] / "docs" / "search.md"
+DOCS = Path(sklearn_trainkit.__file__).parents[1] / "docs"
 
 
-def test_the_page_runs(tmp_path, monkeypatch):
+def blocks_of(page):
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+
+
+def test_the_page_on_searches_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    blocks = blocks_of("search.md")
     assert len(blocks) == 3
     names = {}
     for block in blocks:
         exec(block, names)
     assert repr(names["search"]).startswith("OptunaSearchCV(")
+
+
+def test_the_page_on_stacked_folds_runs():
+    (block,) = blocks_of("fold_stacking.md")
+    names = {}
+    exec(block, names)
+    assert len(names["scores"]["estimator"]) == len(names["ensemble"].estimators_) == 5
+    assert min(names["scores"]["test_score"]) > 0.8
+    assert len(names["nets"]) == 20

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 
-from sklearn_trainkit.model_selection import OptunaSearchCV
+from sklearn_trainkit.model_selection import OptunaSearchCV, _evaluate_fold_stack, _trial_stacks
 from sklearn_trainkit.neural_network import MLPNetClassifier
 from sklearn_trainkit.preprocessing import StandardScaler
 
@@ -90,6 +90,20 @@ def test_one_worker_is_enough():
         search(trials_per_stack=2, n_jobs=2)
 
 
+def test_folds_have_to_be_stacked_for_it():
+    with pytest.raises(ValueError, match="trials_per_stack=2 goes with evaluator='fold-stack'"):
+        search(trials_per_stack=2, evaluator="per-epoch")
+
+
 def test_a_time_limit_ends_the_whole_batch():
     with pytest.raises(ValueError, match="No trial was complete: stopped by trial_timeout"):
         search(trials_per_stack=7, trial_timeout=1e-6, refit=False)
+
+
+def test_candidates_whose_data_would_not_fit_are_evaluated_one_by_one(monkeypatch):
+    limit = 2 * 3 * X.nbytes + 1  # one candidate's folds
+    for module in (_trial_stacks, _evaluate_fold_stack):
+        monkeypatch.setattr(module, "memory_limit", lambda: limit)
+    found = search(trials_per_stack=4, n_trials=4)
+    assert_same_results(search(n_trials=4), found)
+    assert found.evaluations_ == ["fold-stack"] * 4

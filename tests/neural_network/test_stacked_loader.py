@@ -31,6 +31,7 @@ def loaders(sizes, batch_sizes, weighted):
 )
 def test_each_network_gets_its_own_batches(monkeypatch, gather_bytes, most, sizes, batch_sizes):
     monkeypatch.setattr(_stacked_loader, "_GATHER_BYTES", gather_bytes)
+    monkeypatch.setattr(_stacked_loader, "_LEAST_STEPS", 1)
     seen = [[] for _ in sizes]
     weighted = most == 2
     torch.manual_seed(0)
@@ -47,6 +48,21 @@ def test_each_network_gets_its_own_batches(monkeypatch, gather_bytes, most, size
         for one, other in zip(own, expected, strict=True):
             for part, wanted in zip(one, other, strict=True):
                 assert (part is None and wanted is None) or torch.equal(part, wanted)
+
+
+@pytest.mark.parametrize("batch_sizes", [(4, 4, 4), (4, 5, 6)])
+def test_networks_that_share_their_samples_are_served_alike(monkeypatch, batch_sizes):
+    own = loaders((11, 11, 11), batch_sizes, weighted=True)
+    shared = loaders((11, 11, 11), batch_sizes, weighted=True)
+    X = torch.randn(11, 3)
+    for one, other in zip(own, shared, strict=True):
+        one.rows = TensorRows(X.clone(), other.rows.y, other.rows.weight)
+        other.rows = TensorRows(X, other.rows.y, other.rows.weight)
+    monkeypatch.setattr(_stacked_loader, "_GATHER_BYTES", 200)
+    for steps in zip(StackedLoader(own, 9), StackedLoader(shared, 9), strict=True):
+        for one, other in zip(*steps, strict=True):
+            assert one[:2] == other[:2]
+            assert all(map(torch.equal, one[2:], other[2:]))
 
 
 def test_equal_batches_come_in_one_part():
