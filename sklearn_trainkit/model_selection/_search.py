@@ -228,6 +228,7 @@ class OptunaSearchCV(BaseSearchCV):
     --------
     >>> from scipy.stats import loguniform
     >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import Pipeline
     >>> from sklearn.preprocessing import MinMaxScaler, StandardScaler
     >>> from sklearn.svm import SVC
     >>> from sklearn_trainkit.model_selection import OptunaSearchCV
