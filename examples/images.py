@@ -65,6 +65,11 @@ def make_candidates(image_shape, n_epochs):
     }
 
 
+# %%
+# Cross-validated
+# ---------------
+
+
 def main(path=None, n_rows=None, n_epochs=15):
     """Print the accuracy of each candidate, and how long it took."""
     X, y = load_images(path, n_rows)
@@ -78,6 +83,14 @@ def main(path=None, n_rows=None, n_epochs=15):
         seconds = time.perf_counter() - start
         print(f"{name:>18}: accuracy {scores.mean():.4f} +- {scores.std():.4f}, {seconds:.0f} s")
 
+
+# %%
+# What we learned
+# ---------------
+# On the digits, any of the three kinds of stages makes two fewer errors in a hundred than the dense
+# network (0.991 to 0.993 against 0.974 in one run), and which one hardly matters: three stages are
+# too shallow to need skips. They cost twice to ten times the time. Skips earn their keep in depth;
+# ``examples/residual_depth.py`` shows that on the dense network.
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])

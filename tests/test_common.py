@@ -6,6 +6,7 @@ import re
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sklearn_trainkit.model_selection import FoldEnsembleClassifier, FoldEnsembleRegressor
 from sklearn_trainkit.neural_network import (
     ConvNetClassifier,
     ConvNetRegressor,
@@ -13,6 +14,8 @@ from sklearn_trainkit.neural_network import (
     MLPNetRegressor,
     NetClassifier,
     NetRegressor,
+    RecurrentNetClassifier,
+    RecurrentNetRegressor,
     UNetSegmenter,
 )
 from sklearn_trainkit.neural_network._mlp_module import MLPModule
@@ -27,8 +30,12 @@ ESTIMATORS = [
     NetRegressor(MLPModule),
     MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam", max_epochs=100),
     MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
+    RecurrentNetClassifier((8,), sequence_shape=(-1, 1), batch_size=-1),
+    RecurrentNetRegressor((8,), cell="lstm", sequence_shape=(-1, 1), lr=0.03),
     ConvNetClassifier((8,), image_shape=(1, -1), norm="layer", lr=0.01),
     ConvNetRegressor((8,), image_shape=(1, -1), norm=None, pooling=None, lr=0.01),
+    FoldEnsembleClassifier(MLPNetClassifier((16,), lr=0.03, random_state=0), cv=2),
+    FoldEnsembleRegressor(MLPNetRegressor((16,), lr=0.03, random_state=0), cv=2),
 ]
 
 NETWORKS = [
@@ -38,6 +45,8 @@ NETWORKS = [
     MLPNetRegressor,
     NetClassifier,
     NetRegressor,
+    RecurrentNetClassifier,
+    RecurrentNetRegressor,
     UNetSegmenter,
 ]
 
@@ -47,7 +56,7 @@ def test_scikit_learns_estimator_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("cls", NETWORKS)
+@pytest.mark.parametrize("cls", [*NETWORKS, FoldEnsembleClassifier, FoldEnsembleRegressor])
 def test_documented_defaults_are_those_of_the_signature(cls):
     parameters = cls.__doc__.split("Attributes\n")[0]
     documented = dict(re.findall(r"^ {4}(\w+) :.*?default=(.+)$", parameters, re.MULTILINE))

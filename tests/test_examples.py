@@ -1,5 +1,7 @@
 """The examples run from start to end with small settings, and leave what they promise."""
 
+import ast
+import importlib
 import runpy
 import sys
 from pathlib import Path
@@ -12,6 +14,26 @@ from sklearn.datasets import load_wine
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 pytest.importorskip("matplotlib")
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
+def test_every_example_compiles_and_imports_what_exists(path):
+    tree = ast.parse(path.read_text())
+    compile(tree, str(path), "exec")
+    assert ast.get_docstring(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("sklearn_trainkit"):
+            module = importlib.import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names), node.module
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_every_story_has_a_title_cells_and_what_was_learned(path):
+    text = path.read_text()
+    title, underline = ast.get_docstring(ast.parse(text)).splitlines()[:2]
+    assert underline == "=" * len(title)
+    assert text.count("# %%") >= 3
+    assert "# What we learned" in text
 
 
 def run_example(monkeypatch, name, *arguments):
@@ -93,6 +115,15 @@ def test_gradient_flow_names_what_vanishes_and_draws_it(monkeypatch, tmp_path, c
     assert "The gradient vanishes" in plain
     assert "Nothing wrong" in residual
     assert (tmp_path / "gradient_flow.png").stat().st_size > 10_000
+
+
+def test_clipping_recurrent_shows_which_rates_diverge(monkeypatch, tmp_path, capsys):
+    run_example(monkeypatch, "clipping_recurrent.py", "--output", tmp_path, "--epochs", 9)
+    lines = capsys.readouterr().out.splitlines()
+    diverged = [line for line in lines if line.endswith("inf")]
+    assert len(diverged) == 2
+    assert all("no clipping" in line for line in diverged)
+    assert (tmp_path / "clipping_recurrent.png").stat().st_size > 10_000
 
 
 def test_unet_masks_scores_both_networks_and_draws(monkeypatch, tmp_path, capsys):

@@ -56,6 +56,7 @@ def test_callbacks_never_import_optuna():
         ("import sklearn_trainkit", ["torch", "skorch", "optuna", "sklearn", "pandas"]),
         ("import sklearn_trainkit.preprocessing", ["torch", "skorch", "optuna"]),
         ("import sklearn_trainkit.model_selection", ["torch", "skorch", "matplotlib"]),
+        ("import sklearn_trainkit.inspection", ["matplotlib"]),
     ],
 )
 def test_imports_stay_light(statement, unwanted):

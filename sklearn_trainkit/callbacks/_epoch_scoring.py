@@ -13,7 +13,7 @@ def _accuracy(output: torch.Tensor, target: torch.Tensor) -> float:
 
 
 def _neg_log_loss(output: torch.Tensor, target: torch.Tensor) -> float:
-    return -functional.cross_entropy(output.double(), target).item()
+    return -functional.cross_entropy(output.double(), target.long()).item()
 
 
 def _r2(output: torch.Tensor, target: torch.Tensor) -> float:
@@ -36,8 +36,8 @@ class EpochScoring(SkorchEpochScoring):
     """skorch's ``EpochScoring``, with common metrics computed from the outputs at hand.
 
     For the validation rows of this package's networks, "accuracy" and "neg_log_loss" of one class
-    a sample and "r2" take a few hundredths of a millisecond, where scikit-learn's scorers check
-    and convert for about one. Every other case is skorch's.
+    a sample (a pixel, for masks) and "r2" take a few hundredths of a millisecond, where
+    scikit-learn's scorers check and convert for about one. Every other case is skorch's.
 
     Parameters
     ----------
@@ -78,10 +78,10 @@ class EpochScoring(SkorchEpochScoring):
         if not isinstance(self.scoring, str) or not self.y_preds_ or not self.y_trues_:
             return None
         output, target = self.y_preds_[0], self.y_trues_[0]
-        if not isinstance(output, torch.Tensor) or output.ndim != 2:
+        if not isinstance(output, torch.Tensor) or output.ndim < 2:
             return None
-        if target.ndim == 1 and not target.is_floating_point():
+        if target.ndim == output.ndim - 1 and not target.is_floating_point():
             return _CLASS_METRICS.get(self.scoring)
-        if target.shape == output.shape:
+        if output.ndim == 2 and target.shape == output.shape:
             return _NUMBER_METRICS.get(self.scoring)
         return None

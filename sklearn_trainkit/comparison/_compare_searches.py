@@ -123,8 +123,10 @@ def compare_searches(
           among trials with the largest resource until then);
         - ``seconds``, ``epochs``, ``steps``: spent since the run began when the trial ended;
         - ``timed_by``: where that moment comes from. "study": stamps of an optuna study. "fits":
-          the end of its last fit as watched. "cv_results_": neither is known, so the fit and
+          the end of its last fit as watched. ``"cv_results_"``: neither is known, so the fit and
           score times that the searcher reports are added up; epochs are then missing;
+        - ``curve``: what a trial reported to a pruner on its way, as JSON pairs of step (epochs
+          trained, or folds done) and mean score; empty without a pruner;
         - ``run_...``: facts of the whole run, repeated in each of its rows: ``run_trials``,
           ``run_fits``, ``run_epochs``, ``run_steps``, ``run_seconds`` (all with the refit),
           ``run_refit_seconds``, ``run_peak_memory`` (megabytes held by this process and its
@@ -134,7 +136,7 @@ def compare_searches(
           inner folds drawn anew; missing for a splitter without randomness),
           ``run_winners_curse`` (the inner minus the fresh score: what choosing the best of many
           noisy scores added to it), ``run_n_train``, ``run_n_test``, and ``run_counted_by``:
-          "watching", or "cv_results_" when the estimator does not support scikit-learn's
+          "watching", or ``"cv_results_"`` when the estimator does not support scikit-learn's
           callbacks, the fits are derived from the number of trials, and epochs and steps are
           missing. ``run_fingerprint`` changes when the searcher, the settings or the data do.
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-__all__ = ["CorrectedMean", "corrected_mean"]
+__all__ = ["CorrectedMean", "corrected_mean", "holm"]
 
 SMALLEST_SPREAD = 1e-12
 
@@ -79,3 +79,32 @@ def corrected_mean(
     half = float(student.ppf(0.5 + confidence / 2)) * error
     p_value = float(2 * student.sf(abs(mean) / error))
     return CorrectedMean(mean, mean - half, mean + half, p_value, n_values)
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """Return p-values corrected for their number by Holm's step-down method.
+
+    The probability that any true hypothesis is rejected stays below the level at which all are
+    judged (Holm, Scandinavian Journal of Statistics 6, 1979).
+
+    Parameters
+    ----------
+    p_values : array-like of shape (n_tests,)
+        Uncorrected; NaN are no tests, and stay.
+
+    Returns
+    -------
+    corrected : ndarray of shape (n_tests,)
+        At most 1.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03, float("nan")])
+    array([0.03, 0.06, 0.06,  nan])
+    """
+    raw = np.asarray(p_values, dtype=float)
+    corrected = np.full(raw.shape, np.nan)
+    order = np.argsort(raw)[: np.count_nonzero(~np.isnan(raw))]  # NaN come last
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(raw[order] * factors), 1.0)
+    return corrected

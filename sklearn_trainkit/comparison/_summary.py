@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from sklearn_trainkit.comparison._anytime import GROUP, measure_anytime
-from sklearn_trainkit.comparison._corrected_test import corrected_mean
+from sklearn_trainkit.comparison._corrected_test import corrected_mean, holm
 from sklearn_trainkit.comparison._table import COLUMNS, RUN_KEYS
 
 __all__ = ["rank_strategies", "summarize_runs", "summarize_strategies"]
@@ -73,7 +73,8 @@ def summarize_strategies(
         - ``difference`` in held-out score from the baseline, run by run, with
           ``difference_low``, ``difference_high`` and ``p_value``. Intervals and p-values are
           those of Nadeau and Bengio for overlapping splits, and missing with fewer than two runs
-          or without any spread. They are not corrected for the number of strategies;
+          or without any spread; ``p_holm`` is the p-value corrected by Holm's method for the
+          number of strategies compared with the baseline on this data set;
         - ``trials``, ``fits``, ``epochs``, ``steps``, ``seconds``, ``peak_memory`` (megabytes):
           means over the runs where they are known, failed ones with what they had spent;
         - ``reached_baseline``: number of runs whose best inner score came up to the baseline's
@@ -119,7 +120,10 @@ def summarize_strategies(
         _summarize(strategy_runs, base=_of_baseline(runs, dataset, baseline), level=confidence)
         for (dataset, _), strategy_runs in runs.groupby(["dataset", "strategy"], sort=False)
     ]
-    return pd.DataFrame(rows)
+    summary = pd.DataFrame(rows)
+    corrected = summary.groupby("dataset", sort=False)["p_value"].transform(holm)
+    summary.insert(list(summary).index("p_value") + 1, "p_holm", corrected)
+    return summary
 
 
 def rank_strategies(table: pd.DataFrame, *, baseline: str | None = None) -> pd.DataFrame:
@@ -142,7 +146,8 @@ def rank_strategies(table: pd.DataFrame, *, baseline: str | None = None) -> pd.D
         - ``difference``: mean over data sets of its mean difference from the baseline;
         - ``p_value``: Wilcoxon's signed-rank test over data sets, which are independent of each
           other where folds are not. It cannot fall below 0.05 with fewer than six data sets, and
-          is missing for the baseline and for a single data set.
+          is missing for the baseline and for a single data set;
+        - ``p_holm``: corrected by Holm's method for the number of strategies.
 
     Raises
     ------
@@ -157,7 +162,8 @@ def rank_strategies(table: pd.DataFrame, *, baseline: str | None = None) -> pd.D
     best = summary.groupby("dataset")["test_score"].transform("max")
     summary = summary.assign(best_on=summary["test_score"] == best)
     rows = [_rank_row(strategy, rows) for strategy, rows in summary.groupby("strategy", sort=False)]
-    return pd.DataFrame(rows).sort_values("mean_rank", kind="stable", ignore_index=True)
+    ranking = pd.DataFrame(rows).sort_values("mean_rank", kind="stable", ignore_index=True)
+    return ranking.assign(p_holm=holm(ranking["p_value"]))
 
 
 def _check_baseline(runs: pd.DataFrame, baseline: str | None) -> str:
@@ -231,7 +237,8 @@ def _note(runs: pd.DataFrame, base: pd.DataFrame) -> str:
         notes.append(f"{len(failed)} of {len(runs)} runs failed: {reason}")
     trials, base_trials = (_mean(sound["trials"]) for sound in (_sound(runs), _sound(base)))
     if trials != base_trials and not np.isnan(trials + base_trials):
-        notes.append(f"{trials:g} trials a run, the baseline {base_trials:g}")
+        known = f"{round(trials, 1):g} trials a run, the baseline {round(base_trials, 1):g}"
+        notes.append(known)
     if len(_sound(runs)) and _sound(runs)["epochs"].isna().any():
         notes.append("epochs not watched")
     notes.extend(note for note in runs["note"].unique() if note)

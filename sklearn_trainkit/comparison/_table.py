@@ -53,6 +53,7 @@ COLUMNS: dict[str, str] = {
     "epochs": "Int64",
     "steps": "Int64",
     "timed_by": "object",
+    "curve": "object",
     "run_error": "object",
     "run_note": "object",
     "run_trials": "int64",
@@ -100,7 +101,8 @@ def run_rows(key: RunKey, run: RunRecord, fingerprint: str) -> list[dict[str, An
     """
     shared = {**key._asdict(), **_run_columns(run), "run_fingerprint": fingerprint}
     if not run.trials:
-        return [{**shared, "trial": None, "params": "{}", "status": "", "timed_by": ""}]
+        blank = {"params": "{}", "status": "", "timed_by": "", "curve": "[]"}
+        return [{**shared, "trial": None, **blank}]
     order = np.argsort(run.costs.seconds, kind="stable").tolist()
     best = follow_incumbent(run.trials, order)
     return [
@@ -143,6 +145,7 @@ def _trial_columns(run: RunRecord, index: int) -> dict[str, Any]:
         "epochs": run.costs.epochs[index],
         "steps": run.costs.steps[index],
         "timed_by": run.costs.timed_by,
+        "curve": json.dumps([[step, round(score, 6)] for step, score in trial.curve]),
     }
 
 

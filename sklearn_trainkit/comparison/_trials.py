@@ -30,6 +30,8 @@ class TrialRecord:
         Fit and score times added over folds, as the searcher reports them.
     completed_at : datetime or None
         When it ended, if the searcher keeps an optuna study.
+    curve : tuple of (int, float)
+        Step and score of what it reported on its way, epochs for instance.
     """
 
     number: int
@@ -40,6 +42,7 @@ class TrialRecord:
     resource: float
     worked_seconds: float
     completed_at: datetime.datetime | None = None
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 def read_trials(search: Any) -> list[TrialRecord]:
@@ -99,6 +102,7 @@ def _read_cv_results(
             resource=float(resources[number]),
             worked_seconds=float(worked[number]) * search.n_splits_,
             completed_at=study_trials[number].datetime_complete if study_trials else None,
+            curve=_read_curve(study_trials[number]) if study_trials else (),
         )
         for number in range(n_trials)
     ]
@@ -128,7 +132,12 @@ def _read_study_trial(trial: Any, n_splits: int) -> TrialRecord:
         resource=float("nan"),
         worked_seconds=float(worked) * n_splits,
         completed_at=trial.datetime_complete,
+        curve=_read_curve(trial),
     )
+
+
+def _read_curve(study_trial: Any) -> tuple[tuple[int, float], ...]:
+    return tuple(sorted(study_trial.intermediate_values.items()))
 
 
 def _status(score: float, study_trial: Any) -> str:

@@ -27,8 +27,10 @@ from sklearn_trainkit.model_selection._trial_record import (
     failed_record,
 )
 
-__all__ = ["SearchBudget", "SearchLoop"]
+__all__ = ["FOLD_SCORES", "SearchBudget", "SearchLoop"]
 
+# The trial's attribute that holds the folds' own scores at each step that was reported.
+FOLD_SCORES = "fold_scores"
 _STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED}
 
 Callback = Callable[[optuna.Study, FrozenTrial], Any]
@@ -158,6 +160,8 @@ class SearchLoop:
             if self._joint is not None:
                 self._joint.start()
             self._run()
+            while self._has_others_to_wait_for():
+                self._run()
             self._hear_from_others(refresh=True)
             clean = True
         except KeyboardInterrupt:
@@ -175,8 +179,6 @@ class SearchLoop:
             while len(self._pending) < self._runner.n_workers and not self._is_over():
                 self._ask()
             if not self._pending:
-                if self._has_others_to_wait_for():
-                    continue
                 return
             for future in self._wait():
                 self._collect(future)
@@ -325,6 +327,8 @@ class SearchLoop:
         self.trial_seconds += result.seconds
         self._end_task(job.callback_ctx)
         self._copy_curve(trial, result)
+        if record.fold_scores:
+            trial.set_user_attr(FOLD_SCORES, _storable(record.fold_scores))
         if self._persist is not None:
             self._persist(trial, record)
         state = _STATES.get(record.state, TrialState.FAIL)
@@ -365,3 +369,8 @@ def _list_untried(study: SearchStudy, n_enqueued: int) -> list[int]:
     """Return which enqueued candidates no session has asked for yet."""
     asked = {trial.user_attrs.get(ENQUEUED) for trial in study.get_trials(deepcopy=False)}
     return [index for index in range(n_enqueued) if index not in asked]
+
+
+def _storable(fold_scores: Sequence[Sequence[float]]) -> list[list[float | None]]:
+    # NaN is not JSON.
+    return [[None if np.isnan(score) else float(score) for score in row] for row in fold_scores]

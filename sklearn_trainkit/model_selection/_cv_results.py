@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -189,12 +190,4 @@ def _from_sklearn(result: dict[str, Any]) -> FoldOutcome:
 
 
 def _replace_folds(record: TrialRecord, folds: list[FoldOutcome]) -> TrialRecord:
-    return TrialRecord(
-        record.number,
-        record.params,
-        tuple(folds),
-        record.state,
-        record.curve,
-        record.n_epochs,
-        record.reason,
-    )
+    return replace(record, folds=tuple(folds))

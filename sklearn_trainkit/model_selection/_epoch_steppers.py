@@ -49,6 +49,10 @@ class EpochStepper(ABC):
     def advance(self) -> None:
         """Train one epoch and count it."""
         self.train_epoch()
+        self.count_epoch()
+
+    def count_epoch(self) -> None:
+        """Note that an epoch has been trained."""
         self.epoch += 1
         self.done = self.done or self.epoch >= self.n_epochs
 
@@ -84,7 +88,15 @@ class StartFitStepper(EpochStepper):
 
     def train_epoch(self) -> None:
         self._run.advance()
+
+    def count_epoch(self) -> None:
         self.done = self._run.done
+        super().count_epoch()
+
+    @property
+    def run(self) -> Any:
+        """The net's training run, to be advanced together with others."""
+        return self._run
 
     def finish(self) -> None:
         super().finish()

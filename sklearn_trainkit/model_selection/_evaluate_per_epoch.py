@@ -5,6 +5,7 @@ the test rows only ever pass through ``transform``.
 """
 
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from traceback import format_exc
 from typing import Any
 
@@ -124,30 +125,38 @@ class TrialTraining:
     def advance(self, watch: TrialWatch, until: int | None = None) -> str | None:
         """Train up to epoch ``until``, or to the end; return why it stopped early, if it did."""
         while not self.is_done() and (until is None or self.epoch < until):
-            for fold in self._folds:
-                fold.advance()
-            self.epoch += 1
-            if any(fold.error for fold in self._folds) and self.is_done():
-                return None
-            at_rest = self.is_done() or self.epoch == until
-            if not watch.prunes or (self.epoch % self._interval and not at_rest):
-                reason = watch.check_time()
-            else:
-                reason = watch.report(self.epoch, self.score_now())
+            self._advance_folds()
+            reason = self.end_epoch(watch, until)
             if reason is not None and not self.is_done():
                 return reason
         return None
 
-    def score_now(self) -> float:
-        """Return the mean guiding score over folds as of this epoch."""
-        return float(np.mean([fold.score_now() for fold in self._folds]))
+    def end_epoch(self, watch: TrialWatch, until: int | None = None) -> str | None:
+        """Count an epoch of all folds and report it; return a reason to stop, if there is one."""
+        self.epoch += 1
+        if any(fold.error for fold in self._folds) and self.is_done():
+            return None
+        at_rest = self.is_done() or self.epoch == until
+        if not watch.prunes or (self.epoch % self._interval and not at_rest):
+            return watch.check_time()
+        scores = self.fold_scores_now()
+        return watch.report(self.epoch, float(np.mean(scores)), scores)
+
+    def _advance_folds(self) -> None:
+        for fold in self._folds:
+            fold.advance()
+
+    def fold_scores_now(self) -> list[float]:
+        """Return the guiding score of each fold as of this epoch."""
+        return [fold.score_now() for fold in self._folds]
 
     def finish(self, watch: TrialWatch, reason: str | None = None) -> TrialRecord:
         """End the training; a reason makes it a pruned trial."""
         folds = [fold.finish() for fold in self._folds]
         if reason is not None:
             return self._pruned(folds, watch, reason)
-        return make_record(self._setup, self._job, folds, watch.curve, self._count())
+        record = make_record(self._setup, self._job, folds, watch.curve, self._count())
+        return replace(record, fold_scores=tuple(watch.fold_scores))
 
     def leave(self, watch: TrialWatch) -> TrialRecord:
         """Return the record for the case that the training is never taken up again."""
@@ -157,7 +166,14 @@ class TrialTraining:
         job, n_epochs = self._job, self._count()
         reason = f"{reason} at epoch {n_epochs}"
         return TrialRecord(
-            job.number, job.params, tuple(folds), PRUNED, tuple(watch.curve), n_epochs, reason
+            job.number,
+            job.params,
+            tuple(folds),
+            PRUNED,
+            tuple(watch.curve),
+            n_epochs,
+            reason,
+            fold_scores=tuple(watch.fold_scores),
         )
 
     def _count(self) -> int:

@@ -50,6 +50,8 @@ class EvaluationSetup:
         The searcher, for scikit-learn's callbacks.
     report_folds : bool
         Report each fold's own score, not the mean so far.
+    force_stack : bool
+        Train folds as one network wherever that is exact, faster or not.
     """
 
     estimator: Any
@@ -62,6 +64,7 @@ class EvaluationSetup:
     seed: int | None = None
     caller: Any = None
     report_folds: bool = False
+    force_stack: bool = False
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,28 @@ class FoldTraining:
         if not self.done:
             self._attempt(self._stepper.advance)
 
+    @property
+    def estimator(self) -> Any:
+        """The fold's estimator."""
+        return self._estimator
+
+    @property
+    def run(self) -> Any:
+        """The training run of one of our nets that is under way; None for all else."""
+        return None if self.done else getattr(self._stepper, "run", None)
+
+    def take_epoch(self, seconds: float, error: Exception | None) -> None:
+        """Take in an epoch that was trained together with other folds, and this fold's share."""
+        self._fit_time += seconds
+        if error is None:
+            self._stepper.count_epoch()
+            return
+
+        def fail() -> None:
+            raise error
+
+        self._attempt(fail)
+
     def score_now(self) -> float:
         """Return the guiding score on the test rows as of this epoch."""
         if self.error is not None:

@@ -2,6 +2,7 @@
 
 import pickle
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,18 @@ import optuna
 from optuna.trial import TrialState
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchLoop
+from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
 from sklearn_trainkit.model_selection._evaluate_per_epoch import TrialTraining, start_training
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection._executors import Deadlines, TrialResult
+from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._ladder import Ladder, PauseAndResumePruner, make_rungs
+from sklearn_trainkit.model_selection._search_plan import SearchPlan
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
+from sklearn_trainkit.model_selection._trial_stacks import StackingLoop
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 
-__all__ = ["PausingLoop", "WaitingRoom"]
+__all__ = ["PausingLoop", "WaitingRoom", "choose_loop"]
 
 
 class WaitingRoom:
@@ -52,6 +57,7 @@ class WaitingRoom:
             training.close()
         self._here.clear()
         self._folder.cleanup()
+        self._folder = tempfile.TemporaryDirectory(prefix="waiting-")
 
     def _path(self, number: int) -> Path:
         return Path(self._folder.name) / f"{number}.pkl"
@@ -166,3 +172,51 @@ class PausingLoop(SearchLoop):
             self._tell(trial, job, TrialResult(record, {}, 0.0))
         self._waiting_trials.clear()
         self._room.close()
+
+
+def choose_loop(
+    plan: SearchPlan,
+    deadlines: Deadlines,
+    n_jobs: int | None,
+    n_workers: int,
+    trials_per_stack: int,
+) -> Any:
+    """Return what makes the search's loop.
+
+    Candidates wait for each other where the pruner asks for it, and train together where there
+    are several to a stack.
+
+    Raises
+    ------
+    NotImplementedError
+        If candidates are to wait, or to train together, and there are several workers.
+    ValueError
+        If candidates are to train together and their folds do not.
+    """
+    setup, pruner = plan.setup, plan.pruner
+    waits, together = isinstance(pruner, PauseAndResumePruner), trials_per_stack > 1
+    if together and plan.evaluator != "fold-stack":
+        raise ValueError(
+            f"trials_per_stack={trials_per_stack} goes with evaluator='fold-stack', but here it is "
+            f"{plan.evaluator!r}: trials_per_stack needs a net of this package."
+        )
+    if n_workers > 1 and (waits or together):
+        name = "pruner='pause_and_resume'" if waits else f"trials_per_stack={trials_per_stack}"
+        instead = "pruner='successive_halving'" if waits else "trials_per_stack=1"
+        raise NotImplementedError(
+            f"{name} works with one worker, but n_jobs={n_jobs}; use n_jobs=1 or {instead}."
+        )
+    if isinstance(pruner, PauseAndResumePruner):
+        n_epochs = count_epochs(last_step(setup.estimator))
+        return partial(
+            PausingLoop, setup=setup, deadlines=deadlines, pruner=pruner, n_epochs=n_epochs
+        )
+    if together:
+        return partial(
+            StackingLoop,
+            setup=setup,
+            deadlines=deadlines,
+            prunes=pruner is not None,
+            n_together=trials_per_stack,
+        )
+    return SearchLoop

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from sklearn.base import clone, is_classifier
-from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags, indexable
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget, SearchLoop
@@ -27,14 +25,11 @@ from sklearn_trainkit.model_selection._cv_results import (
     format_results,
     settle_failures,
 )
-from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
 from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
-from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
 from sklearn_trainkit.model_selection._joint_study import JointStudy
-from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
-from sklearn_trainkit.model_selection._pause_and_resume import PausingLoop
+from sklearn_trainkit.model_selection._pause_and_resume import choose_loop
 from sklearn_trainkit.model_selection._pickling import SelfContained
 from sklearn_trainkit.model_selection._refit import refit_winner
 from sklearn_trainkit.model_selection._search_plan import (
@@ -69,7 +64,7 @@ from sklearn_trainkit.model_selection._study import (
 from sklearn_trainkit.model_selection._trial_record import COMPLETE, FIT_TIME, PRUNED, TrialRecord
 from sklearn_trainkit.model_selection._verbose import print_start, print_trial
 from sklearn_trainkit.preprocessing import warn_of_leakage
-from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
+from sklearn_trainkit.utils._sklearn_callbacks import has_callbacks
 from sklearn_trainkit.utils._sklearn_private import (
     BaseSearchCV,
     Interval,
@@ -118,12 +113,17 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         "median" otherwise. "wilcoxon" compares folds and needs five of them.
         "pause_and_resume" stops nobody for good: candidates wait with their weights, and the
         best third of those that came as far goes on (:class:`PauseAndResumePruner`).
-    evaluator : {"auto", "whole-fit", "per-epoch"}, default="auto"
-        How a trial is evaluated. "whole-fit" fits fold by fold. "per-epoch" trains all folds in
-        step, for an estimator, or a Pipeline whose last step, is a net of this package or of
-        skorch, or has ``partial_fit`` and ``max_iter``. "auto" is "per-epoch" where that is
-        possible and there is a pruner. With ``partial_fit``, all ``max_iter`` epochs are
-        trained (``tol`` is not looked at), in the refit too.
+    evaluator : {"auto", "fold-stack", "per-epoch", "whole-fit"}, default="auto"
+        How a trial is evaluated. "fold-stack" trains all folds of a net of this package, or of a
+        Pipeline that ends in one, as one stacked network: the same results in a fraction of the
+        time. "per-epoch" trains the folds in step, for nets of skorch too and for whatever has
+        ``partial_fit`` and ``max_iter`` (all these epochs are trained; ``tol`` is not looked at).
+        "whole-fit" fits fold by fold. "auto" takes the first that is exact and pays, and trains
+        in epochs for a pruner's sake only; ``evaluations_`` says what it did and why.
+    trials_per_stack : int, default=1
+        Trials asked for at once and trained together by "fold-stack", candidates times folds in
+        one pass for networks of one shape. Small networks take a fraction of the time; the sampler
+        learns only from the batches before.
     enqueue : list of dict, "estimator" or None, default=None
         Candidates to try first, in this order. Values have to be in the space; parameters left
         out are drawn. "estimator" tries the estimator's own parameters, where the space holds
@@ -198,7 +198,9 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
     multimetric_ : bool
         Whether there are several metrics.
     evaluator_ : str
-        How trials were evaluated: "whole-fit" or "per-epoch".
+        How trials were evaluated: "fold-stack", "per-epoch" or "whole-fit".
+    evaluations_ : list of str
+        The same for each row of ``cv_results_``, with the reason where it was done otherwise.
     pareto_front_ : ndarray of int
         With ``objectives``: the rows of ``cv_results_`` that no other row beats.
     interrupted_ : bool
@@ -261,6 +263,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         "sampler": [StrOptions(set(SAMPLER_NAMES)), BaseSampler],
         "pruner": [StrOptions(set(PRUNER_NAMES)), BasePruner, None],
         "evaluator": [StrOptions({"auto", *EVALUATORS})],
+        "trials_per_stack": [Interval(Integral, 1, None, closed="left")],
         "enqueue": [list, tuple, StrOptions({"estimator"}), None],
         "storage": [str, Path, BaseStorage, None],
         "study_name": [str, None],
@@ -286,6 +289,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         sampler: "str | BaseSampler" = "auto",
         pruner: "str | BasePruner | None" = None,
         evaluator: str = "auto",
+        trials_per_stack: int = 1,
         enqueue: Any = None,
         storage: Any = None,
         study_name: str | None = None,
@@ -313,6 +317,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         self.sampler = sampler
         self.pruner = pruner
         self.evaluator = evaluator
+        self.trials_per_stack = trials_per_stack
         self.enqueue = enqueue
         self.storage = storage
         self.study_name = study_name
@@ -439,6 +444,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
             self.verbose,
             estimator_seed,
             caller=self if self._has_listeners() else None,
+            force_stack=self.evaluator == "fold-stack",
         )
         objectives = check_objectives(self.objectives, scorer, self.pruner)
         evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
@@ -489,7 +495,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         return joint
 
     def _runs_parallel(self) -> bool:
-        return bool(effective_n_jobs(self.n_jobs) > 1)
+        return bool(effective_n_jobs(self.n_jobs) > 1 or self.trials_per_stack > 1)
 
     def _run_trials(self, plan: SearchPlan, joint: JointStudy | None) -> list[TrialRecord]:
         setup, budget = plan.setup, plan.trials.budget
@@ -503,20 +509,9 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         )
         runner = make_runner(EVALUATORS[plan.evaluator], setup, deadlines, plan.pruner, self.n_jobs)
         seeded = self.random_state is not None
-        make_loop: Any = SearchLoop
-        if isinstance(plan.pruner, PauseAndResumePruner):
-            if runner.n_workers > 1:
-                raise NotImplementedError(
-                    f"pruner='pause_and_resume' works with one worker, but n_jobs={self.n_jobs}; "
-                    "use n_jobs=1 or pruner='successive_halving'."
-                )
-            make_loop = partial(
-                PausingLoop,
-                setup=setup,
-                deadlines=deadlines,
-                pruner=plan.pruner,
-                n_epochs=count_epochs(last_step(setup.estimator)),
-            )
+        make_loop = choose_loop(
+            plan, deadlines, self.n_jobs, runner.n_workers, self.trials_per_stack
+        )
         loop = make_loop(
             self.study_,
             plan.trials.space,
@@ -553,7 +548,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         return context.call_on_fit_task_begin(estimator=self)
 
     def _has_listeners(self) -> bool:
-        return _has_callbacks(self) or _has_callbacks(self.estimator)
+        return has_callbacks(self) or has_callbacks(self.estimator)
 
     def _end_trial(self, context: Any) -> None:
         if context is not None:
@@ -590,6 +585,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         scorer = plan.setup.scorer
         self.scorer_ = scorer._scorers if isinstance(scorer, MultimetricScorer) else scorer
         self._trial_numbers = [record.number for record in records]
+        self.evaluations_ = [record.evaluation or plan.evaluator for record in records]
         limits = (self.pruner, self.timeout, self.trial_timeout)
         self.cv_results_ = format_results(
             records,
@@ -660,15 +656,6 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         if not all(column in self.cv_results_ for column in columns):
             return np.array([])
         return np.array([self.cv_results_[column][self.best_index_] for column in columns])
-
-
-def _has_callbacks(estimator: Any) -> bool:
-    """Return whether scikit-learn's callbacks are set on ``estimator`` or a part of it."""
-    if get_callbacks(estimator):
-        return True
-    if not isinstance(estimator, Pipeline):
-        return False
-    return any(_has_callbacks(step) for _, step in estimator.steps)
 
 
 def _warn(message: str) -> None:

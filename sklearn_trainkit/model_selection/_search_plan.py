@@ -13,6 +13,10 @@ from sklearn.utils import check_random_state, get_tags
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget
 from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
+from sklearn_trainkit.model_selection._evaluate_fold_stack import (
+    can_stack_folds,
+    evaluate_fold_stack,
+)
 from sklearn_trainkit.model_selection._evaluate_per_epoch import (
     can_train_in_epochs,
     evaluate_per_epoch,
@@ -46,6 +50,7 @@ __all__ = [
 EVALUATORS: dict[str, Evaluator] = {
     "whole-fit": evaluate_whole_fit,
     "per-epoch": evaluate_per_epoch,
+    "fold-stack": evaluate_fold_stack,
 }
 
 
@@ -160,13 +165,13 @@ def plan_trials(
 def choose_evaluator(evaluator: str, pruner: Any, setup: EvaluationSetup) -> str:
     """Return the evaluator for these settings.
 
-    "auto" trains epoch by epoch when there is a pruner to report to and the estimator can;
-    Wilcoxon's pruner compares folds, so it is given folds.
+    "auto" stacks the folds of our nets, and trains all else epoch by epoch when there is a pruner
+    to report to and the estimator can; Wilcoxon's pruner compares folds, so it is given folds.
 
     Raises
     ------
     ValueError
-        When "per-epoch" is asked of an estimator that does not train in epochs.
+        When an evaluator is asked for that does not go with the estimator or the pruner.
     """
     steppable = can_train_in_epochs(setup.estimator)
     # Arguments of fit would have to be routed to single steps of the Pipeline.
@@ -178,11 +183,23 @@ def choose_evaluator(evaluator: str, pruner: Any, setup: EvaluationSetup) -> str
             f"balanced class_weight), and no routed fit arguments; got {setup.estimator!r}. Use "
             "evaluator='whole-fit': a pruner then works between folds."
         )
+    stackable = can_stack_folds(setup.estimator) and not routed
+    pauses = pruner == "pause_and_resume" or isinstance(pruner, PauseAndResumePruner)
+    if evaluator == "fold-stack" and (not stackable or pauses):
+        raise ValueError(
+            "evaluator='fold-stack' needs a net of this package, or a Pipeline whose last step is "
+            f"one, no routed fit arguments, and no pruner='pause_and_resume'; got "
+            f"{setup.estimator!r} and pruner={pruner!r}. Use evaluator='auto'."
+        )
     if evaluator != "auto":
         return evaluator
-    pairwise = pruner == "wilcoxon" or isinstance(pruner, optuna.pruners.WilcoxonPruner)
-    wanted = pruner is not None and not pairwise
-    return "per-epoch" if wanted and steppable and not routed else "whole-fit"
+    if pruner == "wilcoxon" or isinstance(pruner, optuna.pruners.WilcoxonPruner):
+        return "whole-fit"
+    # A fit that is to survive an interruption is made in one go.
+    kept = getattr(last_step(setup.estimator), "checkpoint_dir", None) is not None
+    if stackable and not pauses and not kept:
+        return "fold-stack"
+    return "per-epoch" if pruner is not None and steppable and not routed else "whole-fit"
 
 
 def check_pruner(pruner: BasePruner, evaluator: str, n_splits: int, n_trials: int | None) -> None:
@@ -246,7 +263,7 @@ def check_objectives(objectives: Any, scorer: Any, pruner: Any) -> tuple[str, ..
 
 def count_candidate_epochs(evaluator: str, estimator: Any) -> int | None:
     """Return the epochs of the estimator as it is, or None for whole fits."""
-    return count_epochs(last_step(estimator)) if evaluator == "per-epoch" else None
+    return None if evaluator == "whole-fit" else count_epochs(last_step(estimator))
 
 
 def _list_enqueued(space: Any, enqueue: Any, estimator: Any) -> list[EnqueuedTrial]:

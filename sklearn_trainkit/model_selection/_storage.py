@@ -131,6 +131,7 @@ def record_to_json(record: TrialRecord) -> dict[str, Any]:
         "state": record.state,
         "n_epochs": record.n_epochs,
         "reason": record.reason,
+        "evaluation": record.evaluation,
     }
 
 
@@ -271,6 +272,7 @@ def _record_from_json(trial: FrozenTrial, params: dict[str, Any]) -> TrialRecord
         curve,
         stored["n_epochs"],
         stored["reason"],
+        stored.get("evaluation"),
     )
 
 

@@ -58,6 +58,10 @@ class TrialRecord:
         Epochs trained per fold, where training is in epochs.
     reason : str or None
         Why the trial was pruned or failed.
+    evaluation : str or None
+        How it was evaluated and, where that is not what was asked for, why.
+    fold_scores : tuple of tuple of float
+        The folds' own scores at each step of ``curve``, where training is in epochs.
     """
 
     number: int
@@ -67,6 +71,8 @@ class TrialRecord:
     curve: tuple[tuple[int, float], ...] = ()
     n_epochs: int | None = None
     reason: str | None = None
+    evaluation: str | None = None
+    fold_scores: tuple[tuple[float, ...], ...] = ()
 
     def mean_score(self, metric: str | None) -> float:
         """Return the mean test score over folds, of one metric when there are several."""

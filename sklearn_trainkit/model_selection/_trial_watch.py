@@ -1,7 +1,7 @@
 """Watching one trial: its learning curve, and whether it should stop before its end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 __all__ = ["PRUNED_BY_PRUNER", "Deadlines", "TrialWatch"]
@@ -29,6 +29,7 @@ class TrialWatch:
         trial_deadline: float | None = None,
     ) -> None:
         self.curve: list[tuple[int, float]] = []
+        self.fold_scores: list[tuple[float, ...]] = []
         self._prune = prune
         self._deadline = deadline
         self._trial_deadline = trial_deadline
@@ -38,12 +39,18 @@ class TrialWatch:
         """Whether anybody listens to the values."""
         return self._prune is not None
 
-    def report(self, step: int, value: float) -> str | None:
-        """Record ``value`` at ``step``; return why the trial should stop, or None."""
+    def report(self, step: int, value: float, fold_scores: Sequence[float] = ()) -> str | None:
+        """Record ``value``, and each fold's own; return why the trial should stop, or None."""
         self.curve.append((step, value))
+        if fold_scores:
+            self.fold_scores.append(tuple(fold_scores))
         if self._prune is not None and self._prune(step, value):
             return PRUNED_BY_PRUNER
         return self.check_time()
+
+    def without_pruner(self) -> "TrialWatch":
+        """Return a watch with the same deadlines that never prunes."""
+        return TrialWatch(None, self._deadline, self._trial_deadline)
 
     def check_time(self) -> str | None:
         """Return whose time is up, if it is."""

@@ -2,6 +2,7 @@
 
 from sklearn_trainkit.neural_network._conv_classifier import ConvNetClassifier
 from sklearn_trainkit.neural_network._conv_regressor import ConvNetRegressor
+from sklearn_trainkit.neural_network._fit_stacked import fit_stacked
 from sklearn_trainkit.neural_network._mask_metrics import (
     dice_score,
     dice_scorer,
@@ -12,6 +13,8 @@ from sklearn_trainkit.neural_network._mlp_classifier import MLPNetClassifier
 from sklearn_trainkit.neural_network._mlp_regressor import MLPNetRegressor
 from sklearn_trainkit.neural_network._net_classifier import NetClassifier
 from sklearn_trainkit.neural_network._net_regressor import NetRegressor
+from sklearn_trainkit.neural_network._recurrent_classifier import RecurrentNetClassifier
+from sklearn_trainkit.neural_network._recurrent_regressor import RecurrentNetRegressor
 from sklearn_trainkit.neural_network._unet_segmenter import UNetSegmenter
 
 __all__ = [
@@ -21,9 +24,12 @@ __all__ = [
     "MLPNetRegressor",
     "NetClassifier",
     "NetRegressor",
+    "RecurrentNetClassifier",
+    "RecurrentNetRegressor",
     "UNetSegmenter",
     "dice_score",
     "dice_scorer",
+    "fit_stacked",
     "iou_score",
     "iou_scorer",
 ]

@@ -53,6 +53,11 @@ class ImageAugmentation:
         """Return the batch with each image changed."""
         n_images, height, width = len(batch.X), batch.X.shape[2], batch.X.shape[3]
         out_height, out_width = self.crop_size or (height, width)
+        if out_height > height or out_width > width:  # a U-Net goes on with smaller images
+            raise ValueError(
+                f"crop_size={self.crop_size!r} does not lie inside images of {(height, width)} "
+                "pixels."
+            )
         vertical = self.flip in ("vertical", "both")
         horizontal = self.flip in ("horizontal", "both")
         rows = self._places(n_images, height, out_height, vertical, generator)

@@ -33,6 +33,8 @@ from sklearn_trainkit.neural_network._validation_split import validation_split
 from sklearn_trainkit.utils._random_streams import StreamSeeds, stream_seeds
 from sklearn_trainkit.utils._sklearn_private import fit_context
 
+# Up to this size, the parts of a validation split are copied; of larger data, batches are gathered.
+_COPIED_BYTES = 1 << 26
 _NOT_IN_FINGERPRINT = ("checkpoint_dir", "device", "n_threads", "verbose")
 
 
@@ -43,9 +45,13 @@ class BaseNet(SkorchFace):
     _score_name: str
     _y_numeric = False
 
+    def _kept_for_score(self, output: torch.Tensor) -> torch.Tensor:
+        """Return what the score needs of a batch's output."""
+        return output
+
     @abstractmethod
     def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
-        """Return the score recorded for the validation rows."""
+        """Return the score recorded for the validation rows, from all that was kept of them."""
 
     @abstractmethod
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
@@ -179,6 +185,8 @@ class BaseNet(SkorchFace):
         weight = self._training_weights(sample_weight, y)
         if fresh:
             self._learn_targets(y, weight)
+        else:
+            self._learn_from_training_part(y, weight)
         seeds = stream_seeds(self.random_state)
         if fresh:
             self._split_seed = seeds.split
@@ -189,7 +197,7 @@ class BaseNet(SkorchFace):
             self._initialize_all(seeds, train)
         else:
             self._take_changed_parameters()
-        batch_size = resolved_batch_size(self.batch_size, train.n_rows)
+        batch_size = self._batch_rows(self.batch_size, train.n_rows)
         schedule = LRSchedule(
             self.lr_schedule,
             self.lr_schedule_params,
@@ -207,7 +215,7 @@ class BaseNet(SkorchFace):
         batch_size = self.batch_size
         if batch_size != "auto" and batch_size > rows.n_rows:
             batch_size = -1
-        batch_size = resolved_batch_size(batch_size, rows.n_rows)
+        batch_size = self._batch_rows(batch_size, rows.n_rows)
         schedule = LRSchedule("constant", None, 1, 1)
         self._training_run(rows, None, batch_size, 1, schedule, (X, y)).train()
 
@@ -253,6 +261,10 @@ class BaseNet(SkorchFace):
         self.initialize_optimizer()
         if type(self.optimizer_) is kind:
             self.optimizer_.load_state_dict({**self.optimizer_.state_dict(), "state": state})
+
+    def _batch_rows(self, batch_size: int | str, n_rows: int) -> int:
+        """Return how many of ``n_rows`` training rows make a batch."""
+        return resolved_batch_size(batch_size, n_rows)
 
     def _check_batches(self, n_rows: int) -> None:
         """Raise if batches of ``n_rows`` rows cannot be trained on."""
@@ -306,7 +318,8 @@ class BaseNet(SkorchFace):
         device, dtype = checked_device(self.device), FLOAT_TYPES[self.dtype_]
         y = torch.from_numpy(writeable(codes)).to(device)
         factors = None if weight is None else torch.from_numpy(weight).to(device, dtype)
-        if isinstance(X, np.ndarray) and X.dtype == self.dtype_ and not is_mapped(X):
+        plain = isinstance(X, np.ndarray) and X.dtype == self.dtype_ and not is_mapped(X)
+        if plain and (index is None or X.nbytes <= _COPIED_BYTES or device.type != "cpu"):
             part = X if index is None else X[index]
             return TensorRows(shared_tensor(part).to(device), y, factors)
         places = None if index is None else torch.from_numpy(index)

@@ -70,7 +70,27 @@ class ConvStyleParameters(ImageParameters):
         )
 
     def _check_batches(self, n_rows: int) -> None:
-        check_enough_rows(n_rows, self.norm)
+        size = self._crop_size() or self.input_shape_[1:]
+        self._check_smallest_map(size)
+        if self._smallest_map(size) == (1, 1):
+            check_enough_rows(n_rows, self.norm)
+
+    def _smallest_map(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Return height and width of the deepest maps of images of ``size``."""
+        factor = 2 ** (len(checked_channels(self.channels)) - 1)
+        return tuple(-(-pixels // factor) for pixels in size)
+
+    def _check_smallest_map(self, size: tuple[int, ...]) -> None:
+        """Raise if a normalization per channel would see a single pixel, and make it zero."""
+        alone = self.norm == "instance" or (
+            self.norm == "group" and self.norm_groups in checked_channels(self.channels)
+        )
+        if alone and self._smallest_map(size) == (1, 1):
+            raise ValueError(
+                f"norm={self.norm!r} needs maps of at least 2 pixels for each group of one channel,"
+                f" but channels={self.channels!r} brings images of {tuple(size)} pixels down to 1; "
+                "use fewer stages, larger images or another normalization (norm='layer')."
+            )
 
 
 class ConvParameters(ConvStyleParameters):

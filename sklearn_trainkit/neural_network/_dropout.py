@@ -1,5 +1,6 @@
 """Dropout that draws from a generator of its own, so that fits never share randomness."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -74,12 +75,48 @@ def scaled_mask(
         keep = 1.0 - p
         mask = torch.empty_like(like, requires_grad=False)
         return mask.bernoulli_(keep, generator=generator).div_(keep)
-    n_kept = min(max(1, round((1.0 - p) * _LEVELS)), _LEVELS - 1)
+    n_kept = _n_kept(p)
     words = torch.empty((like.numel() + 3) // 4, dtype=torch.int64)
     words.random_(-(2**63), None, generator=generator)
     # Four uniform numbers from -2**15 to 2**15 - 1 in each word.
     bits = words.view(torch.int16)[: like.numel()].view(like.shape)
     return (bits < n_kept - _LEVELS // 2).to(like.dtype).mul_(_LEVELS / n_kept)
+
+
+def scaled_masks(
+    like: torch.Tensor, rates: Sequence[float], generators: Sequence[torch.Generator | None]
+) -> torch.Tensor:
+    """Return the masks of several networks, each drawn as :func:`scaled_mask` draws it alone.
+
+    Parameters
+    ----------
+    like : Tensor of shape (m, ...)
+    rates : sequence of m floats in [0, 1)
+    generators : sequence of m generators
+
+    Returns
+    -------
+    masks : Tensor, as ``like``
+    """
+    if like.device.type != "cpu":
+        pairs = zip(like, rates, generators, strict=True)
+        return torch.stack([scaled_mask(one, p, generator) for one, p, generator in pairs])
+    size = like[0].numel()
+    words = torch.empty((len(like), (size + 3) // 4), dtype=torch.int64)
+    for row, generator in zip(words, generators, strict=True):
+        row.random_(-(2**63), None, generator=generator)
+    bits = words.view(torch.int16)[:, :size].view(like.shape)
+    counts = [_n_kept(p) for p in rates]
+    if len(set(counts)) == 1:
+        return (bits < counts[0] - _LEVELS // 2).to(like.dtype).mul_(_LEVELS / counts[0])
+    column = torch.tensor(counts).view(-1, *[1] * (like.ndim - 1))
+    below = (column - _LEVELS // 2).to(torch.int16)
+    return (bits < below).to(like.dtype).mul_((_LEVELS / column.double()).to(like.dtype))
+
+
+def _n_kept(p: float) -> int:
+    """Return how many of the 2**16 levels keep an entry."""
+    return min(max(1, round((1.0 - p) * _LEVELS)), _LEVELS - 1)
 
 
 def set_dropout_generator(module: nn.Module, generator: torch.Generator | None) -> None:

@@ -53,7 +53,12 @@ class ImageParameters:
                 "X must have shape (n_samples, channels, height, width) or (n_samples, height, "
                 f"width). Got {images.shape} instead."
             )
-        if self.image_shape is not None and images.shape[1:] != self._wanted_shape():
+        if 0 in images.shape:
+            raise ValueError(f"X must have images of at least one pixel. Got shape {images.shape}.")
+        if self.image_shape is not None and any(
+            want not in (-1, got)
+            for want, got in zip(self._wanted_shape(), images.shape[1:], strict=True)
+        ):
             raise ValueError(
                 f"image_shape={self.image_shape!r} wants images of shape {self._wanted_shape()}. "
                 f"Got {images.shape[1:]}; leave image_shape=None for images that are not flat."
@@ -61,7 +66,7 @@ class ImageParameters:
         return images
 
     def _wanted_shape(self) -> tuple[int, ...]:
-        shape = tuple(int(size) for size in np.atleast_1d(self.image_shape))
+        shape = _whole_numbers(self.image_shape)
         shape = (1, *shape) if len(shape) == 2 else shape
         if len(shape) != 3 or sum(size < 1 for size in shape) > 1 or min(shape) < -1 or 0 in shape:
             raise ValueError(
@@ -95,7 +100,12 @@ class ImageParameters:
     def _crop_size(self) -> tuple[int, int] | None:
         if self.crop_size is None:
             return None
-        sizes = tuple(int(size) for size in np.atleast_1d(self.crop_size))
+        sizes = _whole_numbers(self.crop_size)
+        if len(sizes) not in (1, 2):
+            raise ValueError(
+                "crop_size must be a positive int or (height, width). Got "
+                f"{self.crop_size!r} instead."
+            )
         height, width = sizes * 2 if len(sizes) == 1 else sizes
         if not (1 <= height <= self.input_shape_[1] and 1 <= width <= self.input_shape_[2]):
             raise ValueError(
@@ -104,9 +114,8 @@ class ImageParameters:
             )
         return height, width
 
-    def _rows_per_pass(self) -> int:
-        n_pixels = self.input_shape_[1] * self.input_shape_[2]
-        return max(1, _PIXELS_PER_PASS // n_pixels)
+    def _rows_per_pass(self, sample_shape: tuple[int, ...]) -> int:
+        return max(1, _PIXELS_PER_PASS // (sample_shape[1] * sample_shape[2]))
 
     def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
         if isinstance(module.standardize, InputStandardization):
@@ -127,8 +136,19 @@ class ImageParameters:
         return tuple(int(v) for v in values)
 
 
+def _whole_numbers(sizes: Any) -> tuple[int, ...]:
+    """Return one size or several as ints; nothing if some are no whole numbers."""
+    values = np.atleast_1d(np.asarray(sizes, dtype=object)).ravel()
+    if not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values):
+        return ()
+    return tuple(int(v) for v in values)
+
+
 def _images_of_one_shape(images: Any) -> np.ndarray:
-    shapes = [np.shape(image) for image in images]
+    try:
+        shapes = [np.shape(image) for image in images]
+    except ValueError as error:
+        raise ValueError(f"X must have images that are arrays of numbers: {error}") from error
     for index, shape in enumerate(shapes):
         if shape != shapes[0]:
             raise ValueError(

@@ -118,6 +118,17 @@ class LRSchedule:
         """Whether the factor is 1 at every step."""
         return self._schedule == "constant" and not self._warmup
 
+    @property
+    def course(self) -> tuple | None:
+        """What decides the factors: schedules with equal courses give equal factors.
+
+        None for "plateau", which depends on the losses.
+        """
+        if self._plateau is not None:
+            return None
+        settings = tuple(sorted(self._settings.items()))
+        return self._schedule, settings, self._warmup, self._n_epochs, self._steps_per_epoch
+
     def factor(self, step: int) -> float:
         """Return the factor of ``lr`` at ``step``, counted from 0."""
         factor = self._course(min(step, self._n_steps - 1))

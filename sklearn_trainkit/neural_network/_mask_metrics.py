@@ -9,7 +9,6 @@ The distribution of the flora in the alpine zone. New Phytologist 1912.
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import make_scorer
 from sklearn.utils.validation import check_consistent_length
 
 
@@ -102,5 +101,42 @@ def iou_score(y_true: Any, y_pred: Any, *, labels: Any = None, per_image: bool =
     return _mean_ratio(overlap, sizes - overlap)
 
 
-dice_scorer = make_scorer(dice_score)
-iou_scorer = make_scorer(iou_score)
+def dice_scorer(estimator: Any, X: Any, y: Any) -> float:
+    """Score a fitted segmenter by Dice, for the ``scoring`` of a search.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With ``predict`` and ``classes_``; a Pipeline that ends in one has both.
+    X : array-like
+    y : array-like of shape (n_samples, height, width)
+
+    Returns
+    -------
+    score : float in [0, 1]
+        :func:`dice_score` of all the estimator's classes but the first, so that a fold which
+        lacks one is scored like the others.
+    """
+    return _score_by(dice_score, estimator, X, y)
+
+
+def iou_scorer(estimator: Any, X: Any, y: Any) -> float:
+    """Score a fitted segmenter by intersection over union, for the ``scoring`` of a search.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With ``predict`` and ``classes_``; a Pipeline that ends in one has both.
+    X : array-like
+    y : array-like of shape (n_samples, height, width)
+
+    Returns
+    -------
+    score : float in [0, 1]
+        :func:`iou_score` of all the estimator's classes but the first.
+    """
+    return _score_by(iou_score, estimator, X, y)
+
+
+def _score_by(metric: Any, estimator: Any, X: Any, y: Any) -> float:
+    return metric(y, estimator.predict(X), labels=estimator.classes_[1:])

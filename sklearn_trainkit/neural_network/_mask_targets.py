@@ -38,20 +38,54 @@ def class_factors(class_weight: Any, classes: np.ndarray, y: np.ndarray) -> torc
     classes : ndarray of shape (n_classes,)
     y : ndarray of shape (n_samples, height, width)
 
+    Returns
+    -------
+    factors : Tensor of shape (n_classes,) or None
+        None without class weights, and where no pixel has any of the classes.
+
+    Raises
+    ------
+    ValueError
+        For weights below 0 or not finite, or where they are 0 for all of ``y``.
+
     Examples
     --------
     >>> y = np.array([[[0, 0, 0, 1]]])
     >>> class_factors("balanced", np.array([0, 1]), y).tolist()
     [0.6666666865348816, 2.0]
     """
-    if class_weight is None:
-        return None
     counts = np.array([np.sum(y == label) for label in classes], dtype=float)
+    if class_weight is None or not counts.any():
+        return None
     if class_weight == "balanced":
-        factors = counts.sum() / (len(classes) * np.maximum(counts, 1))
+        # A class that is nowhere in y weighs as much as the rarest that is somewhere.
+        factors = 1.0 / np.maximum(counts, counts[counts > 0].min())
     else:
         factors = compute_class_weight(class_weight, classes=classes, y=classes)
+        if not np.isfinite(factors).all() or factors.min() < 0 or not (factors * counts).any():
+            raise ValueError(
+                "class_weight must have finite weights of at least 0, not 0 for all classes in y. "
+                f"Got {class_weight!r} instead."
+            )
     return torch.tensor(factors / np.average(factors, weights=counts), dtype=torch.float32)
+
+
+def check_mask_labels(y: np.ndarray) -> None:
+    """Raise if masks hold fractions, as interpolation between labels leaves them.
+
+    Raises
+    ------
+    ValueError
+        Naming one of them.
+    """
+    if y.dtype.kind != "f":
+        return
+    fractions = y[y != np.floor(y)]
+    if len(fractions):
+        raise ValueError(
+            "y must be masks of class labels: whole numbers, booleans or strings. Got "
+            f"{float(fractions[0])!r} in it; threshold masks that were interpolated."
+        )
 
 
 def masks_like(y: np.ndarray, X: Any) -> np.ndarray:

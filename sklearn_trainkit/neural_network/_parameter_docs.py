@@ -58,8 +58,8 @@ lr_schedule : str or callable, default="one_cycle"
 lr_schedule_params : dict or None, default=None
     Settings of the schedule; ``{{"warmup": 0.05}}`` warms up over a twentieth of the steps.
 batch_size : int or "auto", default={batch_size}
-    {Samples} of a batch; -1 takes all. "auto" is near a twentieth of the {samples}, from
-    64 to 256. A single one left over at the end of an epoch joins the batch before it.
+    {Samples} of a batch; -1 takes all. "auto" is {auto_batch}.
+    A single one left over at the end of an epoch joins the batch before it.
 max_epochs : int, default={max_epochs}
     Passes over the training {samples}.
 early_stopping : bool, default=False
@@ -177,6 +177,7 @@ _BLOCKS = {
 }
 _USUAL = {
     "activation": "gelu",
+    "auto_batch": "near a twentieth of them, from 64 to 256",
     "batch_size": '"auto"',
     "clip_norm": None,
     "label_smoothing": 0.05,

@@ -9,7 +9,12 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from sklearn_trainkit.neural_network._base_net import BaseNet
 from sklearn_trainkit.neural_network._mask_losses import MaskLoss
 from sklearn_trainkit.neural_network._mask_metrics import dice_score
-from sklearn_trainkit.neural_network._mask_targets import MaskCoding, class_factors, masks_like
+from sklearn_trainkit.neural_network._mask_targets import (
+    MaskCoding,
+    check_mask_labels,
+    class_factors,
+    masks_like,
+)
 from sklearn_trainkit.neural_network._target_kinds import ClassifierNet
 from sklearn_trainkit.neural_network._tensor_loader import Rows, RowsDataset
 
@@ -26,6 +31,7 @@ class SegmenterNet(ClassifierNet):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but y is None.")
         y = check_array(y, ensure_2d=False, allow_nd=True, dtype=None, input_name="y")
+        check_mask_labels(y)
         check_consistent_length(X, y)
         return X, masks_like(y, X)
 
@@ -49,9 +55,17 @@ class SegmenterNet(ClassifierNet):
     def _make_criterion(self) -> torch.nn.Module:
         return MaskLoss(self.loss, self.label_smoothing, self._class_factors)
 
-    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
+    def _codes(self, output: torch.Tensor) -> torch.Tensor:
+        """Return the code of each pixel, a byte each where there are few classes."""
         codes = self._coding.codes(output)
-        return dice_score(rows.y.cpu().numpy(), codes.cpu().numpy())
+        return codes.to(torch.uint8) if self._n_outputs <= 256 else codes
+
+    def _kept_for_score(self, output: torch.Tensor) -> torch.Tensor:
+        return self._codes(output)
+
+    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
+        foreground = range(1, self._n_outputs)
+        return dice_score(rows.y.cpu().numpy(), output.cpu().numpy(), labels=foreground)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each pixel.
@@ -65,7 +79,7 @@ class SegmenterNet(ClassifierNet):
         -------
         masks : ndarray of shape (n_samples, height, width)
         """
-        codes = torch.cat([self._coding.codes(part) for part in self.forward_iter(X)]).numpy()
+        codes = torch.cat([self._codes(part) for part in self.forward_iter(X)]).numpy()
         return codes if isinstance(X, RowsDataset) else self._coding.labels(codes)
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -97,5 +111,5 @@ class SegmenterNet(ClassifierNet):
         score : float in [0, 1]
         """
         predicted = self.predict(X)
-        truth = np.asarray(y).reshape(predicted.shape)
+        truth = masks_like(np.asarray(y), predicted[:, None])
         return dice_score(truth, predicted, labels=self.classes_[1:])

@@ -131,7 +131,8 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         with seeded_global_torch(seeds.weights):
             module = self._make_module().to(device=device, dtype=FLOAT_TYPES[self.dtype_])
             if rows is not None:
-                self._prepare_module(module, rows)
+                with torch_threads(self.n_threads):
+                    self._prepare_module(module, rows)
         self.module_ = module
         self.streams_ = TrainingStreams(seeds, device, self._foreign_module)
 
@@ -239,7 +240,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         """Return what changes a training batch at random, or None."""
         return None
 
-    def _rows_per_pass(self) -> int:
+    def _rows_per_pass(self, sample_shape: tuple[int, ...]) -> int:
         """Return how many samples go through the network at once when no gradient is needed."""
         return _PREDICT_ROWS
 
@@ -260,7 +261,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         rows = self._input_rows(X)
         switch_mode(self.module_, training)
         own = next(self.module_.parameters()).device
-        n_rows, step = rows.n_rows, self._rows_per_pass()
+        n_rows, step = rows.n_rows, self._rows_per_pass(rows.sample_shape)
         for start in range(0, n_rows, step):
             part = rows.part(start, min(start + step, n_rows)).X
             with torch_threads(self.n_threads), torch.inference_mode(not training):
@@ -273,8 +274,20 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
 
     def _output(self, X: Any) -> torch.Tensor:
         """Return the module's output for all rows of ``X``, on the CPU."""
-        chunks = list(self.forward_iter(X))
-        return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+        self.check_is_fitted()
+        rows = self._input_rows(X)
+        output: torch.Tensor | None = None
+        start = 0
+        # Parts kept until the end would lie between freed activations and spread the heap.
+        for part in self.forward_iter(RowsDataset(rows)):
+            if len(part) == rows.n_rows:
+                return part
+            if output is None:
+                output = part.new_empty((rows.n_rows, *part.shape[1:]))
+            output[start : start + len(part)] = part
+            start += len(part)
+        assert output is not None
+        return output
 
     def _learn_input(self, X: Any, reset: bool) -> None:
         """Keep type and shape of the samples, or compare with what was kept."""

@@ -14,14 +14,14 @@ from torch.utils.data import Dataset, default_collate
 
 from sklearn_trainkit.neural_network._tensor_loader import TensorRows
 
-# What torch can gather; other types are converted as a whole.
+# What torch can gather, in the byte order of the machine; other types are converted as a whole.
 _CASTABLE = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 
 
 def stays_as_it_is(X: Any) -> bool:
     """Tell whether ``X`` is cast batch by batch: a memory map, or an array of uint8."""
     if isinstance(X, np.memmap):
-        return X.dtype.name in _CASTABLE
+        return X.dtype.isnative and X.dtype.name in _CASTABLE
     return isinstance(X, np.ndarray) and X.dtype == np.uint8
 
 
@@ -47,10 +47,22 @@ def shared_tensor(array: np.ndarray) -> torch.Tensor:
 def dataset_targets(dataset: Any) -> np.ndarray:
     """Return the targets of a torch Dataset of pairs (sample, target).
 
-    ``dataset.targets``, as torchvision's have it, saves reading every sample once.
+    ``dataset.targets``, as torchvision's have it, saves reading every sample once, but it is what
+    comes before a ``target_transform``.
+
+    Raises
+    ------
+    ValueError
+        If its samples are no pairs.
     """
-    if hasattr(dataset, "targets"):
+    if hasattr(dataset, "targets") and getattr(dataset, "target_transform", None) is None:
         return np.asarray(dataset.targets)
+    first = dataset[0]
+    if not isinstance(first, (tuple, list)) or len(first) < 2:
+        raise ValueError(
+            f"X={type(dataset).__name__} must have pairs (sample, target) where y=None. Got "
+            f"samples of {type(first).__name__} alone; pass y."
+        )
     return np.stack([np.asarray(dataset[i][1]) for i in range(len(dataset))])
 
 
@@ -65,7 +77,9 @@ class DatasetSource:
     Raises
     ------
     TypeError
-        If the data set has no length.
+        If the data set has no length, or its samples are no tensors, arrays or numbers.
+    ValueError
+        If it is empty.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -74,6 +88,8 @@ class DatasetSource:
                 f"X={type(dataset).__name__} must be a torch Dataset with a length, to be split "
                 "and shuffled; an IterableDataset is not."
             )
+        if not len(dataset):
+            raise ValueError(f"X={type(dataset).__name__} must have samples. Got none.")
         self.dataset = dataset
         first = self._sample(0)
         self.dtype = first.dtype
@@ -84,7 +100,14 @@ class DatasetSource:
 
     def _sample(self, index: int) -> torch.Tensor:
         item = self.dataset[index]
-        return torch.as_tensor(item[0] if isinstance(item, (tuple, list)) else item)
+        sample = item[0] if isinstance(item, (tuple, list)) else item
+        try:
+            return torch.as_tensor(sample)
+        except (TypeError, RuntimeError) as error:
+            raise TypeError(
+                f"X={type(self.dataset).__name__} must have tensors, arrays or numbers as samples. "
+                f"Got {type(sample).__name__} for sample {index}."
+            ) from error
 
     def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
         samples = [self._sample(i) for i in index.tolist()]
@@ -143,9 +166,14 @@ class SourceRows:
         return self.y.device
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.source.shape[1:])
+
+    @property
     def row_bytes(self) -> int:
         """Bytes of one sample once it is cast."""
-        return int(np.prod(self.source.shape[1:])) * self._dtype.itemsize
+        return int(np.prod(self.sample_shape)) * self._dtype.itemsize
 
     @property
     def X(self) -> torch.Tensor:  # noqa: N802

@@ -109,6 +109,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         X, y = self._check_data(X, y, reset=first)
         if first:
             self._learn_targets(y if classes is None else np.unique(classes), None)
+            self._learn_from_training_part(y, None)
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes={np.unique(classes).tolist()} are not those of the first call, "

@@ -36,6 +36,11 @@ class TensorRows(NamedTuple):
         return self.X.device
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.X.shape[1:])
+
+    @property
     def row_bytes(self) -> int:
         """Bytes of one sample."""
         return self.X[:1].nbytes
@@ -63,12 +68,20 @@ class Rows(Protocol):
         """All targets."""
 
     @property
+    def weight(self) -> torch.Tensor | None:
+        """All sample weights."""
+
+    @property
     def n_rows(self) -> int:
         """Number of rows."""
 
     @property
     def device(self) -> torch.device:
         """Where batches go."""
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
 
     @property
     def row_bytes(self) -> int:
@@ -152,13 +165,17 @@ class TensorLoader:
     def __len__(self) -> int:
         return len(self.bounds)
 
+    def draw_order(self) -> torch.Tensor:
+        """Return the order of the rows in the next epoch."""
+        order = torch.randperm(self.rows.n_rows, generator=self._generator)
+        return order.to(self.rows.device)
+
     def __iter__(self) -> Iterator[TensorRows]:
         if self._generator is None:
             for start, stop in self.bounds:
                 yield self.rows.part(start, stop)
             return
-        order = torch.randperm(self.rows.n_rows, generator=self._generator)
-        order = order.to(self.rows.device)
+        order = self.draw_order()
         for first in range(0, len(self.bounds), self._batches_per_gather):
             bounds = self.bounds[first : first + self._batches_per_gather]
             offset = bounds[0][0]

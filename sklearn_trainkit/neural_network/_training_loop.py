@@ -30,6 +30,7 @@ from sklearn_trainkit.neural_network._dropout import set_dropout_generator
 from sklearn_trainkit.neural_network._kept_weights import KeptWeights
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._precision import MixedPrecision
+from sklearn_trainkit.neural_network._stack_member import BATCH_HOOKS, StackMember
 from sklearn_trainkit.neural_network._tensor_loader import (
     Rows,
     RowsDataset,
@@ -39,8 +40,6 @@ from sklearn_trainkit.neural_network._tensor_loader import (
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.utils._sklearn_private import callback_management_context
 from sklearn_trainkit.utils._threads import torch_threads
-
-_BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
 
 
 class LoopSettings(NamedTuple):
@@ -64,7 +63,7 @@ class LoopSettings(NamedTuple):
         return any(c is not None for c in (self.clip_norm, self.clip_value, self.clip_adaptive))
 
 
-class TrainingRun:
+class TrainingRun(StackMember):
     """Train a network's module on its tensors, one epoch at a time.
 
     Made by the estimators: ``fit`` runs it to the end, a search may advance it in step with
@@ -110,9 +109,8 @@ class TrainingRun:
         self._loader = TensorLoader(train, settings.batch_size, streams.order)
         self._valid = None
         if valid is not None:
-            self._valid = TensorLoader(
-                valid, max(settings.batch_size, min(1024, net._rows_per_pass()))
-            )
+            rows_per_pass = min(1024, net._rows_per_pass(valid.sample_shape))
+            self._valid = TensorLoader(valid, max(settings.batch_size, rows_per_pass))
         self._schedule = schedule
         self._kept = None
         self._best_losses: dict[str, float] = {}
@@ -131,7 +129,7 @@ class TrainingRun:
         self._base_lrs = [group["lr"] for group in net.optimizer_.param_groups]
         refuse_conflicts(net, settings.precision, schedule.constant)
         self._hooks = overridden_hooks(net)
-        self._watches_batches = any(self._hooks[name] for name in _BATCH_HOOKS)
+        self._watches_batches = any(self._hooks[name] for name in BATCH_HOOKS)
         self._callback_data = callback_data
         self._first_step = net.n_steps_
         self._context: Any = None
@@ -152,16 +150,21 @@ class TrainingRun:
         finally:
             self.finish()
 
-    def advance(self) -> bool:
-        """Train one epoch; return whether another one is wanted."""
+    def advance(self, *, begun: bool = False) -> bool:
+        """Train one epoch, opened already if ``begun``; return whether another one is wanted."""
         with ExitStack() as stack:
             stack.enter_context(torch_threads(self.settings.n_threads))
             stack.enter_context(torch.enable_grad())
             if self._streams.global_torch is not None:
                 stack.enter_context(self._streams.global_torch.entered())
-            self._one_epoch()
-        if self.epoch >= self.settings.n_epochs:
-            self.done = True
+            if not begun:
+                self.begin_epoch()
+            try:
+                loss = self._train_pass()
+            except DivergenceError as error:
+                self.abandon_epoch(error)
+            else:
+                self.end_epoch(loss)
         return not self.done
 
     def finish(self) -> None:
@@ -223,16 +226,28 @@ class TrainingRun:
             )
             self._context.call_on_fit_task_begin(estimator=self.net, X=X, y=y)
 
-    def _one_epoch(self) -> None:
-        start = time.perf_counter()
+    def begin_epoch(self) -> None:
+        """Open the next epoch in the history and tell the callbacks."""
+        self._epoch_started = time.perf_counter()
+        self._task = self._begin_task()
+        self.net.history_.new_epoch()
+        self.net.history_.record("epoch", len(self.net.history_))
+        self._notify("on_epoch_begin", **self._listeners_data())
+
+    def end_epoch(self, loss: float, seconds: float | None = None) -> None:
+        """Close an epoch: validation, history, schedule, early stopping, callbacks.
+
+        Parameters
+        ----------
+        loss : float
+            Mean loss over the training rows.
+        seconds : float or None, default=None
+            What the training pass took; None measures it from the epoch's beginning.
+        """
         history = self.net.history_
-        task = self._begin_task()
-        history.new_epoch()
-        history.record("epoch", len(history))
-        data_sets = self._data_sets() if self._hooks["needs_data_sets"] else {}
-        self._notify("on_epoch_begin", **data_sets)
+        if seconds is not None:
+            self._epoch_started = time.perf_counter() - seconds
         try:
-            loss = self._train_pass()
             self._check_sound()
             self._record_loss("train_loss", loss)
             history.record("train_batch_count", len(self._loader))
@@ -240,19 +255,24 @@ class TrainingRun:
             if self._valid is not None:
                 loss = self._valid_pass()
         except DivergenceError as error:
-            self._diverged(error)
-            self._end_task(task)
+            self.abandon_epoch(error)
             return
         self.epoch += 1
         self._schedule.end_epoch(loss)
         if self._kept is not None:
             self.done |= self._kept.tell(self.net.module_, self.epoch, loss)
-        history.record("dur", time.perf_counter() - start)
+        history.record("dur", time.perf_counter() - self._epoch_started)
         try:
-            self._notify("on_epoch_end", **data_sets)
+            self._notify("on_epoch_end", **self._listeners_data())
         except KeyboardInterrupt:  # how skorch's own EarlyStopping asks to stop
             self.done = True
-        self._end_task(task)
+        self._end_task(self._task)
+        self.done |= self.epoch >= self.settings.n_epochs
+
+    def abandon_epoch(self, error: DivergenceError) -> None:
+        """Stop in the middle of an epoch: raise, or warn and keep the last sound weights."""
+        self._diverged(error)
+        self._end_task(self._task)
 
     def _train_pass(self) -> float:
         net, optimizer = self.net, self.net.optimizer_
@@ -267,7 +287,7 @@ class TrainingRun:
             if watched:
                 self._begin_batch(batch, training=True)
             if scheduled:
-                self._set_lr()
+                self._set_lr(net.n_steps_)
             loss, output = self._backward(batch)
             value = loss.item()
             if not math.isfinite(value):
@@ -325,7 +345,7 @@ class TrainingRun:
                 size = len(batch.y)
                 total += batch_loss.item() * size
                 n_rows += size
-                outputs.append(output)
+                outputs.append(net._kept_for_score(output))
                 if self._watches_batches:
                     self._end_batch("valid", batch, batch_loss, output)
                 if collected:
@@ -358,8 +378,8 @@ class TrainingRun:
         training = prefix == "train"
         self._notify("on_batch_end", batch=batch[:2], training=training, loss=loss, y_pred=output)
 
-    def _set_lr(self) -> None:
-        factor = self._schedule.factor(self.net.n_steps_ - self._first_step)
+    def _set_lr(self, step: int) -> None:
+        factor = self._schedule.factor(step - self._first_step)
         for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
             group["lr"] = lr * factor
 
@@ -367,7 +387,10 @@ class TrainingRun:
         for method in self._hooks[hook]:
             method(self.net, **kwargs)
 
-    def _data_sets(self) -> dict[str, RowsDataset | None]:
+    def _listeners_data(self) -> dict[str, RowsDataset | None]:
+        """Return what skorch hands to the hooks of an epoch, if anybody listens."""
+        if not self._hooks["needs_data_sets"]:
+            return {}
         valid = None if self._valid is None else RowsDataset(self._valid.rows)
         return {"dataset_train": RowsDataset(self._loader.rows), "dataset_valid": valid}
 

@@ -6,8 +6,8 @@ Ronneberger, Fischer, Brox: U-Net: Convolutional networks for biomedical image s
 MICCAI 2015.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from itertools import pairwise, product
 
 import torch
 from torch import nn
@@ -19,6 +19,8 @@ from sklearn_trainkit.neural_network._input_standardization import InputStandard
 
 LONG_SKIPS = ("add", "concat")
 UPSAMPLING = ("bilinear", "nearest", "transpose")
+
+Init = str | Callable[[torch.Tensor], object]
 
 
 class UNetModule(nn.Module):
@@ -124,7 +126,9 @@ def conv_layers(style: ConvStyle, n_in: int, n_out: int, count: int) -> nn.Seque
 def rising(style: ConvStyle, upsample: str, n_in: int, n_out: int) -> nn.Module:
     """Return what doubles height and width and takes ``n_in`` channels to ``n_out``."""
     if upsample == "transpose":
-        return nn.ConvTranspose2d(n_in, n_out, 2, stride=2)
+        transposed = nn.ConvTranspose2d(n_in, n_out, 2, stride=2)
+        initialize_transposed_(transposed, style.init)
+        return transposed
     if upsample == "bilinear":
         larger = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
     else:
@@ -133,6 +137,23 @@ def rising(style: ConvStyle, upsample: str, n_in: int, n_out: int) -> nn.Module:
     conv = nn.Conv2d(n_in, n_out, 1)
     initialize_(conv, style.init)
     return layers(conv, larger)
+
+
+@torch.no_grad()
+def initialize_transposed_(conv: nn.ConvTranspose2d, init: Init) -> None:
+    """Fill a transposed convolution whose stride is its kernel's size, and zero its bias.
+
+    Each output pixel is then a linear map of one input pixel, drawn as that of a linear layer.
+    """
+    if init == "default":
+        return
+    n_in, n_out, height, width = conv.weight.shape
+    for row, column in product(range(height), range(width)):
+        linear = nn.Linear(n_in, n_out)
+        initialize_(linear, init)
+        conv.weight[:, :, row, column] = linear.weight.T
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
 
 
 def padded_to_multiple(x: torch.Tensor, multiple: int) -> torch.Tensor:

@@ -25,10 +25,12 @@ from sklearn_trainkit.neural_network._tiles import tiled
 from sklearn_trainkit.neural_network._unet_module import LONG_SKIPS, UPSAMPLING, UNetModule
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
 
+_AUTO_BATCH = 8
+
 
 @with_shared_parameters(
     activation="relu",
-    batch_size=8,
+    auto_batch="8, or as many as there are",
     label_smoothing=0.0,
     max_epochs=20,
     samples="images",
@@ -149,7 +151,7 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
         weight_decay: float = 0.0,
         lr_schedule: Any = "one_cycle",
         lr_schedule_params: dict | None = None,
-        batch_size: int | str = 8,
+        batch_size: int | str = "auto",
         max_epochs: int = 20,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -182,8 +184,14 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
             standardize=self.standardize_X,
         )
 
+    def _batch_rows(self, batch_size: int | str, n_rows: int) -> int:
+        if batch_size == "auto":
+            return min(_AUTO_BATCH, n_rows)
+        return super()._batch_rows(batch_size, n_rows)
+
     def _check_sample_shape(self, shape: tuple[int, ...]) -> None:
-        """Accept any height and width; scikit-learn counts the channels."""
+        """Accept any height and width that the depth allows; scikit-learn counts the channels."""
+        self._check_smallest_map(shape[1:])
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         if self.tile_size is None or max(images.shape[2:]) <= self.tile_size:

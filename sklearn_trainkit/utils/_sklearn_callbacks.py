@@ -2,7 +2,15 @@
 
 from typing import Any
 
-__all__ = ["add_callback", "get_callbacks", "is_part_of_task", "supports_callbacks"]
+from sklearn.pipeline import Pipeline
+
+__all__ = [
+    "add_callback",
+    "get_callbacks",
+    "has_callbacks",
+    "is_part_of_task",
+    "supports_callbacks",
+]
 
 # Where scikit-learn 1.9 keeps what `set_callbacks` was given. There is no public getter.
 _ATTRIBUTE = "_skl_callbacks"
@@ -18,6 +26,15 @@ def supports_callbacks(estimator: object) -> bool:
 def get_callbacks(estimator: object) -> tuple[Any, ...]:
     """Return the callbacks set on ``estimator``, an empty tuple when there are none."""
     return tuple(getattr(estimator, _ATTRIBUTE, ()))
+
+
+def has_callbacks(estimator: object) -> bool:
+    """Return whether callbacks are set on ``estimator`` or, in a Pipeline, on a step of it."""
+    if get_callbacks(estimator):
+        return True
+    if not isinstance(estimator, Pipeline):
+        return False
+    return any(has_callbacks(step) for _, step in estimator.steps)
 
 
 def is_part_of_task(estimator: object) -> bool:

@@ -26,6 +26,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_trainkit.comparison import compare_searches, summarize_runs
+from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.utils._sklearn_private import BaseSearchCV
 from tests.callbacks.iterative_classifier import IterativeClassifier
 
@@ -163,6 +164,47 @@ def test_optuna_integration_is_watched_and_timed_by_its_study(data):
     assert table["timed_by"].unique().tolist() == ["study"]
     assert table["epochs"].tolist() == [6, 12, 18, 24]
     assert json.loads(table["params"][0])["net__lr"] > 0
+
+
+def test_scikit_optimize_takes_part(data):
+    skopt = pytest.importorskip("skopt")
+    space = {"net__lr": skopt.space.Real(0.01, 1.0, prior="log-uniform")}
+    searcher = skopt.BayesSearchCV(pipeline(max_epochs=2), space, n_iter=3)
+    run = only_run(compare_searches({"skopt": searcher}, *data, cv=2))
+    assert (run["error"], run["trials"]) == ("", 3)
+
+
+def test_trials_by_hand_stand_beside_the_rest(data):
+    by_hand = [{"net__lr": 0.5}, {"net__lr": 0.01}]
+    space = {"net__lr": optuna.distributions.FloatDistribution(0.01, 1.0)}
+    searchers = {
+        "by hand": OptunaSearchCV(pipeline(), space, n_trials=2, enqueue=by_hand),
+        "random": RandomizedSearchCV(pipeline(), {"net__lr": LRS}, n_iter=2),
+    }
+    table = compare_searches(searchers, *data, cv=2)
+    runs = summarize_runs(table)
+    assert runs["trials"].tolist() == [2, 2]
+    assert runs["fits"].tolist() == [5, 5]
+    tried = table.loc[table["strategy"] == "by hand", "params"]
+    assert [json.loads(params) for params in tried] == by_hand
+
+
+def test_what_a_trial_reported_is_kept_with_it(data):
+    from sklearn_trainkit.neural_network import MLPNetClassifier
+
+    net = MLPNetClassifier((4,), max_epochs=3, batch_size=8)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=1)
+    searchers = {
+        "reports": OptunaSearchCV(net, {"lr": [1e-3, 1e-2]}, n_trials=2, pruner=pruner),
+        "does not": GridSearchCV(net, {"lr": [1e-3]}),
+    }
+    table = compare_searches(searchers, *data, cv=2)
+    curves = [json.loads(text) for text in table["curve"]]
+    assert [len(curve) for curve in curves[:-1]] == [3, 3]
+    assert curves[-1] == []
+    for curve, score in zip(curves[:-1], table["score"], strict=False):
+        assert [step for step, _ in curve] == [1, 2, 3]
+        assert curve[-1][1] == pytest.approx(score, abs=1e-6)
 
 
 def test_without_callback_support_fits_come_from_the_trials_and_epochs_are_missing(data):

@@ -89,6 +89,25 @@ def test_scores_differences_and_ranks_are_paired_by_seed():
     assert rows["c"]["mean_rank"] == pytest.approx((2.5 + 3 + 1) / 3)
 
 
+def test_p_values_are_corrected_for_the_strategies_of_a_data_set():
+    rng = np.random.default_rng(0)
+    table = make_table(
+        *(
+            make_run(name, 0.7 + shift + 0.01 * rng.normal(), seed=seed, dataset=dataset)
+            for dataset in ("d", "e")
+            for seed in range(5)
+            for name, shift in (("a", 0.0), ("b", 0.05), ("c", 0.02), ("d", 0.0))
+        )
+    )
+    summary = summarize_strategies(table)
+    for _, rows in summary.groupby("dataset"):
+        raw = rows["p_value"].dropna().sort_values()
+        # Holm by hand: the smallest times 3, the next times 2, the last as it is, never falling.
+        by_hand = np.minimum(np.maximum.accumulate(raw * [3, 2, 1]), 1.0)
+        np.testing.assert_allclose(rows["p_holm"][raw.index], by_hand)
+        assert rows["p_holm"].isna().sum() == 1  # the baseline
+
+
 def test_the_first_strategy_is_the_default_baseline():
     table = make_table(make_run("z", 0.8), make_run("a", 0.7))
     rows = by_strategy(summarize_strategies(table))

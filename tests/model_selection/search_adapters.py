@@ -16,6 +16,7 @@ class _Dictated(OptunaSearchCV):
     target_score = None
     patience = None
     evaluator = "auto"
+    trials_per_stack = 1
     ordered = "auto"
     refit_retries = 0
     objectives = None

@@ -1,21 +1,38 @@
-"""The code of docs/search.md and docs/scaling.md runs as it stands."""
+"""The code of the pages on searches runs as it stands."""
 
 import re
 from pathlib import Path
-
-import pytest
 
 import sklearn_trainkit
 
 DOCS = Path(sklearn_trainkit.__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize(("page", "n_blocks"), [("search.md", 3), ("scaling.md", 1)])
-def test_the_page_runs(page, n_blocks, tmp_path, monkeypatch):
+def blocks_of(page):
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+
+
+def test_the_page_on_searches_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
-    assert len(blocks) == n_blocks
+    blocks = blocks_of("search.md")
+    assert len(blocks) == 3
     names = {}
     for block in blocks:
         exec(block, names)
+    assert repr(names["search"]).startswith("OptunaSearchCV(")
+
+
+def test_the_page_on_stacked_folds_runs():
+    (block,) = blocks_of("fold_stacking.md")
+    names = {}
+    exec(block, names)
+    assert len(names["scores"]["estimator"]) == len(names["ensemble"].estimators_) == 5
+    assert min(names["scores"]["test_score"]) > 0.8
+    assert len(names["nets"]) == 20
+
+
+def test_the_page_on_scaling_runs():
+    (block,) = blocks_of("scaling.md")
+    names = {}
+    exec(block, names)
     assert repr(names["search"]).startswith("OptunaSearchCV(")

@@ -58,8 +58,23 @@ def test_the_curve_is_the_mean_over_folds_trained_by_hand(whole_pipeline_scorer)
     expected = scores_by_hand(0.05)
     assert [step for step, _ in record.curve] == [1, 2, 3, 4]
     np.testing.assert_allclose([value for _, value in record.curve], expected.mean(axis=0))
+    np.testing.assert_allclose(np.transpose(record.fold_scores), expected)
     np.testing.assert_allclose([fold.test_scores for fold in record.folds], expected[:, -1])
     assert (record.state, record.n_epochs) == ("complete", N_EPOCHS)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_study_keeps_the_curve_of_every_fold(n_jobs):
+    search = OptunaSearchCV(
+        PIPE, {"clf__alpha": [0.05]}, n_trials=2, pruner="median", cv=KFold(3), n_jobs=n_jobs
+    )
+    with pytest.warns(UserWarning, match="it can never prune"):
+        search.fit(X, y)
+    for trial in search.study_.trials:
+        stored = np.array(trial.user_attrs["fold_scores"])
+        assert stored.shape == (N_EPOCHS, 3)
+        reported = [trial.intermediate_values[step] for step in range(1, N_EPOCHS + 1)]
+        np.testing.assert_allclose(stored.mean(axis=1), reported)
 
 
 def test_a_pruned_trial_keeps_the_scores_of_its_last_epoch():

@@ -25,7 +25,7 @@ FOLDS = KFold(4, shuffle=True, random_state=0)
     [
         (LinearRegression(), "whole-fit"),
         (SGDRegressor(max_iter=2, tol=None), "per-epoch"),
-        (MLPNetRegressor((4,), max_epochs=2), "per-epoch"),
+        (MLPNetRegressor((4,), max_epochs=2), "fold-stack"),
     ],
 )
 def test_each_folds_scaler_has_the_training_parts_statistics(scaler, model, evaluator):

@@ -13,6 +13,7 @@ from torch import nn
 from sklearn_trainkit.callbacks import GradientFlow
 from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.neural_network import ConvNetClassifier, ConvNetRegressor
+from sklearn_trainkit.neural_network._input_standardization import InputStandardization
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
 
 X_FLAT, Y = (part[:240] for part in load_digits(return_X_y=True))
@@ -161,6 +162,46 @@ def test_bad_input_is_named():
     raises(r"kernel_size must be odd", kernel_size=4)
     raises(r"crop_size=9 does not lie inside images of \(8, 8\) pixels", crop_size=9)
     raises(r"pooling=None needs images of one size", pooling=None, crop_size=4)
+    raises(r"image_shape must be \(height, width\)", X=X_FLAT, image_shape=(8.5, 8))
+    raises(r"crop_size must be a positive int or \(height, width\)", crop_size=(2, 3, 4))
+    raises(r"crop_size must be a positive int or \(height, width\)", crop_size=(2.5, 4))
+    raises(r"X must have images of at least one pixel.*\(240, 1, 0, 8\)", X=IMAGES[:, :0])
+    raises(r"X must have images that are arrays of numbers", X=[[[1.0, 2.0], [3.0]]] * 2)
     net = small().fit(IMAGES, Y)
     with pytest.raises(ValueError, match=r"samples of shape \(1, 7, 8\).*\(1, 8, 8\)"):
         net.predict(IMAGES[:, :7])
+
+
+def test_image_shape_leaves_one_size_open_for_images_too():
+    net = small(image_shape=(-1, 8)).fit(IMAGES, Y)
+    assert_array_equal(net.predict(IMAGES), small().fit(IMAGES, Y).predict(IMAGES))
+
+
+def test_maps_of_one_pixel_are_refused_where_a_norm_would_make_them_zero():
+    for norm in ({"norm": "instance"}, {"norm": "group", "norm_groups": 4}):
+        raises(r"brings images of \(8, 8\) pixels down to 1; use fewer", channels=(4,) * 4, **norm)
+        raises(r"images of \(2, 2\) pixels down to 1", channels=(4, 4), crop_size=2, **norm)
+        ConvNetClassifier((4, 4, 4), max_epochs=1, **norm).fit(IMAGES, Y)
+
+
+def test_batch_norm_takes_single_images_whose_maps_have_several_pixels():
+    small(batch_size=1, max_epochs=1).fit(IMAGES[:4], Y[:4])
+    raises("needs at least 2 rows in a batch", channels=(4,) * 4, batch_size=1)
+
+
+def test_input_statistics_are_learnt_on_the_threads_asked_for(monkeypatch):
+    seen = []
+    learn = InputStandardization.learn
+    before = torch.get_num_threads()
+
+    def watched(self, rows):
+        seen.append(torch.get_num_threads())
+        learn(self, rows)
+
+    monkeypatch.setattr(InputStandardization, "learn", watched)
+    torch.set_num_threads(2)
+    try:
+        small().fit(IMAGES, Y)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1]

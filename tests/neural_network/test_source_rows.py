@@ -4,10 +4,14 @@ import torch
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
 from torch import nn
-from torch.utils.data import IterableDataset, TensorDataset
+from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
-from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier, NetRegressor
-from sklearn_trainkit.neural_network._source_rows import DatasetSource, SourceRows
+from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier, NetRegressor, _base_net
+from sklearn_trainkit.neural_network._source_rows import (
+    DatasetSource,
+    SourceRows,
+    dataset_targets,
+)
 
 X_FLOAT, Y = (part[:300] for part in load_digits(return_X_y=True))
 X_BYTES = X_FLOAT.astype(np.uint8)
@@ -126,3 +130,54 @@ def test_a_dataset_of_bare_samples_is_a_source():
     source = DatasetSource([np.zeros((2, 2)), np.ones((2, 2))])
     assert source.shape == (2, 2, 2)
     assert source[torch.tensor([1, 0, 1])][:, 0, 0].tolist() == [1.0, 0.0, 1.0]
+
+
+def test_large_data_are_split_without_a_copy(monkeypatch):
+    X = X_FLOAT.astype(np.float32)
+    params = settings(early_stopping=True)
+    wanted = MLPNetClassifier((16,), **params).fit(X, Y)
+    monkeypatch.setattr(_base_net, "_COPIED_BYTES", 0)
+    run = MLPNetClassifier((16,), **params).start_fit(X, Y)
+    assert run.loader.rows.source.data_ptr() == X.ctypes.data
+    run.train()
+    for ours, theirs in zip(weights(run.net), weights(wanted), strict=True):
+        assert_array_equal(ours, theirs)
+
+
+class Listed(Dataset):
+    """Gives what it was made of."""
+
+    def __init__(self, *samples):
+        self.samples = samples
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        return self.samples[index]
+
+
+def test_datasets_without_targets_or_numbers_are_named():
+    bare = Listed(*torch.zeros(4, 3))
+    with pytest.raises(ValueError, match=r"X=Listed must have pairs.*Got samples of Tensor"):
+        NetRegressor(nn.LazyLinear(1)).fit(bare, None)
+    with pytest.raises(TypeError, match=r"X=Listed must have tensors.*Got dict for sample 0"):
+        NetRegressor(nn.LazyLinear(1)).fit(Listed(({"x": 1}, 0), ({"x": 2}, 1)), None)
+    with pytest.raises(ValueError, match=r"X=Listed must have samples"):
+        NetRegressor(nn.LazyLinear(1)).fit(Listed(), [])
+
+
+def test_targets_of_a_dataset_are_those_after_its_target_transform():
+    dataset = Listed(*[(torch.ones(3) * i, i % 2) for i in range(6)])
+    dataset.targets = list(range(6))
+    assert_array_equal(dataset_targets(dataset), range(6))
+    dataset.target_transform = lambda target: target % 2
+    assert_array_equal(dataset_targets(dataset), [0, 1] * 3)
+
+
+def test_a_memory_map_of_the_other_byte_order_is_converted(mapped):
+    X = X_FLOAT.astype(np.float32)
+    wanted = MLPNetClassifier((16,), **settings()).fit(X, Y)
+    other = mapped(X.astype(X.dtype.newbyteorder()))
+    net = MLPNetClassifier((16,), **settings()).fit(other, Y)
+    assert_array_equal(net.predict_proba(other), wanted.predict_proba(X))

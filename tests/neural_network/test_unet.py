@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from torch import nn
 from torch.nn import functional
 
+from sklearn_trainkit.callbacks import EpochScoring
 from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.neural_network import (
     UNetSegmenter,
@@ -19,6 +20,8 @@ from sklearn_trainkit.neural_network import (
 )
 from sklearn_trainkit.neural_network._conv_blocks import ConvStyle
 from sklearn_trainkit.neural_network._mask_losses import MaskLoss, soft_dice_loss
+from sklearn_trainkit.neural_network._mask_targets import class_factors
+from sklearn_trainkit.neural_network._tensor_loader import TensorRows
 from sklearn_trainkit.neural_network._tiles import tiled
 from sklearn_trainkit.neural_network._unet_module import UNetModule
 
@@ -250,3 +253,99 @@ def test_bad_masks_are_named():
         net.partial_fit(IMAGES, MASKS * 2)
     with pytest.raises(ValueError, match="X has 3 features, but UNetSegmenter is expecting 1"):
         net.predict(np.zeros((2, 3, 8, 8)))
+    net = small(norm="instance", crop_size=12).fit(IMAGES, MASKS)
+    with pytest.raises(ValueError, match=r"brings images of \(2, 1\) pixels down to 1"):
+        net.predict(np.zeros((2, 2, 1)))
+    with pytest.raises(ValueError, match=r"crop_size=\(12, 12\) does not lie inside .*\(8, 8\)"):
+        net.partial_fit(IMAGES[:, :8, :8], MASKS[:, :8, :8])
+
+
+def test_masks_of_fractions_and_class_weights_below_zero_are_named():
+    with pytest.raises(ValueError, match=r"y must be masks of class labels.*0\.5 in it"):
+        small().fit(IMAGES, MASKS * 0.5)
+    for class_weight in ({0: 1, 1: -1}, {0: 0, 1: 0}, {0: 1, 1: np.nan}):
+        with pytest.raises(ValueError, match="class_weight must have finite weights"):
+            small(class_weight=class_weight).fit(IMAGES, MASKS)
+    assert_array_equal(small().fit(IMAGES, MASKS * 1.0).classes_, [0.0, 1.0])
+
+
+def test_score_refuses_masks_that_lie_on_their_side(trained):
+    with pytest.raises(ValueError, match=r"y must be masks of shape \(24, 20, 14\)"):
+        trained.score(IMAGES, MASKS.transpose(0, 2, 1))
+    flat = MASKS.reshape(len(MASKS), -1)
+    assert trained.score(IMAGES, flat) == trained.score(IMAGES, MASKS)
+
+
+def test_the_score_of_an_epoch_counts_the_foreground_classes():
+    """Also where a class, the background included, is nowhere in truth and prediction."""
+    net = small().fit(IMAGES, MASKS + (IMAGES > 3))
+    truth = torch.tensor([[[1, 1, 2, 2]]])
+    logits = functional.one_hot(torch.tensor([[[1, 2, 2, 2]]])).movedim(3, 1)
+    codes = net._kept_for_score(logits)
+    assert codes.dtype == torch.uint8  # a byte a pixel is kept of the validation part
+    score = net._rows_score(codes, TensorRows(torch.zeros(1), truth))
+    assert score == pytest.approx((2 / 3 + 4 / 5) / 2)
+
+
+def test_balanced_class_weights_follow_the_masks_of_each_call():
+    rare = MASKS * (np.arange(len(MASKS)) < 3)[:, None, None]
+    wanted = small(class_weight="balanced").fit(IMAGES, rare).criterion_.class_weight
+    chunk = small(class_weight="balanced").partial_fit(IMAGES, rare, classes=[0, 1])
+    assert_allclose(chunk.criterion_.class_weight, wanted)
+    again = small(warm_start=True).fit(IMAGES, rare)
+    again.set_params(class_weight="balanced").fit(IMAGES, rare)
+    assert_allclose(again.criterion_.class_weight, wanted)
+    with pytest.raises(ValueError, match="not among the classes"):
+        small(class_weight="balanced").partial_fit(IMAGES, MASKS + 5, classes=[0, 1])
+
+
+def test_a_class_without_pixels_weighs_as_much_as_the_rarest():
+    y = np.array([[[0, 0, 0, 1]]])
+    factors = class_factors("balanced", np.array([0, 1, 2]), y)
+    assert_allclose(factors, [2 / 3, 2, 2])
+
+
+def test_fewer_large_images_than_small_ones_go_through_at_once(trained):
+    assert len(list(trained.forward_iter(np.zeros((10, 20, 14))))) == 1
+    assert [len(part) for part in trained.forward_iter(np.zeros((3, 512, 700)))] == [1, 1, 1]
+
+
+def test_few_images_make_one_batch():
+    assert small().start_fit(IMAGES[:5], MASKS[:5]).settings.batch_size == 5
+    assert small().start_fit(IMAGES, MASKS).settings.batch_size == 8
+
+
+def test_epoch_scoring_takes_accuracy_and_log_loss_of_pixels():
+    names = ("accuracy", "neg_log_loss")
+    callbacks = [EpochScoring(name, lower_is_better=False) for name in names]
+    net = small(callbacks=callbacks).fit(IMAGES, MASKS, X_val=IMAGES[:9], y_val=MASKS[:9])
+    probabilities = net.predict_proba(IMAGES[:9])
+    truth = np.take_along_axis(probabilities, MASKS[:9, None], axis=1)
+    accuracy = np.mean(net.predict(IMAGES[:9]) == MASKS[:9])
+    assert_allclose(net.history_[-1, names], (accuracy, np.log(truth).mean()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("upsample", ["transpose", "nearest"])
+def test_init_fills_all_convolutions(upsample):
+    style = ConvStyle(init=lambda weight: nn.init.constant_(weight, 0.25))
+    module = UNetModule(1, 2, channels=(4, 8), n_blocks=(1, 1), style=style, upsample=upsample)
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            assert (layer.weight == 0.25).all()
+            assert layer.bias is None or not layer.bias.any()
+
+
+def test_named_inits_see_one_input_pixel_of_a_transposed_convolution():
+    torch.manual_seed(0)
+    module = UNetModule(
+        1, 2, channels=(64, 128), n_blocks=(1, 1), style=ConvStyle(init="lecun_normal")
+    )
+    assert module.rise[0].weight.std().item() == pytest.approx(128**-0.5, rel=0.02)
+
+
+def test_scorers_know_the_classes_of_the_estimator(trained):
+    everywhere = np.ones_like(MASKS)
+    predicted = trained.predict(IMAGES)
+    assert dice_scorer(trained, IMAGES, everywhere) == dice_score(everywhere, predicted, labels=[1])
+    assert iou_scorer(trained, IMAGES, everywhere) == iou_score(everywhere, predicted, labels=[1])
+    assert dice_scorer(trained, IMAGES, MASKS) == trained.score(IMAGES, MASKS)

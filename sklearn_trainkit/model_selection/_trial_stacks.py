@@ -1,0 +1,183 @@
+"""Several trials at a time, candidates times folds in one stack."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from sklearn_trainkit.model_selection._ask_and_tell import SearchLoop
+from sklearn_trainkit.model_selection._evaluate_fold_stack import (
+    StackedTrialTraining,
+    bytes_of_folds,
+    can_stack_folds,
+    evaluate_fold_stack,
+    memory_limit,
+)
+from sklearn_trainkit.model_selection._evaluation import (
+    EvaluationSetup,
+    TrialJob,
+    build_candidate,
+)
+from sklearn_trainkit.model_selection._executors import Deadlines, TrialResult
+from sklearn_trainkit.model_selection._trial_record import TrialRecord
+from sklearn_trainkit.model_selection._trial_watch import TrialWatch
+
+__all__ = ["StackingLoop", "evaluate_trials_together"]
+
+
+def evaluate_trials_together(
+    setup: EvaluationSetup, jobs: Sequence[TrialJob], watches: Sequence[TrialWatch]
+) -> list[TrialRecord]:
+    """Train candidates on all folds in step, networks of one shape as one stack.
+
+    Each record is that of the candidate evaluated alone. Candidates that cannot be stacked are
+    evaluated after the others, and all one by one where the copies of their data do not fit into
+    memory.
+    """
+    if bytes_of_folds(setup.folds.X, len(setup.folds) * len(jobs)) > memory_limit():
+        pairs = zip(jobs, watches, strict=True)
+        return [evaluate_fold_stack(setup, job, watch) for job, watch in pairs]
+    records: dict[int, TrialRecord] = {}
+    trainings: dict[int, StackedTrialTraining] = {}
+    with ExitStack() as stack:
+        for place, job in enumerate(jobs):
+            training = _start(setup, job)
+            if training is not None:
+                trainings[place] = stack.enter_context(closing(training))
+        joint = _JointTraining(list(trainings.values()))
+        going = dict(trainings)
+        while going:
+            joint.advance()
+            ended = {}
+            for place, training in going.items():
+                reason = training.end_epoch(watches[place])
+                if reason is not None or training.is_done():
+                    ended[place] = None if training.is_done() else reason
+            joint.leave([going[place] for place in ended])
+            for place, reason in ended.items():
+                training = going.pop(place)
+                record = training.finish(watches[place], reason)
+                records[place] = replace(record, evaluation=training.evaluation)
+    for place, job in enumerate(jobs):
+        if place not in records:
+            records[place] = evaluate_fold_stack(setup, job, watches[place])
+    return [records[place] for place in range(len(jobs))]
+
+
+def _start(setup: EvaluationSetup, job: TrialJob) -> StackedTrialTraining | None:
+    """Begin a trial whose last step is one of our nets; None for all else."""
+    try:
+        candidate = build_candidate(setup, job.params)
+    except Exception:  # told when it is evaluated alone
+        return None
+    if not can_stack_folds(candidate):
+        return None
+    return StackedTrialTraining(setup, job, candidate, alone=False)
+
+
+class _JointTraining:
+    """The folds of several trials, in as many stacks as there are shapes."""
+
+    def __init__(self, trainings: Sequence[StackedTrialTraining]) -> None:
+        # torch is loaded by now; importing this module must not load it.
+        from sklearn_trainkit.neural_network._fold_stack_training import stacks_by_shape
+
+        members = [
+            (training, fold) for training in trainings for fold in training.folds if not fold.done
+        ]
+        owners = {id(fold.run): (training, fold) for training, fold in members}
+        self._stacks = []
+        self._alone = []
+        force = bool(trainings) and trainings[0].force_stack
+        stacks, rest = stacks_by_shape([fold.run for _, fold in members], force)
+        for stack, runs in stacks:
+            self._stacks.append((stack, [owners[id(run)] for run in runs]))
+        for run, reason in rest:
+            training, fold = owners[id(run)]
+            training.evaluation = f"per-epoch: {reason}"
+            self._alone.append((training, fold))
+
+    def advance(self) -> None:
+        """Train every fold that wants it by one epoch."""
+        for stack, members in self._stacks:
+            going = [i for i in stack.going() if not members[i][1].done]
+            if not going:
+                continue
+            started = time.time()
+            stack.advance()
+            seconds = (time.time() - started) / len(going)
+            for index in going:
+                members[index][1].take_epoch(seconds, stack.errors.get(index))
+        for _, fold in self._alone:
+            fold.advance()
+
+    def leave(self, trainings: Sequence[StackedTrialTraining]) -> None:
+        """Take these trials' networks out of the stacks, as ordinary ones."""
+        for stack, members in self._stacks:
+            leaving = [i for i, (training, _) in enumerate(members) if training in trainings]
+            if leaving:
+                stack.drop(leaving)
+        self._alone = [each for each in self._alone if each[0] not in trainings]
+
+
+class StackingLoop(SearchLoop):
+    """The search loop that asks for several candidates and trains them together.
+
+    Parameters
+    ----------
+    setup : EvaluationSetup
+    deadlines : Deadlines
+    prunes : bool
+    n_together : int
+    *args, **kwargs
+        As for :class:`SearchLoop`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        setup: EvaluationSetup,
+        deadlines: Deadlines,
+        prunes: bool,
+        n_together: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._setup = setup
+        self._deadlines = deadlines
+        self._prunes = prunes
+        self._n_together = n_together
+
+    def _run(self) -> None:
+        while not self._is_over():
+            asked: list[tuple[optuna.Trial, TrialJob]] = []
+            try:
+                while len(asked) < self._n_together and not self._is_over():
+                    taken = self._ask_next()
+                    asked += [] if taken is None else [taken]
+                if asked:
+                    self._evaluate(asked)
+            except BaseException:
+                for trial, _ in asked:
+                    self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+                raise
+
+    def _evaluate(self, asked: list[tuple[optuna.Trial, TrialJob]]) -> None:
+        started = time.perf_counter()
+        jobs = [job for _, job in asked]
+        watches = [self._watch(trial) for trial, _ in asked]
+        records = evaluate_trials_together(self._setup, jobs, watches)
+        seconds = (time.perf_counter() - started) / len(asked)
+        for (trial, job), record in zip(asked, records, strict=True):
+            self._tell(trial, job, TrialResult(record, {}, seconds))
+
+    def _watch(self, trial: optuna.Trial) -> TrialWatch:
+        def prune(step: int, value: float) -> bool:
+            trial.report(value, step)
+            return trial.should_prune()
+
+        return self._deadlines.watch(prune if self._prunes else None)

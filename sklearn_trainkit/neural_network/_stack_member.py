@@ -1,0 +1,126 @@
+"""What a training run offers to a stack of runs, and what it takes back after each epoch."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from skorch.callbacks import PrintLog
+
+from sklearn_trainkit.exceptions import DivergenceError
+from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
+from sklearn_trainkit.neural_network._tensor_loader import TensorLoader
+
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
+
+
+class StackMember(ABC):
+    """The side of :class:`TrainingRun` that :class:`StackedRun` looks at.
+
+    Attributes
+    ----------
+    net : estimator
+    settings : LoopSettings
+    """
+
+    net: Any
+    settings: Any
+    _augment: Any
+    _base_lrs: list[float]
+    _first_step: int
+    _hooks: dict[str, Any]
+    _loader: TensorLoader
+    _schedule: LRSchedule
+
+    @abstractmethod
+    def end_epoch(self, loss: float, seconds: float | None = None) -> None:
+        """Close an epoch."""
+
+    @abstractmethod
+    def abandon_epoch(self, error: DivergenceError) -> None:
+        """Stop in the middle of an epoch."""
+
+    @abstractmethod
+    def _divergence_message(self, what: str) -> str: ...
+
+    @abstractmethod
+    def _set_lr(self, step: int) -> None: ...
+
+    def obstacle_to_stacking(self) -> str | None:
+        """Return what a training pass of several networks as one cannot do; None for nothing."""
+        for hook in (*BATCH_HOOKS, "on_grad_computed"):
+            if self._hooks[hook]:
+                return f"a callback listens to {hook}"
+        # An EpochScoring on validation rows is served after the pass, by each network itself.
+        if any(method.__self__.on_train for method in self._hooks["on_batch_output"]):
+            return "an EpochScoring collects the outputs of training batches"
+        if isinstance(self.net.optimizer_, torch.optim.LBFGS):
+            return "optimizer='lbfgs' evaluates the loss several times a step"
+        if self.settings.precision != "full":
+            return f"precision={self.settings.precision!r}"
+        if self.settings.compile:
+            return "compile=True"
+        if self._augment is not None:
+            return "batches are augmented"
+        if list(self.net.criterion_.parameters()):
+            return "the loss has parameters"
+        return None
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether a skorch callback, which may change anything, is called around epochs."""
+        methods = self._hooks["on_epoch_begin"] + self._hooks["on_epoch_end"]
+        return not all(isinstance(method.__self__, PrintLog) for method in methods)
+
+    @property
+    def loader(self) -> TensorLoader:
+        """Batches of the training rows."""
+        return self._loader
+
+    @property
+    def lr_course(self) -> tuple | None:
+        """What decides the learning rates to come; None where the losses do."""
+        course = self._schedule.course
+        past = self.net.n_steps_ - self._first_step
+        return None if course is None else (course, past, *self._base_lrs)
+
+    @property
+    def step_settings(self) -> str:
+        """What decides the optimizer's steps, as text: equal for networks that step alike."""
+        groups = self.net.optimizer_.param_groups
+        shown = [{k: v for k, v in group.items() if k != "params"} for group in groups]
+        return f"{type(self.net.optimizer_)} {shown} {self.lr_course}"
+
+    def epoch_rates(self) -> list[list[float]] | None:
+        """Return the learning rates of each step of the next epoch; None where they stay."""
+        if self._schedule.constant:
+            return None
+        past = self.net.n_steps_ - self._first_step
+        factors = [self._schedule.factor(past + step) for step in range(len(self._loader))]
+        return [[lr * factor for lr in self._base_lrs] for factor in factors]
+
+    def take_epoch(self, losses: Sequence[float], seconds: float) -> None:
+        """End an epoch whose training pass was made for several networks as one.
+
+        Parameters
+        ----------
+        losses : sequence of float
+            Of each step.
+        seconds : float
+            This network's share of the time.
+        """
+        sizes = [stop - start for start, stop in self._loader.bounds]
+        total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
+        if not math.isfinite(total):
+            n_sound = next(i for i, loss in enumerate(losses) if not math.isfinite(loss))
+            self.net.n_steps_ += n_sound
+            what = f"training loss became {losses[n_sound]}"
+            self.abandon_epoch(DivergenceError(self._divergence_message(what)))
+            return
+        self.net.n_steps_ += len(losses)
+        if not self._schedule.constant:
+            self._set_lr(self.net.n_steps_ - 1)
+        self.net.history_.new_batch()
+        self.net.history_.record_batch("train_loss", losses[-1])
+        self.end_epoch(total / sum(sizes), seconds)

@@ -1,0 +1,153 @@
+"""Trials from a searcher, its results, its study and a comparison are the same trials."""
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV
+from sklearn.svm import SVC
+
+from sklearn_trainkit.inspection._trials_table import read_trials
+from sklearn_trainkit.model_selection import OptunaSearchCV
+
+
+def test_a_plain_search_gives_its_scores_params_and_cumulative_work(grid_search):
+    trials = read_trials(grid_search)
+    results = grid_search.cv_results_
+    np.testing.assert_array_equal(trials.score, results["mean_test_score"])
+    assert trials.params["scale"].tolist() == [str(params["scale"]) for params in results["params"]]
+    assert trials.params["model__C"].tolist() == [p["model__C"] for p in results["params"]]
+    work = (results["mean_fit_time"] + results["mean_score_time"]) * 3
+    np.testing.assert_allclose(trials.seconds, np.cumsum(work))
+    assert trials.complete.all()
+    assert trials.study is None
+
+
+def test_results_alone_say_the_same_as_their_search(grid_search):
+    whole = read_trials(grid_search)
+    for results in (grid_search.cv_results_, pd.DataFrame(grid_search.cv_results_)):
+        alone = read_trials(results)
+        np.testing.assert_array_equal(alone.score, whole.score)
+        pd.testing.assert_frame_equal(alone.params, whole.params)
+
+
+def test_our_search_adds_states_epochs_curves_and_scales(pruned_search):
+    trials = read_trials(pruned_search)
+    results = pruned_search.cv_results_
+    assert trials.state.tolist() == results["state"].tolist()
+    assert {"complete", "pruned"} <= set(trials.state)
+    np.testing.assert_array_equal(trials.epochs, np.cumsum(results["n_epochs"] * 3))
+    assert trials.log_params == {"net__lr"}
+    assert trials.study is pruned_search.study_
+    for curve, n_epochs in zip(trials.curves, results["n_epochs"], strict=True):
+        assert curve.steps.tolist() == list(range(1, n_epochs + 1))
+        assert curve.fold_scores.shape == (n_epochs, 3)
+        np.testing.assert_allclose(curve.fold_scores.mean(axis=1), curve.values)
+
+
+def test_the_last_point_of_a_complete_curve_is_the_score_of_each_fold(pruned_search):
+    trials = read_trials(pruned_search)
+    results = pruned_search.cv_results_
+    for row in np.flatnonzero(trials.complete):
+        folds = [results[f"split{fold}_test_score"][row] for fold in range(3)]
+        np.testing.assert_allclose(trials.curves[row].fold_scores[-1], folds)
+
+
+def test_a_study_is_minimized_when_it_says_so(study):
+    trials = read_trials(study)
+    assert not trials.maximize
+    assert trials.score.tolist() == [trial.value for trial in study.trials]
+    assert trials.log_params == {"b"}
+    assert trials.params["kind"].isin(["p", "q"]).all()
+
+
+def test_pruned_and_failed_trials_of_a_study():
+    made = optuna.create_study(direction="maximize")
+    pruned = made.ask()
+    pruned.report(0.4, 3)
+    made.tell(pruned, state=optuna.trial.TrialState.PRUNED)
+    made.tell(made.ask(), state=optuna.trial.TrialState.FAIL)
+    made.tell(made.ask(), 0.9)
+    trials = read_trials(made)
+    assert trials.state.tolist() == ["pruned", "failed", "complete"]
+    np.testing.assert_array_equal(trials.score, [0.4, np.nan, 0.9])
+    assert trials.complete.tolist() == [False, False, True]
+
+
+def test_several_objectives_are_read_one_at_a_time():
+    made = optuna.create_study(directions=["maximize", "minimize"])
+    made.tell(made.ask(), [0.5, 7.0])
+    assert read_trials(made).score.tolist() == [0.5]
+    second = read_trials(made, metric=1)
+    assert (second.score.tolist(), second.maximize) == ([7.0], False)
+    with pytest.raises(ValueError, match="metric must be the number of an objective, 0 to 1"):
+        read_trials(made, metric=2)
+
+
+def test_several_metrics_follow_refit_unless_told_otherwise():
+    search = GridSearchCV(
+        LogisticRegression(max_iter=500), {"C": [0.01, 1.0]}, cv=3,
+        scoring=["neg_log_loss", "accuracy"], refit="accuracy",
+    ).fit(*load_iris(return_X_y=True))  # fmt: skip
+    results = search.cv_results_
+    np.testing.assert_array_equal(read_trials(search).score, results["mean_test_accuracy"])
+    losses = read_trials(search, "neg_log_loss")
+    np.testing.assert_array_equal(losses.score, results["mean_test_neg_log_loss"])
+    assert losses.score_name == "neg log loss"
+    with pytest.raises(ValueError, match=r"metric must be one of .*got 'f1'"):
+        read_trials(search, "f1")
+
+
+def test_a_function_space_is_shown_by_its_draws():
+    def space(trial):
+        return {"C": 10.0 ** trial.suggest_int("decade", -2, 1)}
+
+    search = OptunaSearchCV(SVC(), space, n_trials=4, cv=2, random_state=0)
+    trials = read_trials(search.fit(*load_iris(return_X_y=True)))
+    assert list(trials.params) == ["decade"]
+
+
+def test_rows_of_a_comparison(first_run):
+    rows = first_run[first_run["strategy"] == "TPE, pruned"]
+    trials = read_trials(rows)
+    assert set(trials.params) == {"lr", "dropout", "batch_size"}
+    np.testing.assert_array_equal(trials.score, rows["score"])
+    assert all(len(curve.steps) in (1, 2, 3) for curve in trials.curves)
+
+
+def test_several_runs_of_a_comparison_have_numbers_that_differ(comparison):
+    rows = comparison[comparison["strategy"] == "random"]
+    assert read_trials(rows).number.tolist() == list(range(len(rows)))
+
+
+def test_only_the_last_rung_of_a_halving_search_is_complete():
+    search = HalvingRandomSearchCV(
+        LogisticRegression(max_iter=500), {"C": [0.01, 0.1, 1.0, 10.0]}, n_candidates=4, factor=2,
+        min_resources=40, max_resources=80, random_state=0,
+    ).fit(*load_iris(return_X_y=True))  # fmt: skip
+    trials = read_trials(search)
+    top = search.cv_results_["n_resources"] == search.cv_results_["n_resources"].max()
+    np.testing.assert_array_equal(trials.complete, top)
+    assert trials.score[trials.complete].max() == search.best_score_
+
+
+def test_a_parameter_that_only_some_trials_have_is_missing_in_the_others():
+    results = {"params": [{"a": 1}, {"b": "x"}], "mean_test_score": [0.1, 0.2]}
+    params = read_trials(results).params
+    assert params["a"].isna().tolist() == [False, True]
+    assert params["b"].tolist() == [None, "x"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (GridSearchCV(SVC(), {"C": [1.0]}), "has no cv_results_: fit it first"),
+        ([1, 2], "trials are read from a fitted searcher.*got list"),
+    ],
+)
+def test_other_sources_are_explained(source, message):
+    with pytest.raises(TypeError, match=message):
+        read_trials(source)

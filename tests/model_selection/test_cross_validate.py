@@ -1,0 +1,86 @@
+"""Against scikit-learn's function of the same name."""
+
+import numpy as np
+import pytest
+from sklearn import model_selection
+from sklearn.base import clone
+from sklearn.datasets import make_classification, make_regression
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+
+from sklearn_trainkit.model_selection import cross_validate
+from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor
+from sklearn_trainkit.preprocessing import StandardScaler
+
+X, y = make_classification(
+    121, 6, n_informative=4, n_classes=3, n_clusters_per_class=1, random_state=0
+)
+WEIGHTS = np.random.default_rng(0).uniform(0.5, 2.0, len(X))
+NET = MLPNetClassifier((8,), batch_size=16, max_epochs=4, random_state=0)
+PIPE = make_pipeline(StandardScaler(), NET)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", ["accuracy", "neg_log_loss"]])
+@pytest.mark.parametrize("stack", ["auto", True, False])
+def test_the_results_are_scikit_learns(scoring, stack):
+    kwargs = {
+        "scoring": scoring,
+        "cv": StratifiedKFold(4, shuffle=True, random_state=0),
+        "return_train_score": True,
+        "return_estimator": True,
+        "return_indices": True,
+    }
+    expected = model_selection.cross_validate(PIPE, X, y, **kwargs)
+    seen = cross_validate(PIPE, X, y, stack=stack, **kwargs)
+    assert sorted(seen) == sorted(expected)
+    for key, value in expected.items():
+        if key.startswith(("test_", "train_")):
+            np.testing.assert_allclose(seen[key], value, rtol=0, atol=1e-10)
+        elif key.endswith("_time"):
+            assert seen[key].shape == value.shape
+    for part in ("train", "test"):
+        for one, other in zip(expected["indices"][part], seen["indices"][part], strict=True):
+            np.testing.assert_array_equal(one, other)
+    for one, other in zip(expected["estimator"], seen["estimator"], strict=True):
+        np.testing.assert_allclose(other.predict_proba(X), one.predict_proba(X), atol=1e-10)
+
+
+def test_weights_and_groups_reach_fit_and_splitter():
+    kwargs = {"cv": GroupKFold(3), "groups": np.arange(len(X)) % 7, "scoring": "neg_log_loss"}
+    kwargs["params"] = {"sample_weight": WEIGHTS}
+    expected = model_selection.cross_validate(NET, X, y, **kwargs)
+    seen = cross_validate(NET, X, y, **kwargs)
+    np.testing.assert_allclose(seen["test_score"], expected["test_score"], atol=1e-10)
+
+
+def test_other_estimators_go_to_scikit_learn():
+    model = LogisticRegression()
+    expected = model_selection.cross_validate(model, X, y)["test_score"]
+    np.testing.assert_array_equal(cross_validate(model, X, y, n_jobs=1)["test_score"], expected)
+    with pytest.raises(ValueError, match="stack=True needs a network"):
+        cross_validate(model, X, y, stack=True)
+
+
+def test_forcing_what_cannot_be_stacked_raises_with_the_reason():
+    net = clone(NET).set_params(optimizer="lbfgs", batch_size=-1, max_epochs=1)
+    with pytest.raises(ValueError, match="cannot be stacked: optimizer='lbfgs'"):
+        cross_validate(net, X, y, stack=True)
+    expected = model_selection.cross_validate(net, X, y)["test_score"]
+    np.testing.assert_allclose(cross_validate(net, X, y)["test_score"], expected, atol=1e-10)
+
+
+def test_a_fold_that_fails_gets_the_error_score_and_the_others_theirs():
+    rows, targets = make_regression(90, 4, random_state=0)
+    targets[:30] *= 1e160
+    net = MLPNetRegressor((4,), max_epochs=3, random_state=0, standardize_y=False)
+    cv = model_selection.KFold(3)
+    kwargs = {"cv": cv, "error_score": np.nan, "scoring": "r2"}
+    with pytest.warns(FitFailedWarning, match="2 fits failed"):
+        expected = model_selection.cross_validate(net, rows, targets, **kwargs)
+    with pytest.warns(FitFailedWarning, match="2 fits failed"):
+        seen = cross_validate(net, rows, targets, **kwargs)
+    np.testing.assert_allclose(seen["test_score"], expected["test_score"])
+    with pytest.raises(ArithmeticError):
+        cross_validate(net, rows, targets, cv=cv, error_score="raise")

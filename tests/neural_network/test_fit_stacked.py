@@ -1,0 +1,69 @@
+"""Networks fitted at once against the same networks fitted one by one."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+
+from sklearn_trainkit.exceptions import DivergenceError
+from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier, fit_stacked
+
+X, y = make_classification(
+    101, 6, n_informative=4, n_classes=3, n_clusters_per_class=1, random_state=0
+)
+NET = MLPNetClassifier((8,), batch_size=16, max_epochs=4)
+
+
+def assert_as_if_alone(nets, subsets=None):
+    fitted = fit_stacked([clone(net) for net in nets], X, y, subsets=subsets)
+    for index, net in enumerate(nets):
+        rows = slice(None) if subsets is None else subsets[index]
+        alone = clone(net).fit(X[rows], y[rows])
+        np.testing.assert_allclose(
+            fitted[index].predict_proba(X), alone.predict_proba(X), rtol=0, atol=1e-10
+        )
+
+
+def test_seeds_of_one_configuration():
+    assert_as_if_alone([clone(NET).set_params(random_state=seed) for seed in range(6)])
+
+
+def test_candidates_of_one_shape():
+    grid = [
+        {"lr": 0.1, "random_state": 0},
+        {"lr": 0.01, "weight_decay": 0.1, "random_state": 0},
+        {"clip_norm": 0.01, "random_state": 1},
+        {"label_smoothing": 0.2, "clip_value": 0.1, "random_state": 1, "lr_schedule": "cosine"},
+    ]
+    assert_as_if_alone([clone(NET).set_params(**params) for params in grid])
+
+
+def test_bags_of_rows():
+    rng = np.random.default_rng(0)
+    bags = [rng.integers(0, len(X), 80) for _ in range(4)]
+    assert_as_if_alone([clone(NET).set_params(random_state=0)] * 4, bags)
+
+
+def test_networks_of_several_shapes_and_kinds():
+    nets = [
+        clone(NET).set_params(random_state=0),
+        clone(NET).set_params(hidden_units=(4, 4), random_state=0),
+        clone(NET).set_params(hidden_units=(4, 4), skip="add", random_state=0),
+        clone(NET).set_params(hidden_units=(4, 4), random_state=1),
+        clone(NET).set_params(optimizer="lbfgs", random_state=0),
+        NetClassifier(torch.nn.Sequential(torch.nn.Dropout(0.1), torch.nn.Linear(6, 3))),
+    ]
+    nets[-1].set_params(max_epochs=2, random_state=0)
+    assert_as_if_alone(nets)
+
+
+def test_divergence_is_raised_and_numbers_that_do_not_match_are_refused():
+    nets = [clone(NET).set_params(optimizer="sgd", lr=lr, random_state=0) for lr in (0.1, 1e30)]
+    with pytest.raises(DivergenceError):
+        fit_stacked(nets, X, y)
+    nets[0].predict(X)
+    with pytest.raises(ValueError, match="subsets has 1 entries for 2"):
+        fit_stacked(nets, X, y, subsets=[np.arange(10)])
+    with pytest.raises(ValueError, match="'lr' parameter"):
+        fit_stacked([clone(NET).set_params(lr=-1.0)], X, y)
