@@ -3,7 +3,8 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sklearn_trainkit.model_selection._evaluation import TrialJob
-from sklearn_trainkit.model_selection._executors import BrokenProcessPool, Runner, TrialResult
+from sklearn_trainkit.model_selection._executors import Runner, TrialResult
+from sklearn_trainkit.model_selection._joint_study import JointStudy
+from sklearn_trainkit.model_selection._patient_storage import StorageLostError
+from sklearn_trainkit.model_selection._pool_runner import Death
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
 from sklearn_trainkit.model_selection._storage import ENQUEUED
 from sklearn_trainkit.model_selection._study import SearchStudy
@@ -79,8 +83,8 @@ class SearchLoop:
     ordered : bool
         Tell results in the order of the trials, one ask per tell, so that a seeded search with
         several workers repeats itself.
-    records : sequence of TrialRecord
-        Trials that an earlier session finished.
+    joint : JointStudy or None
+        The study as shared with earlier sessions and other processes; None in memory.
     callbacks : sequence of callables ``(study, frozen_trial)``
         Called after each trial.
     begin_task, end_task : callable
@@ -111,14 +115,14 @@ class SearchLoop:
         metric: str | None,
         objectives: Sequence[str],
         ordered: bool,
-        records: Sequence[TrialRecord],
+        joint: JointStudy | None,
         callbacks: Sequence[Callback],
         begin_task: Callable[[int], Any],
         end_task: Callable[[Any], None],
         listener: Callable[[TrialRecord], None],
         persist: Callable[[optuna.Trial, TrialRecord], None] | None = None,
     ) -> None:
-        self.records = list(records)
+        self.records = [] if joint is None else list(joint.earlier)
         self.interrupted = False
         self.ask_seconds = 0.0
         self.trial_seconds = 0.0
@@ -135,7 +139,9 @@ class SearchLoop:
         self._end_task = end_task
         self._listener = listener
         self._persist = persist
+        self._joint = joint
         self._pending: dict[Future[TrialResult], tuple[optuna.Trial, TrialJob]] = {}
+        self._submitted: dict[int, float] = {}
         self._n_asked = len(self.records)
         self._waiting = deque(_list_untried(study, len(enqueued)))
         self._deadline = None if budget.timeout is None else time.time() + budget.timeout
@@ -143,28 +149,54 @@ class SearchLoop:
         self._stale = 0
         for record in self.records:
             self._rate(record)
+        for frozen in study.get_trials(deepcopy=False) if self.records else ():
+            if frozen.state.is_finished():
+                self._runner.tell(frozen)
 
     def run(self) -> list[TrialRecord]:
         """Evaluate trials until the budget is spent; return all records."""
         clean = False
         try:
+            if self._joint is not None:
+                self._joint.start()
             self._run()
+            self._hear_from_others(refresh=True)
             clean = True
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
             self._abandon_pending()
             self._runner.close(kill=not clean)
+            if self._joint is not None:
+                self._joint.close()
         return sorted(self.records, key=lambda record: record.number)
 
     def _run(self) -> None:
         while True:
+            self._hear_from_others()
             while len(self._pending) < self._runner.n_workers and not self._is_over():
                 self._ask()
             if not self._pending:
+                if self._has_others_to_wait_for():
+                    continue
                 return
             for future in self._wait():
                 self._collect(future)
+
+    def _hear_from_others(self, *, refresh: bool = False) -> None:
+        """Take in what other processes have finished in the same study."""
+        if self._joint is None:
+            return
+        for frozen, record in self._joint.read_news(refresh=refresh):
+            self.records.append(record)
+            self._rate(record)
+            self._runner.tell(frozen)
+
+    def _has_others_to_wait_for(self) -> bool:
+        """Return whether other processes still run trials; if one dies, its trials come back."""
+        if self._joint is None or self._is_ended() or not self._is_out_of_trials():
+            return False
+        return self._joint.wait_for_others() or not self._is_out_of_trials()
 
     def _is_over(self) -> bool:
         return self._is_out_of_trials() or self._is_ended()
@@ -182,39 +214,47 @@ class SearchLoop:
 
     def _is_out_of_trials(self) -> bool:
         n_trials = self._budget.n_trials
-        return n_trials is not None and self._n_asked >= n_trials
+        if n_trials is None:
+            return False
+        started = self._n_asked if self._joint is None else self._joint.count_started()
+        return started >= n_trials
 
     def _ask(self) -> None:
-        trial, job = self._ask_next()
+        asked = self._ask_next()
+        if asked is None:
+            return
+        trial, job = asked
         try:
-            future = self._submit(job, trial)
+            future = self._submit(trial, job)
         except BaseException:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
         self._pending[future] = trial, job
 
-    def _ask_next(self) -> tuple[optuna.Trial, TrialJob]:
-        started = time.perf_counter()
+    def _submit(self, trial: optuna.Trial, job: TrialJob) -> "Future[TrialResult]":
+        self._submitted[trial.number] = time.time()
+        return self._runner.submit(job, trial)
+
+    def _ask_next(self) -> tuple[optuna.Trial, TrialJob] | None:
+        """Return the next trial, or None if another process took what was left."""
+        if self._waiting and self._joint is not None:
+            self._waiting = deque(_list_untried(self._study, len(self._enqueued)))
         if self._waiting:
             index = self._waiting.popleft()
-            self._study.enqueue_trial(self._enqueued[index].fixed, user_attrs={ENQUEUED: index})
-        trial = self._study.ask()
-        self._n_asked += 1
+            trial = self._study.ask_for(self._enqueued[index].fixed, {ENQUEUED: index})
+        else:
+            trial = self._study.ask()
         try:
+            if self._joint is not None and not self._joint.admit(trial, self._budget.n_trials):
+                return None
+            self._n_asked += 1
+            started = time.perf_counter()
             params = self._draw(trial)
             self.ask_seconds += time.perf_counter() - started
             return trial, TrialJob(trial.number, params, self._begin_task(trial.number))
         except BaseException:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
-
-    def _submit(self, job: TrialJob, trial: optuna.Trial) -> "Future[TrialResult]":
-        try:
-            return self._runner.submit(job, trial)
-        except BrokenProcessPool as error:  # found out a moment before the running trials did
-            future: Future[TrialResult] = Future()
-            future.set_exception(error)
-            return future
 
     def _draw(self, trial: optuna.Trial) -> dict[str, Any]:
         params = self._space.suggest(trial)
@@ -236,31 +276,51 @@ class SearchLoop:
     def _collect(self, future: "Future[TrialResult]") -> None:
         if future not in self._pending:
             return
-        if isinstance(future.exception(), BrokenProcessPool):
+        trial, job = self._pending[future]
+        if self._find_death(future, trial) is not None:
             self._rerun_alone()
             return
-        trial, job = self._pending[future]
         self._tell(trial, job, future.result())
         del self._pending[future]
 
+    def _find_death(self, future: "Future[TrialResult]", trial: optuna.Trial) -> Death | None:
+        """Return how the worker of a trial died, if it did."""
+        error = CancelledError() if future.cancelled() else future.exception()
+        if error is None:
+            return None
+        seconds = time.time() - self._submitted[trial.number]
+        return self._runner.diagnose(error, trial.number, seconds)
+
     def _rerun_alone(self) -> None:
         """Run what was in flight when a worker died, one by one, to find the culprit."""
-        suspects = list(self._pending.values())
-        self._pending.clear()
-        for position, (trial, job) in enumerate(suspects):
-            self._runner.restart()
-            future = self._submit(job, trial)
-            self._pending = {future: (trial, job)}
-            self._pending.update({Future(): suspect for suspect in suspects[position + 1 :]})
-            wait([future])
-            del self._pending[future]
-            if isinstance(future.exception(), BrokenProcessPool):
-                reason = "The worker process died twice while it evaluated this candidate."
-                result = TrialResult(failed_record(job.number, job.params, reason), {}, 0.0)
+        if self._runner.death_takes_all:
+            wait(self._pending)
+        suspects = [
+            (future, self._find_death(future, trial))
+            for future, (trial, _) in self._pending.items()
+            if future.done()
+        ]
+        broken = True
+        for future, death in suspects:
+            if death is None:  # it had finished in time
+                continue
+            trial, job = self._pending[future]
+            again = future
+            if not death.final:
+                if broken:
+                    self._runner.restart()
+                again = self._submit(trial, job)
+                wait([again])
+                death = self._find_death(again, trial)
+            broken = death is not None or not self._runner.death_takes_all
+            if death is None:
+                result = again.result()
             else:
-                result = future.result()
+                result = TrialResult(failed_record(job.number, job.params, death.reason), {}, 0.0)
             self._tell(trial, job, result)
-            self._pending.clear()
+            del self._pending[future]
+        if broken:
+            self._runner.restart()
 
     def _tell(self, trial: optuna.Trial, job: TrialJob, result: TrialResult) -> None:
         record = result.record
@@ -300,7 +360,8 @@ class SearchLoop:
     def _abandon_pending(self) -> None:
         for future, (trial, _) in self._pending.items():
             future.cancel()
-            self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            with suppress(StorageLostError):
+                self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         self._pending.clear()
 
 

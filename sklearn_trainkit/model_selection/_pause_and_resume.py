@@ -118,7 +118,10 @@ class PausingLoop(SearchLoop):
             self._dismiss()
 
     def _start(self) -> None:
-        trial, job = self._ask_next()
+        asked = self._ask_next()
+        if asked is None:
+            return
+        trial, job = asked
         started = start_training(self._setup, job)
         if isinstance(started, TrialRecord):
             self._tell(trial, job, TrialResult(started, {}, 0.0))

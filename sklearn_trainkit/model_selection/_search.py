@@ -14,7 +14,7 @@ import optuna
 from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from sklearn.base import clone, is_classifier
 from sklearn.utils import get_tags, indexable
@@ -28,7 +28,9 @@ from sklearn_trainkit.model_selection._cv_results import (
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
 from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
+from sklearn_trainkit.model_selection._joint_study import JointStudy
 from sklearn_trainkit.model_selection._pause_and_resume import choose_loop
+from sklearn_trainkit.model_selection._pickling import SelfContained
 from sklearn_trainkit.model_selection._refit import refit_winner
 from sklearn_trainkit.model_selection._search_plan import (
     EVALUATORS,
@@ -46,8 +48,6 @@ from sklearn_trainkit.model_selection._selection import (
     find_pareto_front,
 )
 from sklearn_trainkit.model_selection._storage import (
-    copy_to_memory,
-    load_records,
     make_fingerprint,
     open_study,
     store_record,
@@ -77,7 +77,7 @@ from sklearn_trainkit.utils._sklearn_private import (
 __all__ = ["OptunaSearchCV"]
 
 
-class OptunaSearchCV(BaseSearchCV):
+class OptunaSearchCV(SelfContained, BaseSearchCV):
     """Search hyperparameters with optuna, under the contract of scikit-learn's searches.
 
     Parameters
@@ -96,7 +96,8 @@ class OptunaSearchCV(BaseSearchCV):
         Seconds for all trials. It ends the search after the running epoch (per-epoch evaluation)
         or fold (whole fits); a trial that it cuts short counts as pruned.
     trial_timeout : float or None, default=None
-        Seconds for one trial, kept in the same way.
+        Seconds for one trial, kept in the same way. In worker processes a trial that does not
+        get so far within twice that time and one second is ended with its process, and failed.
     target_score : float or None, default=None
         Ends the search once a complete trial reaches this mean test score.
     patience : int or None, default=None
@@ -134,9 +135,9 @@ class OptunaSearchCV(BaseSearchCV):
         Name of the study. None derives one from data, splits, space, estimator and scoring, so
         that the folds of a nested cross-validation get a study each.
     resume : bool, default=False
-        Go on with the study if ``storage`` has it: finished trials count towards ``n_trials``
-        and are not run again, a trial that was cut off is. Refused when the study belongs to
-        another search.
+        Go on with the study if ``storage`` has it, together with other processes that may be at
+        it: finished trials count towards ``n_trials`` and are not run again, a trial that was
+        cut off is. Refused when the study belongs to another search.
     refit_retries : int, default=0
         How often the refit may be trained again from other seeds when the score on its own rows
         is far below what its folds scored. That is only looked at where training is in epochs,
@@ -154,8 +155,8 @@ class OptunaSearchCV(BaseSearchCV):
         As in :class:`~sklearn.model_selection.GridSearchCV`. Splits are drawn once, so all
         trials see the same ones.
     n_jobs : int or None, default=None
-        Number of trials evaluated at a time, in loky's worker processes (in threads under
-        ``joblib.parallel_config("threading")``). -1 uses all processors.
+        Number of trials evaluated at a time, in loky's worker processes, or by the engine of
+        ``joblib.parallel_config``: "threading", "dask", "ray". -1 uses all processors.
     ordered : bool or "auto", default="auto"
         With several workers, tell results in the order of the trials, so that a seeded search
         repeats itself. "auto" does so when ``random_state`` is given.
@@ -362,8 +363,8 @@ class OptunaSearchCV(BaseSearchCV):
         plan = self._make_plan(X, y, params)
         warn_of_leakage(self.estimator, plan.setup.folds.X, params, stacklevel=4)
         with quiet_optuna(self.verbose):
-            earlier = self._open_study(plan)
-            records = self._run_trials(plan, earlier)
+            joint = self._open_study(plan)
+            records = self._run_trials(plan, joint)
         records = settle_failures(records, self.error_score)
         self._store_results(plan, records)
         self._select_best(plan, records)
@@ -379,14 +380,6 @@ class OptunaSearchCV(BaseSearchCV):
         # scikit-learn's searches forget that a search takes the targets its estimator takes.
         tags.target_tags = deepcopy(get_tags(self.estimator).target_tags)
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        study = state.get("study_")
-        if study is not None and not isinstance(study._storage, InMemoryStorage):
-            # A pickled search predicts and shows its results where there is no database.
-            state = {**state, "study_": copy_to_memory(study)}
-        return state
 
     @property
     def trials_(self) -> list[optuna.trial.FrozenTrial]:
@@ -469,8 +462,8 @@ class OptunaSearchCV(BaseSearchCV):
             trials, setup, evaluator, pruner, objectives, refit_metric, context, metadata
         )
 
-    def _open_study(self, plan: SearchPlan) -> list[TrialRecord]:
-        """Open the study and return what earlier sessions finished in it."""
+    def _open_study(self, plan: SearchPlan) -> JointStudy | None:
+        """Open the study; return what is known of it, unless it is in memory."""
         if self.resume and self.storage is None:
             raise ValueError("resume=True needs a storage to resume from, but storage=None.")
         trials, fingerprint = plan.trials, None
@@ -490,20 +483,21 @@ class OptunaSearchCV(BaseSearchCV):
             sampler=make_sampler(self.sampler, trials.sampler_seed, self._runs_parallel()),
             pruner=plan.pruner,
         )
-        earlier = load_records(self.study_, trials.space, trials.enqueued)
-        n_existing = len(self.study_.get_trials(deepcopy=False))
-        if n_existing:
-            # The same seed again would draw the same candidates again.
-            seed = [trials.sampler_seed, n_existing]
+        if self.storage is None:
+            return None
+        joint = JointStudy(self.study_, trials.space, trials.enqueued)
+        entropy = joint.draw_entropy()
+        if entropy is not None:
+            seed = [trials.sampler_seed, *entropy]
             self.study_.sampler = reseed_sampler(
                 self.sampler, self.study_.sampler, seed, self._runs_parallel()
             )
-        return earlier
+        return joint
 
     def _runs_parallel(self) -> bool:
         return bool(effective_n_jobs(self.n_jobs) > 1 or self.trials_per_stack > 1)
 
-    def _run_trials(self, plan: SearchPlan, earlier: list[TrialRecord]) -> list[TrialRecord]:
+    def _run_trials(self, plan: SearchPlan, joint: JointStudy | None) -> list[TrialRecord]:
         setup, budget = plan.setup, plan.trials.budget
         if self.verbose > 0:
             print_start(self.n_splits_, budget.n_trials, self.sampler, plan.evaluator)
@@ -527,7 +521,7 @@ class OptunaSearchCV(BaseSearchCV):
             metric=setup.metric,
             objectives=plan.objectives,
             ordered=seeded if self.ordered == "auto" else bool(self.ordered),
-            records=earlier,
+            joint=joint,
             callbacks=self.callbacks or (),
             begin_task=lambda number: self._begin_trial(task, number),
             end_task=self._end_trial,

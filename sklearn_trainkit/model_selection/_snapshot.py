@@ -1,5 +1,6 @@
 """Pruning in a worker process, on a snapshot of the trials that had finished when its job began."""
 
+import threading
 from typing import Any, NamedTuple
 
 import optuna
@@ -74,20 +75,22 @@ class _WorkerStudy:
 
 
 _studies: dict[str, _WorkerStudy] = {}
+_lock = threading.Lock()  # a Dask worker may have threads
 
 
 class SnapshotPruning:
     """In a worker: decides for one trial."""
 
     def __init__(self, snapshot: SnapshotRows, number: int) -> None:
-        if snapshot.token not in _studies:
-            _studies.clear()
-            _studies[snapshot.token] = _WorkerStudy(snapshot)
-        self._copy = _studies[snapshot.token]
-        for row in snapshot.rows:
-            if row[0] not in self._copy.ids:
-                self._copy.add(row[0], _thaw(row))
-        self._trial_id = self._copy.add(number, create_trial(state=TrialState.RUNNING))
+        with _lock:
+            if snapshot.token not in _studies:
+                _studies.clear()
+                _studies[snapshot.token] = _WorkerStudy(snapshot)
+            self._copy = _studies[snapshot.token]
+            for row in snapshot.rows:
+                if row[0] not in self._copy.ids:
+                    self._copy.add(row[0], _thaw(row))
+            self._trial_id = self._copy.add(number, create_trial(state=TrialState.RUNNING))
 
     def prune(self, step: int, value: float) -> bool:
         """Record the value; return what the pruner says."""

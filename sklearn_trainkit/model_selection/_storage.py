@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,25 +14,30 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from sklearn_trainkit.model_selection._distributions import describe
 from sklearn_trainkit.model_selection._folds import FrozenFolds
+from sklearn_trainkit.model_selection._patient_storage import WholeLineJournal, be_patient
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
+from sklearn_trainkit.model_selection._secrets import add_password, hide_password, scrub
 from sklearn_trainkit.model_selection._study import STUDY_NAME, SearchStudy
 from sklearn_trainkit.model_selection._trial_record import FoldOutcome, TrialRecord
 
 __all__ = [
     "ENQUEUED",
+    "RECORD",
     "copy_to_memory",
-    "load_records",
     "make_fingerprint",
     "open_study",
+    "read_record",
+    "record_to_json",
     "store_record",
 ]
 
 _FINGERPRINT = "fingerprint"
-_RECORD = "record"
+RECORD = "record"
+_ALREADY_THERE = ("already exists", "duplicate key", "UNIQUE")
 ENQUEUED = "enqueued"
 
 
@@ -99,7 +105,12 @@ def open_study(
             "it, or another study_name."
         )
     if not exists:
-        opened.create_new_study(directions, name)
+        try:
+            opened.create_new_study(directions, name)
+        except optuna.exceptions.DuplicatedStudyError:  # somebody was faster
+            if not resume:
+                raise
+            exists = True
     study = SearchStudy(name, opened, sampler=sampler, pruner=pruner)
     if exists:
         _check_owner(study, fingerprint)
@@ -108,37 +119,31 @@ def open_study(
     return study
 
 
-def load_records(
-    study: SearchStudy, space: SearchSpace, enqueued: tuple[EnqueuedTrial, ...]
-) -> list[TrialRecord]:
-    """Return the trials that earlier sessions finished, and put back those that they did not.
-
-    A trial that was running when its session died is tried again, first.
-    """
-    records = []
-    for trial in study.get_trials(deepcopy=False):
-        if _RECORD in trial.user_attrs:
-            params = space.suggest(trial)
-            index = trial.user_attrs.get(ENQUEUED)
-            if index is not None and index < len(enqueued):
-                params.update(enqueued[index].params)
-            records.append(_record_from_json(trial, params))
-        elif trial.state == TrialState.RUNNING:
-            study.tell(trial.number, state=TrialState.FAIL)
-            study.enqueue_trial(trial.params, user_attrs=trial.user_attrs)
-    return records
-
-
 def store_record(trial: optuna.Trial, record: TrialRecord) -> None:
     """Keep with ``trial`` what optuna has no place for: folds, times, errors."""
-    value = {
+    trial.set_user_attr(RECORD, record_to_json(record))
+
+
+def record_to_json(record: TrialRecord) -> dict[str, Any]:
+    """Return the part of a record that optuna has no place for."""
+    return {
         "folds": [_fold_to_json(fold) for fold in record.folds],
         "state": record.state,
         "n_epochs": record.n_epochs,
         "reason": record.reason,
         "evaluation": record.evaluation,
     }
-    trial.set_user_attr(_RECORD, value)
+
+
+def read_record(
+    trial: FrozenTrial, space: SearchSpace, enqueued: Sequence[EnqueuedTrial]
+) -> TrialRecord:
+    """Return the record that was stored with ``trial``."""
+    params = space.suggest(trial)
+    index = trial.user_attrs.get(ENQUEUED)
+    if index is not None and index < len(enqueued):
+        params.update(enqueued[index].params)
+    return _record_from_json(trial, params)
 
 
 def copy_to_memory(study: SearchStudy) -> SearchStudy:
@@ -153,31 +158,52 @@ def copy_to_memory(study: SearchStudy) -> SearchStudy:
 
 
 def _open_storage(storage: Any) -> BaseStorage:
-    if isinstance(storage, BaseStorage):
+    if isinstance(storage, InMemoryStorage):
         return storage
+    if isinstance(storage, BaseStorage):
+        return be_patient(optuna.storages.get_storage(storage))
     try:
         if isinstance(storage, str) and "://" in storage:
-            return _open_database(storage)
-        return _open_journal(Path(storage))
+            return be_patient(_open_database(add_password(storage)))
+        return be_patient(_open_journal(Path(storage)))
     except Exception as error:
+        # Not chained: the traceback of a driver shows what it was called with.
         raise ValueError(
-            f"storage={str(storage)!r} cannot be opened: {error}. Pass the path of a journal "
-            "file, a database URL such as 'sqlite:///study.db', or an optuna storage."
-        ) from error
+            f"storage={str(hide_password(storage))!r} cannot be opened: "
+            f"{scrub(str(error), storage)}. Pass the path of a journal file, a database URL such "
+            "as 'sqlite:///study.db', or an optuna storage."
+        ) from None
 
 
 def _open_database(url: str) -> BaseStorage:
-    if not url.startswith("sqlite"):
-        return optuna.storages.RDBStorage(url)
-    # sqlite's own five seconds are too short when two processes write.
-    database = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 30}})
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    return database
+    if url.startswith("sqlite"):
+        # sqlite's own five seconds are too short when two processes write.
+        database = _create_tables(url, {"connect_args": {"timeout": 30}})
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    else:
+        # A server that was restarted leaves dead connections in the pool.
+        database = _create_tables(url, {"pool_pre_ping": True})
+    return optuna.storages.get_storage(database)
+
+
+def _create_tables(url: str, engine_kwargs: dict[str, Any]) -> "optuna.storages.RDBStorage":
+    """Open a database; a second process may be creating the tables at the same moment."""
+    n_tries = 5
+    for _ in range(n_tries - 1):
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs=engine_kwargs)
+        except Exception as error:
+            if not any(
+                text in str(error) for text in ("already exists", "duplicate key", "UNIQUE")
+            ):
+                raise
+            time.sleep(0.2)
+    return optuna.storages.RDBStorage(url, engine_kwargs=engine_kwargs)
 
 
 def _open_journal(path: Path) -> BaseStorage:
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+    from optuna.storages.journal import JournalFileOpenLock
 
     lock = JournalFileOpenLock(str(path))
     if path.exists():
@@ -186,7 +212,7 @@ def _open_journal(path: Path) -> BaseStorage:
             _drop_torn_tail(path)
         finally:
             lock.release()
-    return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    return optuna.storages.JournalStorage(WholeLineJournal(str(path), lock_obj=lock))
 
 
 def _drop_torn_tail(path: Path) -> None:
@@ -205,6 +231,10 @@ def _drop_torn_tail(path: Path) -> None:
 
 def _check_owner(study: SearchStudy, fingerprint: Mapping[str, str]) -> None:
     owner = study.user_attrs.get(_FINGERPRINT)
+    patience = time.monotonic() + 5.0
+    while owner is None and time.monotonic() < patience and not study.get_trials(deepcopy=False):
+        time.sleep(0.1)  # its maker may be about to sign it
+        owner = study.user_attrs.get(_FINGERPRINT)
     if owner is None:
         raise ValueError(
             f"The study {study.study_name!r} was not made by OptunaSearchCV, so it cannot be "
@@ -231,7 +261,7 @@ def _fold_to_json(fold: FoldOutcome) -> dict[str, Any]:
 
 
 def _record_from_json(trial: FrozenTrial, params: dict[str, Any]) -> TrialRecord:
-    stored = trial.user_attrs[_RECORD]
+    stored = trial.user_attrs[RECORD]
     folds = [FoldOutcome(**_from_json(fold)) for fold in stored["folds"]]
     curve = tuple(sorted(trial.intermediate_values.items()))
     return TrialRecord(

@@ -79,6 +79,16 @@ class SearchStudy(optuna.Study):
                 shown.append(trial)
         return shown
 
+    def ask_for(self, fixed: dict[str, Any], user_attrs: dict[str, Any]) -> optuna.Trial:
+        """Return a running trial with some parameters given.
+
+        In one step: of two processes that ask for a waiting trial on sqlite, both may get it.
+        """
+        template = optuna.trial.create_trial(
+            state=TrialState.RUNNING, system_attrs={"fixed_params": fixed}, user_attrs=user_attrs
+        )
+        return optuna.Trial(self, self._storage.create_new_trial(self._study_id, template))
+
     def note(self, trial: optuna.Trial, key: str, value: Any) -> None:
         """Keep what a pruner noted on a trial in another process."""
         self._storage.set_trial_system_attr(trial._trial_id, key, value)

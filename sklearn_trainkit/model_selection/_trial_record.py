@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["COMPLETE", "FAILED", "PRUNED", "FoldOutcome", "Scores", "TrialRecord"]
+__all__ = ["COMPLETE", "FAILED", "PRUNED", "FoldOutcome", "Scores", "TrialRecord", "TrialResult"]
 
 COMPLETE = "complete"
 PRUNED = "pruned"
@@ -83,6 +83,14 @@ class TrialRecord:
         if name == FIT_TIME:
             return float(np.mean([fold.fit_time for fold in self.folds]))
         return self.mean_score(name or metric)
+
+
+class TrialResult(NamedTuple):
+    """What comes back from a worker: the record, and what the pruner noted on the trial."""
+
+    record: TrialRecord
+    pruner_attrs: dict[str, Any]
+    seconds: float
 
 
 def failed_record(number: int, params: dict[str, Any], reason: str) -> TrialRecord:

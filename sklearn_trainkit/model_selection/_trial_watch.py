@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-__all__ = ["PRUNED_BY_PRUNER", "TrialWatch"]
+__all__ = ["PRUNED_BY_PRUNER", "Deadlines", "TrialWatch"]
 
 PRUNED_BY_PRUNER = "pruned"
 
@@ -59,3 +60,31 @@ class TrialWatch:
         if self._trial_deadline is not None and now >= self._trial_deadline:
             return "stopped by trial_timeout"
         return None
+
+
+class Deadlines(NamedTuple):
+    """Until when a trial may run: ``time.time()`` of the search's end, seconds of the trial's."""
+
+    search: float | None = None
+    per_trial: float | None = None
+    submitted: float | None = None
+
+    def watch(self, prune: Callable[[int, float], bool] | None) -> TrialWatch:
+        """Return the watch of a trial that starts now."""
+        own = None if self.per_trial is None else time.time() + self.per_trial
+        return TrialWatch(prune, self.search, own)
+
+    @property
+    def hard_limit(self) -> float | None:
+        """Seconds after which a trial that did not stop by itself is ended with its process."""
+        return None if self.per_trial is None else 2 * self.per_trial + 1
+
+    def starting_now(self) -> "Deadlines":
+        """Return a copy that knows when its trial was submitted."""
+        return self if self.per_trial is None else self._replace(submitted=time.time())
+
+    def is_expired(self) -> bool:
+        """Return whether the trial should have been ended by now, since it was submitted."""
+        if self.hard_limit is None or self.submitted is None:
+            return False
+        return time.time() >= self.submitted + self.hard_limit
