@@ -1,7 +1,9 @@
-"""The code of the pages on searches runs as it stands."""
+"""The code of the pages on searches, scaling and stacked folds runs as it stands."""
 
 import re
 from pathlib import Path
+
+import pytest
 
 import sklearn_trainkit
 
@@ -12,10 +14,11 @@ def blocks_of(page):
     return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
 
 
-def test_the_page_on_searches_runs(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("page", "n_blocks"), [("search.md", 3), ("scaling.md", 1)])
+def test_the_page_runs(page, n_blocks, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = blocks_of("search.md")
-    assert len(blocks) == 3
+    blocks = blocks_of(page)
+    assert len(blocks) == n_blocks
     names = {}
     for block in blocks:
         exec(block, names)
@@ -29,10 +32,3 @@ def test_the_page_on_stacked_folds_runs():
     assert len(names["scores"]["estimator"]) == len(names["ensemble"].estimators_) == 5
     assert min(names["scores"]["test_score"]) > 0.8
     assert len(names["nets"]) == 20
-
-
-def test_the_page_on_scaling_runs():
-    (block,) = blocks_of("scaling.md")
-    names = {}
-    exec(block, names)
-    assert repr(names["search"]).startswith("OptunaSearchCV(")
