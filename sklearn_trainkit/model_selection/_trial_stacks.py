@@ -153,12 +153,21 @@ class StackingLoop(SearchLoop):
         self._n_together = n_together
 
     def _run(self) -> None:
-        while not self._is_over():
+        while True:
+            self._hear_from_others()
+            if self._is_over():
+                if self._has_others_to_wait_for():
+                    continue
+                return
             asked: list[tuple[optuna.Trial, TrialJob]] = []
             try:
                 while len(asked) < self._n_together and not self._is_over():
-                    asked.append(self._ask_next())
-                self._evaluate(asked)
+                    following = self._ask_next()
+                    if following is None:
+                        break
+                    asked.append(following)
+                if asked:
+                    self._evaluate(asked)
             except BaseException:
                 for trial, _ in asked:
                     self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
