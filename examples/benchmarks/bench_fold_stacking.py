@@ -251,7 +251,8 @@ def whole_searches(rounds, quick):
             ours.cv_results_["state"] == "complete", ours.cv_results_["mean_test_score"], 0.0
         )
         reached = np.flatnonzero(means >= random.best_score_ - 1e-9)
-        at = moments[reached[0]] - started if len(reached) else np.nan
+        # A score that was never reached counts as no gain at all.
+        at = moments[reached[0]] - started if len(reached) else np.inf
         ratios.append((random_seconds / ours_seconds, random_at / at, random_seconds / at))
         print(
             f"{seed:4} {random_seconds:8.1f} {random.best_score_:8.4f} {random_at:8.1f}"
@@ -260,7 +261,7 @@ def whole_searches(rounds, quick):
         )
     print(
         "median ratios: whole search {:.1f}, to random's best {:.1f}, "
-        "random's whole search to ours as good {:.1f}".format(*np.nanmedian(ratios, axis=0))
+        "random's whole search to ours as good {:.1f}".format(*np.median(ratios, axis=0))
     )
 
 

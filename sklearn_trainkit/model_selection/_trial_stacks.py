@@ -153,12 +153,19 @@ class StackingLoop(SearchLoop):
         self._n_together = n_together
 
     def _run(self) -> None:
-        while not self._is_over():
+        while True:
+            self._hear_from_others()
+            if self._is_over():
+                if self._has_others_to_wait_for():
+                    continue
+                return
             asked: list[tuple[optuna.Trial, TrialJob]] = []
             try:
                 while len(asked) < self._n_together and not self._is_over():
-                    taken = self._ask_next()
-                    asked += [] if taken is None else [taken]
+                    following = self._ask_next()
+                    if following is None:
+                        break
+                    asked.append(following)
                 if asked:
                     self._evaluate(asked)
             except BaseException:
