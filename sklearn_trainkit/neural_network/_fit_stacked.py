@@ -20,8 +20,8 @@ def fit_stacked(
     The result is that of ``net.fit(X[rows], y[rows])`` for each of them: weights, history and
     predictions agree to rounding. Small networks take a fraction of the time. Seeds, learning
     rates, weight decay, clipping, dropout rates, label smoothing, schedules and numbers of epochs
-    may differ inside a stack; networks of other shapes, or that cannot be stacked, are trained
-    beside it.
+    may differ inside a stack; networks of other shapes, with a ``checkpoint_dir``, or that cannot
+    be stacked, are trained beside it.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ def fit_stacked(
     Raises
     ------
     ValueError
-        If there is not one subset for each network, or for data that cannot be trained on.
+        If there is not one subset for each network, if a network is there twice, or for data that
+        cannot be trained on.
     DivergenceError
         If a loss becomes NaN or infinite and ``on_divergence="raise"``.
 
@@ -66,16 +67,23 @@ def fit_stacked(
         raise ValueError(
             f"subsets has {len(subsets)} entries for {len(nets)} networks; give one for each."
         )
-    runs = []
+    if len({id(net) for net in nets}) < len(nets):
+        raise ValueError("nets has the same object twice; give a clone for each fit.")
+    runs, kept = [], []
     for index, net in enumerate(nets):
         net._validate_params()
         part = (X, y) if subsets is None else safe_split(net, X, y, subsets[index])
-        runs.append(net.start_fit(*part))
+        if net.checkpoint_dir is None:
+            runs.append(net.start_fit(*part))
+        else:  # a fit that is to survive an interruption is made in one go
+            kept.append((net, part))
     stacks, rest = stacks_by_shape(runs)
     for stack, _ in stacks:
         stack.train()
     for run, _ in rest:
         run.train()
+    for net, part in kept:
+        net.fit(*part)
     errors = [stack.errors[min(stack.errors)] for stack, _ in stacks if stack.errors]
     if errors:
         raise errors[0]
