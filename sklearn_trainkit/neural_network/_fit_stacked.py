@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sklearn.utils import (
-    _safe_indexing,  # noqa: F401
-    indexable,
-)
+from sklearn.utils import indexable
 
 from sklearn_trainkit.neural_network._fold_stack_training import stacks_by_shape
 from sklearn_trainkit.utils._sklearn_private import safe_split
