@@ -16,6 +16,7 @@ import numpy as np
 from sklearn_trainkit.model_selection._epoch_steppers import stepper_kind
 from sklearn_trainkit.model_selection._evaluate_per_epoch import (
     TrialTraining,
+    build_trainable,
     evaluate_per_epoch,
 )
 from sklearn_trainkit.model_selection._evaluate_whole_fit import (
@@ -25,7 +26,6 @@ from sklearn_trainkit.model_selection._evaluate_whole_fit import (
 from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
     TrialJob,
-    build_candidate,
 )
 from sklearn_trainkit.model_selection._fold_training import FoldTraining, last_step
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
@@ -51,7 +51,7 @@ def can_stack_folds(estimator: Any) -> bool:
 def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch) -> TrialRecord:
     """Train a candidate on all folds as one network, where that is exact and faster."""
     try:
-        candidate = build_candidate(setup, job.params)
+        candidate = build_trainable(setup, job.params)
     except Exception:
         if setup.error_score == "raise":
             raise

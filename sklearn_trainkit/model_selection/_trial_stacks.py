@@ -17,10 +17,10 @@ from sklearn_trainkit.model_selection._evaluate_fold_stack import (
     evaluate_fold_stack,
     memory_limit,
 )
+from sklearn_trainkit.model_selection._evaluate_per_epoch import build_trainable
 from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
     TrialJob,
-    build_candidate,
 )
 from sklearn_trainkit.model_selection._executors import Deadlines, TrialResult
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
@@ -71,7 +71,7 @@ def evaluate_trials_together(
 def _start(setup: EvaluationSetup, job: TrialJob) -> StackedTrialTraining | None:
     """Begin a trial whose last step is one of our nets; None for all else."""
     try:
-        candidate = build_candidate(setup, job.params)
+        candidate = build_trainable(setup, job.params)
     except Exception:  # told when it is evaluated alone
         return None
     if not can_stack_folds(candidate):

@@ -85,6 +85,18 @@ def test_other_candidates_and_bad_parameters_are_evaluated_beside_the_stack():
     assert "whole-fit: LogisticRegression is no network of this package" in together.evaluations_
 
 
+@pytest.mark.parametrize(
+    ("evaluator", "trials_per_stack"),
+    [("whole-fit", 1), ("per-epoch", 1), ("fold-stack", 1), ("fold-stack", 2)],
+)
+def test_a_candidate_without_a_number_of_epochs_fails_alone(evaluator, trials_per_stack):
+    kwargs = {"n_trials": None, "sampler": "grid", "evaluator": evaluator}
+    with pytest.warns(FitFailedWarning, match="3 fits failed") as caught:
+        found = search({"net__max_epochs": [None, 3]}, trials_per_stack=trials_per_stack, **kwargs)
+    assert np.isnan(found.cv_results_["mean_test_score"]).tolist() == [True, False]
+    assert any("max_epochs" in str(each.message) for each in caught)
+
+
 def test_one_worker_is_enough():
     with pytest.raises(NotImplementedError, match="trials_per_stack=2 works with one worker"):
         search(trials_per_stack=2, n_jobs=2)
