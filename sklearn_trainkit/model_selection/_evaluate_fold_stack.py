@@ -8,10 +8,12 @@ import os
 import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from traceback import format_exc
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from sklearn_trainkit.model_selection._epoch_steppers import stepper_kind
 from sklearn_trainkit.model_selection._evaluate_per_epoch import (
@@ -170,6 +172,11 @@ class StackedTrialTraining(TrialTraining):
 
 def memory_limit() -> int:
     """Return how many bytes the folds' copies of the data may take: half of what is free."""
+    try:  # Linux counts as available what it only keeps in case a file is read again.
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(x.split()[1]) << 9 for x in lines if x.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, ValueError, OSError):
@@ -179,6 +186,9 @@ def memory_limit() -> int:
 def bytes_of_folds(X: Any, n_folds: int) -> int:
     """Return about how much all folds need at once: their rows, cut out and transformed."""
     n_bytes = getattr(X, "nbytes", None)
+    is_sparse = issparse(X)
+    if is_sparse:  # a value and its place
+        n_bytes = X.nnz * (X.dtype.itemsize + 8)
     if n_bytes is None:
         # A list may hold sequences of several lengths.
         is_list = isinstance(X, (list, tuple))
