@@ -1,6 +1,7 @@
 """Fit several networks at once: seeds of one configuration, candidates, bags of rows."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sklearn.utils import indexable
@@ -43,7 +44,8 @@ def fit_stacked(
         If there is not one subset for each network, if a network is there twice, or for data that
         cannot be trained on.
     DivergenceError
-        If a loss becomes NaN or infinite and ``on_divergence="raise"``.
+        If a loss becomes NaN or infinite and ``on_divergence="raise"``; raised once the other
+        networks are fitted.
 
     See Also
     --------
@@ -75,13 +77,15 @@ def fit_stacked(
         else:  # a fit that is to survive an interruption is made in one go
             kept.append((net, part))
     stacks, rest = stacks_by_shape(runs)
+    errors = []
     for stack, _ in stacks:
         stack.train()
-    for run, _ in rest:
-        run.train()
-    for net, part in kept:
-        net.fit(*part)
-    errors = [stack.errors[min(stack.errors)] for stack, _ in stacks if stack.errors]
+        errors += [stack.errors[index] for index in sorted(stack.errors)]
+    for train in [run.train for run, _ in rest] + [partial(net.fit, *part) for net, part in kept]:
+        try:
+            train()
+        except Exception as error:  # as in a stack, the others go on
+            errors.append(error)
     if errors:
         raise errors[0]
     return list(nets)

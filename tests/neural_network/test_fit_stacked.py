@@ -94,3 +94,13 @@ def test_checkpoints_are_written(tmp_path):
     assert_as_if_alone(nets[:1] + nets[2:])
     fit_stacked(nets, X, y)
     assert list(tmp_path.iterdir())
+
+
+def test_one_that_fails_beside_the_stack_leaves_the_others_their_fit():
+    wild = {"optimizer": "sgd", "lr": 1e30, "activation": "relu", "dtype": "float32"}
+    nets = [clone(NET).set_params(random_state=0, hidden_units=(5,), **wild)]
+    nets += [clone(NET).set_params(random_state=0), clone(NET).set_params(hidden_units=(4,))]
+    with pytest.raises(DivergenceError):
+        fit_stacked(nets, X, y)
+    assert not hasattr(nets[0], "module_")
+    assert [len(net.history_) for net in nets[1:]] == [4, 4]
