@@ -1,6 +1,7 @@
 """``cross_validate`` with the folds of a network trained as one."""
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,14 +19,27 @@ from sklearn_trainkit.model_selection._evaluate_fold_stack import (
     memory_limit,
 )
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
+from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
 from sklearn_trainkit.model_selection._trial_record import Scores, TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
-from sklearn_trainkit.utils._sklearn_private import check_method_params, routing_enabled
+from sklearn_trainkit.utils._sklearn_private import (
+    StrOptions,
+    check_method_params,
+    routing_enabled,
+    validate_params,
+)
 
 __all__ = ["FoldStackResult", "cross_validate", "train_folds"]
 
 
+@validate_params(
+    {
+        "stack": ["boolean", StrOptions({"auto"})],
+        "error_score": [Real, StrOptions({"raise"})],
+    },
+    prefer_skip_nested_validation=False,
+)
 def cross_validate(
     estimator: Any,
     X: Any,
@@ -35,12 +49,14 @@ def cross_validate(
     scoring: Any = None,
     cv: Any = None,
     stack: bool | str = "auto",
+    n_jobs: int | None = None,
+    verbose: int = 0,
     params: dict[str, Any] | None = None,
+    pre_dispatch: int | str = "2*n_jobs",
     return_train_score: bool = False,
     return_estimator: bool = False,
     return_indices: bool = False,
     error_score: Any = np.nan,
-    **parallel: Any,
 ) -> dict[str, Any]:
     """Score a network on cross-validation folds that are trained as one stacked network.
 
@@ -60,7 +76,11 @@ def cross_validate(
     cv : int, splitter or iterable, default=None
     stack : bool or "auto", default="auto"
         "auto" stacks the folds where that is exact and faster. True raises where it is not exact;
-        False is scikit-learn's function.
+        False is scikit-learn's function, which also has networks with a ``checkpoint_dir``.
+    n_jobs : int or None, default=None
+    verbose : int, default=0
+    pre_dispatch : int or str, default="2*n_jobs"
+        For scikit-learn's function; stacked folds train in this process and say nothing.
     params : dict, default=None
         Arguments of ``fit``, such as ``sample_weight``; cut along the rows.
     return_train_score : bool, default=False
@@ -69,9 +89,6 @@ def cross_validate(
     return_indices : bool, default=False
     error_score : "raise" or float, default=np.nan
         Score of a fold whose fit fails.
-    **parallel
-        ``n_jobs``, ``verbose`` and ``pre_dispatch``, for scikit-learn's function; stacked folds
-        train in this process.
 
     Returns
     -------
@@ -82,7 +99,8 @@ def cross_validate(
     Raises
     ------
     ValueError
-        With ``stack=True``, where the folds cannot be stacked; the message says why.
+        With ``stack=True``, where the folds cannot be stacked; the message says why. For another
+        ``stack`` or ``error_score`` than those above.
 
     Examples
     --------
@@ -96,11 +114,14 @@ def cross_validate(
     >>> bool(cross_validate(pipe, X, y, cv=5)["test_score"].mean() > 0.9)
     True
     """
+    stack = stack if isinstance(stack, str) else bool(stack)
     ours = can_stack_folds(estimator) and not routing_enabled()
+    # A fit that is to survive an interruption is made in one go.
+    ours = ours and last_step(estimator).checkpoint_dir is None
     if stack is True and not ours:
         raise ValueError(
-            "stack=True needs a network of this package, or a Pipeline that ends in one, and no "
-            f"metadata routing. Got {estimator!r}; use stack='auto'."
+            "stack=True needs a network of this package, or a Pipeline that ends in one, with no "
+            f"checkpoint_dir and no metadata routing. Got {estimator!r}; use stack='auto'."
         )
     fits = stack is True or bytes_of_folds(X, _count_folds(cv)) <= memory_limit()
     if not ours or stack is False or not fits:
@@ -111,12 +132,14 @@ def cross_validate(
             groups=groups,
             scoring=scoring,
             cv=cv,
+            n_jobs=n_jobs,
+            verbose=verbose,
             params=params,
+            pre_dispatch=pre_dispatch,
             return_train_score=return_train_score,
             return_estimator=return_estimator,
             return_indices=return_indices,
             error_score=error_score,
-            **parallel,
         )
     trained = train_folds(
         estimator,
@@ -183,11 +206,13 @@ def train_folds(
         With ``force_stack``, where the folds cannot be stacked.
     """
     X, y = indexable(X, y)
+    splitter = make_splitter(cv, y, classifier=is_classifier(estimator), seed=None)
+    splits = list(splitter.split(X, y, groups=groups))  # as scikit-learn's function calls it
     folds = freeze_folds(
-        make_splitter(cv, y, classifier=is_classifier(estimator), seed=None),
+        make_splitter(splits, y, classifier=False, seed=None),
         X,
         y,
-        split_params={} if groups is None else {"groups": groups},
+        split_params={},
         fit_params=check_method_params(X, params=params or {}),
         score_params={},
     )

@@ -189,8 +189,20 @@ def stepper_kind(estimator: Any) -> str | None:
 
 
 def count_epochs(estimator: Any) -> int:
-    """Return how many epochs ``estimator`` wants."""
-    return int(estimator.max_epochs if hasattr(estimator, "max_epochs") else estimator.max_iter)
+    """Return how many epochs ``estimator`` wants.
+
+    Raises
+    ------
+    ValueError
+        If that is no number.
+    """
+    name = "max_epochs" if hasattr(estimator, "max_epochs") else "max_iter"
+    try:
+        return int(getattr(estimator, name))
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"{name} must be a whole number of epochs. Got {getattr(estimator, name)!r}."
+        ) from None
 
 
 def make_stepper(estimator: Any, n_epochs: int | None = None) -> EpochStepper:

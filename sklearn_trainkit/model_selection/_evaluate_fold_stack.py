@@ -8,14 +8,17 @@ import os
 import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from traceback import format_exc
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from sklearn_trainkit.model_selection._epoch_steppers import stepper_kind
 from sklearn_trainkit.model_selection._evaluate_per_epoch import (
     TrialTraining,
+    build_trainable,
     evaluate_per_epoch,
 )
 from sklearn_trainkit.model_selection._evaluate_whole_fit import (
@@ -25,7 +28,6 @@ from sklearn_trainkit.model_selection._evaluate_whole_fit import (
 from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
     TrialJob,
-    build_candidate,
 )
 from sklearn_trainkit.model_selection._fold_training import FoldTraining, last_step
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
@@ -51,7 +53,7 @@ def can_stack_folds(estimator: Any) -> bool:
 def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch) -> TrialRecord:
     """Train a candidate on all folds as one network, where that is exact and faster."""
     try:
-        candidate = build_candidate(setup, job.params)
+        candidate = build_trainable(setup, job.params)
     except Exception:
         if setup.error_score == "raise":
             raise
@@ -170,6 +172,11 @@ class StackedTrialTraining(TrialTraining):
 
 def memory_limit() -> int:
     """Return how many bytes the folds' copies of the data may take: half of what is free."""
+    try:  # Linux counts as available what it only keeps in case a file is read again.
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(x.split()[1]) << 9 for x in lines if x.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, ValueError, OSError):
@@ -179,6 +186,9 @@ def memory_limit() -> int:
 def bytes_of_folds(X: Any, n_folds: int) -> int:
     """Return about how much all folds need at once: their rows, cut out and transformed."""
     n_bytes = getattr(X, "nbytes", None)
+    is_sparse = issparse(X)
+    if is_sparse:  # a value and its place
+        n_bytes = X.nnz * (X.dtype.itemsize + 8)
     if n_bytes is None:
         # A list may hold sequences of several lengths.
         is_list = isinstance(X, (list, tuple))

@@ -38,6 +38,7 @@ from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 
 __all__ = [
     "TrialTraining",
+    "build_trainable",
     "can_train_in_epochs",
     "evaluate_per_epoch",
     "fit_by_stepping",
@@ -51,6 +52,14 @@ _MAX_REPORTS = 100
 def can_train_in_epochs(estimator: Any) -> bool:
     """Return whether ``estimator``, or the last step of a Pipeline, trains in epochs."""
     return stepper_kind(last_step(estimator)) is not None
+
+
+def build_trainable(setup: EvaluationSetup, params: dict[str, Any]) -> Any:
+    """Return the candidate; raise if it trains in epochs and does not say how many."""
+    candidate = build_candidate(setup, params)
+    if can_train_in_epochs(candidate):
+        count_epochs(last_step(candidate))
+    return candidate
 
 
 def evaluate_per_epoch(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch) -> TrialRecord:
@@ -71,7 +80,7 @@ def evaluate_per_epoch(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
 def start_training(setup: EvaluationSetup, job: TrialJob) -> "TrialTraining | TrialRecord":
     """Begin a trial; return its record instead when there is nothing to advance by epochs."""
     try:
-        candidate = build_candidate(setup, job.params)
+        candidate = build_trainable(setup, job.params)
     except Exception:
         if setup.error_score == "raise":
             raise

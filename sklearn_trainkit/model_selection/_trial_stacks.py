@@ -1,7 +1,7 @@
 """Several trials at a time, candidates times folds in one stack."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
@@ -17,10 +17,10 @@ from sklearn_trainkit.model_selection._evaluate_fold_stack import (
     evaluate_fold_stack,
     memory_limit,
 )
+from sklearn_trainkit.model_selection._evaluate_per_epoch import build_trainable
 from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
     TrialJob,
-    build_candidate,
 )
 from sklearn_trainkit.model_selection._executors import Deadlines, TrialResult
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
@@ -30,24 +30,26 @@ __all__ = ["StackingLoop", "evaluate_trials_together"]
 
 
 def evaluate_trials_together(
-    setup: EvaluationSetup, jobs: Sequence[TrialJob], watches: Sequence[TrialWatch]
+    setup: EvaluationSetup, jobs: Sequence[TrialJob], start_watch: Callable[[int], TrialWatch]
 ) -> list[TrialRecord]:
     """Train candidates on all folds in step, networks of one shape as one stack.
 
     Each record is that of the candidate evaluated alone. Candidates that cannot be stacked are
     evaluated after the others, and all one by one where the copies of their data do not fit into
-    memory.
+    memory. ``start_watch`` takes a place in ``jobs``, and is called when that trial begins.
     """
     if bytes_of_folds(setup.folds.X, len(setup.folds) * len(jobs)) > memory_limit():
-        pairs = zip(jobs, watches, strict=True)
-        return [evaluate_fold_stack(setup, job, watch) for job, watch in pairs]
+        return [evaluate_fold_stack(setup, job, start_watch(i)) for i, job in enumerate(jobs)]
     records: dict[int, TrialRecord] = {}
     trainings: dict[int, StackedTrialTraining] = {}
+    watches: dict[int, TrialWatch] = {}
     with ExitStack() as stack:
         for place, job in enumerate(jobs):
+            watch = start_watch(place)
             training = _start(setup, job)
             if training is not None:
                 trainings[place] = stack.enter_context(closing(training))
+                watches[place] = watch
         joint = _JointTraining(list(trainings.values()))
         going = dict(trainings)
         while going:
@@ -64,14 +66,14 @@ def evaluate_trials_together(
                 records[place] = replace(record, evaluation=training.evaluation)
     for place, job in enumerate(jobs):
         if place not in records:
-            records[place] = evaluate_fold_stack(setup, job, watches[place])
+            records[place] = evaluate_fold_stack(setup, job, start_watch(place))
     return [records[place] for place in range(len(jobs))]
 
 
 def _start(setup: EvaluationSetup, job: TrialJob) -> StackedTrialTraining | None:
     """Begin a trial whose last step is one of our nets; None for all else."""
     try:
-        candidate = build_candidate(setup, job.params)
+        candidate = build_trainable(setup, job.params)
     except Exception:  # told when it is evaluated alone
         return None
     if not can_stack_folds(candidate):
@@ -176,8 +178,9 @@ class StackingLoop(SearchLoop):
     def _evaluate(self, asked: list[tuple[optuna.Trial, TrialJob]]) -> None:
         started = time.perf_counter()
         jobs = [job for _, job in asked]
-        watches = [self._watch(trial) for trial, _ in asked]
-        records = evaluate_trials_together(self._setup, jobs, watches)
+        records = evaluate_trials_together(
+            self._setup, jobs, lambda place: self._watch(asked[place][0])
+        )
         seconds = (time.perf_counter() - started) / len(asked)
         for (trial, job), record in zip(asked, records, strict=True):
             self._tell(trial, job, TrialResult(record, {}, seconds))

@@ -1,12 +1,10 @@
 """Fit several networks at once: seeds of one configuration, candidates, bags of rows."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from sklearn.utils import (
-    _safe_indexing,  # noqa: F401
-    indexable,
-)
+from sklearn.utils import indexable
 
 from sklearn_trainkit.neural_network._fold_stack_training import stacks_by_shape
 from sklearn_trainkit.utils._sklearn_private import safe_split
@@ -20,8 +18,8 @@ def fit_stacked(
     The result is that of ``net.fit(X[rows], y[rows])`` for each of them: weights, history and
     predictions agree to rounding. Small networks take a fraction of the time. Seeds, learning
     rates, weight decay, clipping, dropout rates, label smoothing, schedules and numbers of epochs
-    may differ inside a stack; networks of other shapes, or that cannot be stacked, are trained
-    beside it.
+    may differ inside a stack; networks of other shapes, with a ``checkpoint_dir``, or that cannot
+    be stacked, are trained beside it.
 
     Parameters
     ----------
@@ -43,9 +41,11 @@ def fit_stacked(
     Raises
     ------
     ValueError
-        If there is not one subset for each network, or for data that cannot be trained on.
+        If there is not one subset for each network, if a network is there twice, or for data that
+        cannot be trained on.
     DivergenceError
-        If a loss becomes NaN or infinite and ``on_divergence="raise"``.
+        If a loss becomes NaN or infinite and ``on_divergence="raise"``; raised once the other
+        networks are fitted.
 
     See Also
     --------
@@ -66,17 +66,26 @@ def fit_stacked(
         raise ValueError(
             f"subsets has {len(subsets)} entries for {len(nets)} networks; give one for each."
         )
-    runs = []
+    if len({id(net) for net in nets}) < len(nets):
+        raise ValueError("nets has the same object twice; give a clone for each fit.")
+    runs, kept = [], []
     for index, net in enumerate(nets):
         net._validate_params()
         part = (X, y) if subsets is None else safe_split(net, X, y, subsets[index])
-        runs.append(net.start_fit(*part))
+        if net.checkpoint_dir is None:
+            runs.append(net.start_fit(*part))
+        else:  # a fit that is to survive an interruption is made in one go
+            kept.append((net, part))
     stacks, rest = stacks_by_shape(runs)
+    errors = []
     for stack, _ in stacks:
         stack.train()
-    for run, _ in rest:
-        run.train()
-    errors = [stack.errors[min(stack.errors)] for stack, _ in stacks if stack.errors]
+        errors += [stack.errors[index] for index in sorted(stack.errors)]
+    for train in [run.train for run, _ in rest] + [partial(net.fit, *part) for net, part in kept]:
+        try:
+            train()
+        except Exception as error:  # as in a stack, the others go on
+            errors.append(error)
     if errors:
         raise errors[0]
     return list(nets)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from sklearn_trainkit.neural_network._dropout import SeededDropout
 from sklearn_trainkit.neural_network._stack_module import (
     ModuleBlock,
     StackedNetwork,
@@ -203,11 +204,7 @@ def stacks_by_shape(
     """
     groups: dict[Any, list[TrainingRun]] = {}
     for run in runs:
-        module = run.net.module_
-        shapes = tuple((name, p.shape) for name, p in module.named_parameters())
-        layers = tuple(type(layer) for layer in module.modules())
-        key = shapes, layers, type(run.net.criterion_), run.obstacle_to_stacking()
-        groups.setdefault(key, []).append(run)
+        groups.setdefault(_common_key(run, force), []).append(run)
     stacks, rest = [], []
     for group in groups.values():
         reason = "no other network has its shape" if len(group) < 2 else None
@@ -222,6 +219,20 @@ def stacks_by_shape(
         if reason is not None:
             rest += [(run, reason) for run in group]
     return stacks, rest
+
+
+def _common_key(run: TrainingRun, force: bool) -> tuple:
+    """Return what the networks of a stack have in common."""
+    module, criterion = run.net.module_, run.net.criterion_
+    shapes = tuple((name, p.shape, p.dtype) for name, p in module.named_parameters())
+    layers = tuple(
+        # A layer of layers shows their settings, and rates of dropout may differ.
+        type(layer) if isinstance(layer, SeededDropout) or any(layer.children()) else repr(layer)
+        for layer in module.modules()
+    )
+    loss = type(criterion), getattr(criterion, "loss", None), run.loader.rows.weight is None
+    obstacle = run.obstacle_to_stacking() or (None if force else reason_not_to_stack([run]))
+    return shapes, layers, loss, run.settings.n_threads, obstacle
 
 
 class _Stack:

@@ -101,6 +101,9 @@ class ModuleBlock:
             raise NotStackableError("the parameters differ in type or device")
         if not all(p.requires_grad for own in self._parameters for p in own.values()):
             raise NotStackableError("some parameters are frozen")
+        # Gradients by hand go past them.
+        if any(_has_hooks(p) for own in self._parameters for p in own.values()):
+            raise NotStackableError("some parameters have hooks")
 
     def _stacked_buffers(self) -> dict[str, torch.Tensor]:
         each = [dict(module.named_buffers()) for module in self.modules]
@@ -180,6 +183,11 @@ class StackedNetwork:
         losses, gradient = self._loss(output, y, weight)
         self._network.backward(gradient, needs_input=False)
         return losses
+
+
+def _has_hooks(parameter: nn.Parameter) -> bool:
+    names = ("_backward_hooks", "_post_accumulate_grad_hooks")
+    return any(getattr(parameter, name, None) for name in names)
 
 
 def check_unshared(module: nn.Module) -> None:

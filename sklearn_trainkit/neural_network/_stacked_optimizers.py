@@ -165,7 +165,8 @@ def _common_key(run: Any, block: ModuleBlock, row: int) -> Any:
     scalars = []
     for parameter in parameters:
         state = optimizer.state.get(parameter, {})
-        scalars.append(tuple((k, _number(v)) for k, v in state.items() if _is_scalar(v)))
+        # A tensor such as a momentum, None or not there yet: all of a group have it or none has.
+        scalars.append(tuple((k, _entry(v)) for k, v in state.items()))
     if course is None or len(set(scalars)) != 1 or isinstance(group["lr"], torch.Tensor):
         return (row, options, scalars[0]) if len(set(scalars)) == 1 else None
     return type(optimizer), options, course, scalars[0]
@@ -175,5 +176,8 @@ def _is_scalar(value: Any) -> bool:
     return value is not None and (not isinstance(value, torch.Tensor) or value.ndim == 0)
 
 
-def _number(value: Any) -> Any:
-    return value.item() if isinstance(value, torch.Tensor) else value
+def _entry(value: Any) -> Any:
+    """Return a number of the state, or which kind of entry it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    return value.item() if value.ndim == 0 else torch.Tensor

@@ -18,7 +18,13 @@ from sklearn.model_selection._validation import (
 )
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_params,
+)
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -45,6 +51,7 @@ __all__ = [
     "safe_indexing",
     "safe_split",
     "score_estimator",
+    "validate_params",
     "warn_or_raise_about_fit_failures",
     "yield_masked_arrays",
 ]

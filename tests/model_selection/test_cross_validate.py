@@ -84,3 +84,41 @@ def test_a_fold_that_fails_gets_the_error_score_and_the_others_theirs():
     np.testing.assert_allclose(seen["test_score"], expected["test_score"])
     with pytest.raises(ArithmeticError):
         cross_validate(net, rows, targets, cv=cv, error_score="raise")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error"),
+    [
+        ({"stack": "yes"}, ValueError),
+        ({"error_score": "nan"}, ValueError),
+        ({"fit_params": {}}, TypeError),
+    ],
+)
+def test_unknown_arguments_are_refused(kwargs, error):
+    with pytest.raises(error, match=next(iter(kwargs))):
+        cross_validate(NET, X, y, **kwargs)
+
+
+class SplitterOfOnesOwn:
+    """What scikit-learn's function asks of a splitter, and no more."""
+
+    def get_n_splits(self):
+        return 3
+
+    def split(self, X, y, groups):
+        return model_selection.KFold(3, shuffle=True, random_state=0).split(X)
+
+
+def test_splitters_are_called_as_by_scikit_learn():
+    kwargs = {"cv": SplitterOfOnesOwn(), "scoring": "neg_log_loss"}
+    expected = model_selection.cross_validate(NET, X, y, **kwargs)["test_score"]
+    seen = cross_validate(NET, X, y, stack=True, **kwargs)["test_score"]
+    np.testing.assert_allclose(seen, expected, atol=1e-10)
+
+
+def test_checkpoints_are_written_fold_by_fold(tmp_path):
+    net = clone(NET).set_params(checkpoint_dir=str(tmp_path))
+    cross_validate(net, X, y, cv=3)
+    assert len(list(tmp_path.iterdir())) >= 3
+    with pytest.raises(ValueError, match="checkpoint_dir"):
+        cross_validate(net, X, y, cv=3, stack=True)

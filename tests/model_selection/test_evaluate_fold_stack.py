@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from optuna.pruners import MedianPruner
+from scipy import sparse
 from scipy.stats import loguniform
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
@@ -123,6 +124,29 @@ def test_data_that_would_not_fit_into_memory_is_fitted_fold_by_fold(monkeypatch)
         found.evaluations_
         == [f"whole-fit: all folds at once would take {needed} bytes of 1000"] * 2
     )
+
+
+def test_sparse_data_take_what_they_hold():
+    matrix = sparse.random(100, 50_000, density=1e-4, format="csr", random_state=0)
+    held = matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
+    assert _evaluate_fold_stack.bytes_of_folds(matrix, 5) < 4 * 5 * held
+
+
+def test_memory_that_only_caches_files_is_free(monkeypatch):
+    text = "MemTotal: 900 kB\nMemFree: 10 kB\nMemAvailable: 600 kB\nCached: 590 kB\n"
+    monkeypatch.setattr(_evaluate_fold_stack.Path, "read_text", lambda path: text)
+    assert _evaluate_fold_stack.memory_limit() == 300 * 1024
+
+
+@pytest.mark.parametrize("text", ["", None])
+def test_without_such_a_count_there_is_a_limit_too(monkeypatch, text):
+    def read_text(path):
+        if text is None:
+            raise FileNotFoundError
+        return text
+
+    monkeypatch.setattr(_evaluate_fold_stack.Path, "read_text", read_text)
+    assert _evaluate_fold_stack.memory_limit() > 0
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,14 @@ from scipy.stats import loguniform
 from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 
 from sklearn_trainkit.model_selection import OptunaSearchCV, _evaluate_fold_stack, _trial_stacks
+from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
+from sklearn_trainkit.model_selection._folds import freeze_folds
+from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 from sklearn_trainkit.neural_network import MLPNetClassifier
 from sklearn_trainkit.preprocessing import StandardScaler
 
@@ -85,6 +89,18 @@ def test_other_candidates_and_bad_parameters_are_evaluated_beside_the_stack():
     assert "whole-fit: LogisticRegression is no network of this package" in together.evaluations_
 
 
+@pytest.mark.parametrize(
+    ("evaluator", "trials_per_stack"),
+    [("whole-fit", 1), ("per-epoch", 1), ("fold-stack", 1), ("fold-stack", 2)],
+)
+def test_a_candidate_without_a_number_of_epochs_fails_alone(evaluator, trials_per_stack):
+    kwargs = {"n_trials": None, "sampler": "grid", "evaluator": evaluator}
+    with pytest.warns(FitFailedWarning, match="3 fits failed") as caught:
+        found = search({"net__max_epochs": [None, 3]}, trials_per_stack=trials_per_stack, **kwargs)
+    assert np.isnan(found.cv_results_["mean_test_score"]).tolist() == [True, False]
+    assert any("max_epochs" in str(each.message) for each in caught)
+
+
 def test_one_worker_is_enough():
     with pytest.raises(NotImplementedError, match="trials_per_stack=2 works with one worker"):
         search(trials_per_stack=2, n_jobs=2)
@@ -98,6 +114,28 @@ def test_folds_have_to_be_stacked_for_it():
 def test_a_time_limit_ends_the_whole_batch():
     with pytest.raises(ValueError, match="No trial was complete: stopped by trial_timeout"):
         search(trials_per_stack=7, trial_timeout=1e-6, refit=False)
+
+
+@pytest.mark.parametrize("n_fitting", [0, 1])
+def test_a_candidate_evaluated_after_others_has_its_whole_time(monkeypatch, n_fitting):
+    clock, begun = [0.0], []
+
+    def pass_time(*args):
+        clock[0] += 10.0
+        return real(*args)
+
+    def start_watch(place):
+        begun.append((place, clock[0]))
+        return TrialWatch()
+
+    real = _trial_stacks.evaluate_fold_stack
+    monkeypatch.setattr(_trial_stacks, "evaluate_fold_stack", pass_time)
+    monkeypatch.setattr(_trial_stacks, "memory_limit", lambda: n_fitting << 40)
+    folds = freeze_folds(KFold(2), X, y, split_params={}, fit_params={}, score_params={})
+    setup = EvaluationSetup(LogisticRegression(), folds, check_scoring(PIPE), None, np.nan, False)
+    jobs = [TrialJob(number, {}) for number in range(3)]
+    _trial_stacks.evaluate_trials_together(setup, jobs, start_watch)
+    assert begun[-3:] == [(0, 0.0), (1, 10.0), (2, 20.0)]
 
 
 def test_candidates_whose_data_would_not_fit_are_evaluated_one_by_one(monkeypatch):

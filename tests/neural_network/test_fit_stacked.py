@@ -67,3 +67,40 @@ def test_divergence_is_raised_and_numbers_that_do_not_match_are_refused():
         fit_stacked(nets, X, y, subsets=[np.arange(10)])
     with pytest.raises(ValueError, match="'lr' parameter"):
         fit_stacked([clone(NET).set_params(lr=-1.0)], X, y)
+
+
+@pytest.mark.parametrize("warm_first", [True, False])
+def test_a_warm_start_keeps_its_momentum_beside_a_fresh_network(warm_first):
+    def nets():
+        net = clone(NET).set_params(optimizer="sgd", optimizer_params={"momentum": 0.9}, lr=0.05)
+        warm = clone(net).set_params(warm_start=True, random_state=0).fit(X, y)
+        both = [warm, net.set_params(random_state=1)]
+        return both if warm_first else both[::-1]
+
+    for together, alone in zip(fit_stacked(nets(), X, y), nets(), strict=True):
+        expected = alone.fit(X, y).predict_proba(X)
+        np.testing.assert_allclose(together.predict_proba(X), expected, rtol=0, atol=1e-10)
+
+
+def test_the_same_network_twice_is_refused():
+    net = clone(NET)
+    with pytest.raises(ValueError, match="same object twice"):
+        fit_stacked([net, clone(NET), net], X, y)
+
+
+def test_checkpoints_are_written(tmp_path):
+    nets = [clone(NET).set_params(random_state=seed) for seed in range(3)]
+    nets[1].set_params(checkpoint_dir=str(tmp_path))
+    assert_as_if_alone(nets[:1] + nets[2:])
+    fit_stacked(nets, X, y)
+    assert list(tmp_path.iterdir())
+
+
+def test_one_that_fails_beside_the_stack_leaves_the_others_their_fit():
+    wild = {"optimizer": "sgd", "lr": 1e30, "activation": "relu", "dtype": "float32"}
+    nets = [clone(NET).set_params(random_state=0, hidden_units=(5,), **wild)]
+    nets += [clone(NET).set_params(random_state=0), clone(NET).set_params(hidden_units=(4,))]
+    with pytest.raises(DivergenceError):
+        fit_stacked(nets, X, y)
+    assert not hasattr(nets[0], "module_")
+    assert [len(net.history_) for net in nets[1:]] == [4, 4]

@@ -22,7 +22,11 @@ from sklearn_trainkit.neural_network import (
     _fold_stack_training,
 )
 from sklearn_trainkit.neural_network._activations import ACTIVATIONS
-from sklearn_trainkit.neural_network._fold_stack_training import NotStackableError, StackedRun
+from sklearn_trainkit.neural_network._fold_stack_training import (
+    NotStackableError,
+    StackedRun,
+    stacks_by_shape,
+)
 from sklearn_trainkit.neural_network._lr_schedules import LR_SCHEDULES
 from sklearn_trainkit.neural_network._normalization import NORMS
 from sklearn_trainkit.neural_network._optimizers import OPTIMIZERS
@@ -376,3 +380,31 @@ def test_a_stack_draws_nothing_from_torchs_global_generator():
     nets = [MLPNetClassifier((4,), dropout=0.5, max_epochs=2, random_state=0) for _ in range(2)]
     StackedRun(start(nets)).train()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "params"),
+    [
+        ([{"loss": "huber"}, {"loss": "absolute_error"}], {}),
+        ([{"norm_groups": 2}, {"norm_groups": 3}], {"norm": "group"}),
+        ([{"dtype": "float32"}, {"dtype": "float64"}], {}),
+        ([{"n_threads": 1}, {"n_threads": None}], {}),
+    ],
+)
+def test_networks_of_one_shape_that_differ_otherwise_go_to_stacks_of_their_own(changes, params):
+    nets = [
+        MLPNetRegressor((6,), max_epochs=2, random_state=seed, **params, **change)
+        for change in changes
+        for seed in range(2)
+    ]
+    stacks, rest = stacks_by_shape(start(nets, NUMBERS))
+    assert [len(runs) for _, runs in stacks] == [2, 2]
+    assert not rest
+
+
+def test_a_network_with_too_large_batches_leaves_the_others_their_stack():
+    nets = [MLPNetClassifier((4000,), max_epochs=1, batch_size=size) for size in (4, 4, 100)]
+    data = np.tile(X, (4, 1)), np.tile(LABELS, 4)
+    stacks, rest = stacks_by_shape([net.start_fit(*data) for net in nets])
+    assert [len(runs) for _, runs in stacks] == [2]
+    assert [run.net for run, _ in rest] == nets[2:]

@@ -56,11 +56,25 @@ def frozen():
     return module
 
 
+def hooked():
+    module = small()
+    module[0].weight.register_hook(lambda gradient: gradient.clamp(-1e-3, 1e-3))
+    return module
+
+
+def hooked_afterwards():
+    module = small()
+    module[3].bias.register_post_accumulate_grad_hook(lambda parameter: None)
+    return module
+
+
 @pytest.mark.parametrize(
     ("modules", "reason"),
     [
         ([nn.Linear(3, 2), nn.Linear(3, 3)], "shapes"),
         ([frozen(), frozen()], "frozen"),
+        ([small(), hooked()], "hooks"),
+        ([hooked_afterwards(), small()], "hooks"),
         ([nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())] * 2, "type or device"),
     ],
 )
