@@ -35,6 +35,9 @@ __all__ = ["write_report"]
 # Wide enough for a screen, and its letters are large enough when a phone shrinks it.
 FIGURE_WIDTH = 4.6
 MISSING = "-"
+NO_IMPORTANCES = (
+    "No parameter importances: they need four complete trials whose scores and parameters differ."
+)
 
 
 def write_report(
@@ -248,7 +251,7 @@ def _importance_parts(
     dataset: str, trials: pd.DataFrame, importances: pd.DataFrame | None
 ) -> list[str]:
     if importances is None or importances.empty:
-        return [paragraph("Too few complete trials for parameter importances.")]
+        return [paragraph(NO_IMPORTANCES)]
     display = ParameterImportancesDisplay(importances).plot()
     display.figure_.set_figwidth(FIGURE_WIDTH)
     first = display.importances.columns[0]

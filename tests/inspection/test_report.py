@@ -107,3 +107,9 @@ def test_the_same_table_gives_the_same_file(comparison, tmp_path):
     for name in ("a", "b"):
         write_report(one_run, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_data_set_on_which_all_trials_score_the_same(comparison, tmp_path):
+    equal = comparison.assign(score=1.0, best_so_far=1.0)
+    write_report(equal, tmp_path / "equal.html")
+    assert "scores and parameters differ" in (tmp_path / "equal.html").read_text()

@@ -214,3 +214,12 @@ def test_too_few_trials_are_explained():
     results = {"params": [{"a": 1}, {"a": 2}], "mean_test_score": [0.1, 0.2]}
     with pytest.raises(ValueError, match="importances need 4 complete trials; got 2"):
         parameter_importances(results)
+
+
+def test_importances_without_any_difference_are_explained():
+    results = {"params": [{"a": a} for a in range(6)], "mean_test_score": [0.5] * 6}
+    with pytest.raises(ValueError, match="all complete trials have the same"):
+        parameter_importances(results)
+    results = {"params": [{"a": 1}, {"a": 2}, {"b": 1}, {"b": 2}]}
+    with pytest.raises(ValueError, match=r"no parameter of \['a', 'b'\] is in every complete"):
+        parameter_importances({**results, "mean_test_score": [0.1, 0.2, 0.3, 0.4]})
