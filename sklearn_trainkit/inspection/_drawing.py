@@ -6,7 +6,14 @@ import numpy as np
 
 from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
 
-__all__ = ["STATE_MARKERS", "TrialsDisplay", "new_axes", "new_panels", "strategy_styles"]
+__all__ = [
+    "STATE_MARKERS",
+    "TrialsDisplay",
+    "best_last",
+    "new_axes",
+    "new_panels",
+    "strategy_styles",
+]
 
 # Okabe and Ito's colours, which people with any colour vision tell apart, and three more.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444"]
@@ -71,6 +78,13 @@ def new_panels(
         shared = {"sharex": panels[0], "sharey": panels[0]} if panels and share else {}
         panels.append(figure.add_subplot(spec[index // n_columns, index % n_columns], **shared))
     return np.array(panels, dtype=object)
+
+
+def best_last(cmap: Any, *, maximize: bool) -> Any:
+    """Return the colours from the lowest to the highest score, so that the best has the last."""
+    from matplotlib import colormaps
+
+    return cmap if maximize else colormaps.get_cmap(cmap).reversed()
 
 
 def strategy_styles(names: Any) -> dict[str, dict[str, Any]]:

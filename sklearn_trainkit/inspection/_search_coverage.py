@@ -9,7 +9,7 @@ import pandas as pd
 
 from sklearn_trainkit.inspection._drawing import new_panels
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis, shorten
-from sklearn_trainkit.inspection._trials_table import PRUNED, TrialsTable, read_trials
+from sklearn_trainkit.inspection._trials_table import COMPLETE, PRUNED, TrialsTable, read_trials
 
 __all__ = ["SearchCoverage", "SearchCoverageDisplay", "search_coverage"]
 
@@ -30,6 +30,8 @@ class SearchCoverage:
         The two parameters.
     strategies : tuple of str
         All names, also of those whose trials lack one of the parameters.
+    maximize : dict of str to bool
+        By strategy, whether more is better.
     """
 
     strategy: np.ndarray
@@ -39,6 +41,7 @@ class SearchCoverage:
     x: ParamAxis
     y: ParamAxis
     strategies: tuple[str, ...]
+    maximize: dict[str, bool]
 
 
 def search_coverage(results: Any, *, params: Any) -> SearchCoverage:
@@ -94,6 +97,7 @@ def search_coverage(results: Any, *, params: Any) -> SearchCoverage:
         replace(x, values=x.values[rows]),
         replace(y, values=y.values[rows]),
         tuple(dict.fromkeys(name for name, _ in parts)),
+        {name: trials.maximize for name, trials in parts},
     )
 
 
@@ -224,9 +228,10 @@ class SearchCoverageDisplay:
                 )  # fmt: skip
             if not pruned:
                 self.points_[name] = points
-        scores = np.where(rows & (found.state != PRUNED), found.score, np.nan)
-        if np.isfinite(scores).any():
-            best = int(np.nanargmax(scores))
+        complete = rows & (found.state == COMPLETE) & np.isfinite(found.score)
+        if complete.any():
+            heights = found.score if found.maximize[name] else -found.score
+            best = int(np.argmax(np.where(complete, heights, -np.inf)))
             panel.scatter(
                 x[best], y[best], marker="*", s=150, color="#D55E00", edgecolors="white", zorder=4
             )

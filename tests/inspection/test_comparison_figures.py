@@ -167,3 +167,9 @@ def test_a_comparison_keeps_the_curves_of_its_trials(first_run):
     complete = rows[rows["status"] == "complete"]
     for _, row in complete.iterrows():
         assert json.loads(row["curve"])[-1][1] == pytest.approx(row["score"], abs=1e-6)
+
+
+def test_the_star_of_a_minimized_study_is_its_lowest_value(study):
+    display = SearchCoverageDisplay.from_results({"study": study}, params=["a", "b"])
+    [star] = display.ax_.collections[-1].get_offsets()
+    np.testing.assert_allclose(star, [study.best_params["a"], study.best_params["b"]])

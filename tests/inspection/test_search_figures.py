@@ -223,3 +223,13 @@ def test_importances_without_any_difference_are_explained():
     results = {"params": [{"a": 1}, {"a": 2}, {"b": 1}, {"b": 2}]}
     with pytest.raises(ValueError, match=r"no parameter of \['a', 'b'\] is in every complete"):
         parameter_importances({**results, "mean_test_score": [0.1, 0.2, 0.3, 0.4]})
+
+
+def test_the_best_of_a_minimized_study_has_the_last_colour_and_lies_on_top(study):
+    lines = ParallelCoordinatesDisplay.from_study(study).lines_
+    assert lines.get_array()[-1] == study.best_value
+    viridis = plt.get_cmap("viridis")
+    assert lines.to_rgba(study.best_value)[:3] == viridis(1.0)[:3]
+    assert lines.to_rgba(max(t.value for t in study.trials))[:3] == viridis(0.0)[:3]
+    points = ContourDisplay.from_study(study, params=["a", "b"]).points_
+    assert points.to_rgba(study.best_value) == viridis(1.0)
