@@ -72,12 +72,22 @@ def new_panels(
     else:
         ax.set_axis_off()
         figure = ax.figure
-        spec = ax.get_subplotspec().subgridspec(n_rows, n_columns)
+        spec = _divide(ax, n_rows, n_columns)
     panels: list[Any] = []
     for index in range(n_panels):
         shared = {"sharex": panels[0], "sharey": panels[0]} if panels and share else {}
         panels.append(figure.add_subplot(spec[index // n_columns, index % n_columns], **shared))
     return np.array(panels, dtype=object)
+
+
+def _divide(ax: Any, n_rows: int, n_columns: int) -> Any:
+    within = ax.get_subplotspec()
+    if within is not None:
+        return within.subgridspec(n_rows, n_columns)
+    # Axes that were placed by hand, as by `figure.add_axes`, belong to no grid.
+    box = ax.get_position()
+    edges = {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
+    return ax.figure.add_gridspec(n_rows, n_columns, **edges, wspace=0.4, hspace=0.4)
 
 
 def best_last(cmap: Any, *, maximize: bool) -> Any:

@@ -199,8 +199,9 @@ class SearchCoverageDisplay:
         names = found.strategies
         self.axes_ = new_panels(ax, len(names), "SearchCoverageDisplay.plot", n_columns=n_columns)
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
-        found.x.dress(self.ax_, "x")
-        found.y.dress(self.ax_, "y")
+        for panel in self.axes_:  # those given need not share their scales
+            found.x.dress(panel, "x")
+            found.y.dress(panel, "y")
         places = _place(found.x), _place(found.y)
         self.points_: dict[str, Any] = {}
         for index, (panel, name) in enumerate(zip(self.axes_, names, strict=True)):
@@ -239,6 +240,8 @@ class SearchCoverageDisplay:
     def _label(self, panel: Any, index: int, n_panels: int, n_columns: int) -> None:
         n_columns = min(n_columns, n_panels)
         at_left, at_bottom = index % n_columns == 0, index + n_columns >= n_panels
+        at_left |= not panel.get_shared_y_axes().joined(panel, self.ax_)
+        at_bottom |= not panel.get_shared_x_axes().joined(panel, self.ax_)
         panel.tick_params(labelleft=at_left, labelbottom=at_bottom, labelsize="small")
         panel.set_xlabel(self.coverage.x.name if at_bottom else "", fontsize="small")
         panel.set_ylabel(self.coverage.y.name if at_left else "", fontsize="small")

@@ -100,6 +100,8 @@ class SearchHistoryDisplay(TrialsDisplay):
     ) -> None:
         if by not in LABELS:
             raise ValueError(f"by must be one of {sorted(LABELS)}; got {by!r}")
+        if history.empty:
+            raise ValueError("there is nothing to draw: no trial of this search has ended")
         if history[by].isna().all():
             raise ValueError(f"by={by!r}, but the {by} of this search are not known")
         self.history = history

@@ -233,3 +233,26 @@ def test_the_best_of_a_minimized_study_has_the_last_colour_and_lies_on_top(study
     assert lines.to_rgba(max(t.value for t in study.trials))[:3] == viridis(0.0)[:3]
     points = ContourDisplay.from_study(study, params=["a", "b"]).points_
     assert points.to_rgba(study.best_value) == viridis(1.0)
+
+
+def test_scores_that_are_not_finite_do_not_set_the_scale():
+    results = {"params": [{"a": 1}, {"a": 2}, {"a": 3}], "mean_test_score": [-np.inf, 0.2, 0.4]}
+    assert SliceDisplay.from_results(results).ax_.get_ylim() == pytest.approx((0.19, 0.41))
+
+
+def test_a_search_without_any_score_is_explained():
+    failed = {"params": [{"a": 1}, {"a": 2}], "mean_test_score": [np.nan, np.nan]}
+    with pytest.raises(ValueError, match="no trial of this search has a score"):
+        SliceDisplay.from_results(failed)
+    with pytest.raises(ValueError, match="no trial of this search has ended"):
+        SearchHistoryDisplay.from_study(optuna.create_study())
+
+
+def test_panels_fit_in_axes_that_were_placed_by_hand(grid_search):
+    figure = plt.figure()
+    axes = figure.add_axes((0.5, 0.1, 0.4, 0.6))
+    for panel in SliceDisplay.from_estimator(grid_search, ax=axes).axes_:
+        box = panel.get_position()
+        assert panel.figure is figure
+        assert 0.5 - 1e-9 <= box.x0 < box.x1 <= 0.9 + 1e-9
+        assert 0.1 - 1e-9 <= box.y0 < box.y1 <= 0.7 + 1e-9
