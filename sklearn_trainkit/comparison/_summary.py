@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from sklearn_trainkit.comparison._anytime import GROUP, measure_anytime
-from sklearn_trainkit.comparison._corrected_test import corrected_mean, holm
+from sklearn_trainkit.comparison._corrected_test import SMALLEST_SPREAD, corrected_mean, holm
 from sklearn_trainkit.comparison._table import COLUMNS, RUN_KEYS
 
 __all__ = ["rank_strategies", "summarize_runs", "summarize_strategies"]
@@ -160,7 +160,7 @@ def rank_strategies(table: pd.DataFrame, *, baseline: str | None = None) -> pd.D
     """
     summary = summarize_strategies(table, baseline=baseline)
     best = summary.groupby("dataset")["test_score"].transform("max")
-    summary = summary.assign(best_on=summary["test_score"] == best)
+    summary = summary.assign(best_on=summary["test_score"] >= best - SMALLEST_SPREAD)
     rows = [_rank_row(strategy, rows) for strategy, rows in summary.groupby("strategy", sort=False)]
     ranking = pd.DataFrame(rows).sort_values("mean_rank", kind="stable", ignore_index=True)
     return ranking.assign(p_holm=holm(ranking["p_value"]))
@@ -259,6 +259,8 @@ def _sound(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _rank_row(strategy: Any, rows: pd.DataFrame) -> dict[str, Any]:
     differences = rows["difference"].dropna().to_numpy()
+    # Means of equal scores vary in their last digits, and a test of ranks would count them.
+    differences = np.where(np.abs(differences) < SMALLEST_SPREAD, 0.0, differences)
     p_value = float("nan")
     if len(differences) > 1:
         all_equal = not differences.any()

@@ -187,7 +187,8 @@ def _group_curves(
     runs = {str(name): run for name, run in group.groupby("strategy", sort=False)}
     spent = {name: _spent(run, by) for name, run in runs.items()}
     spent = {name: costs for name, costs in spent.items() if not np.isnan(costs).any()}
-    low, high = group["score"].min(), group["score"].max()
+    finite = group["score"][np.isfinite(group["score"])]
+    low, high = finite.min(), finite.max()
     if not spent or np.isnan(low):
         return []
     horizon = max(costs.max() for costs in spent.values())
@@ -196,7 +197,7 @@ def _group_curves(
     for name, costs in spent.items():
         best = runs[name]["best_so_far"].to_numpy(dtype=float)
         scaled = np.ones_like(best) if high == low else (best - low) / (high - low)
-        steps = np.concatenate([[0.0], np.nan_to_num(scaled)])
+        steps = np.concatenate([[0.0], np.nan_to_num(scaled, neginf=0.0)])
         heights = steps[np.searchsorted(costs, shares * horizon * (1 + 1e-12), side="right")]
         frames.append(
             pd.DataFrame(

@@ -185,3 +185,9 @@ def test_every_panel_given_gets_scales_and_choices():
     assert [panel.get_xscale() for panel in display.axes_] == ["log", "log"]
     for panel in display.axes_:
         assert [text.get_text() for text in panel.get_yticklabels()] == ["p", "q"]
+
+
+def test_an_infinite_score_does_not_set_the_scale_of_the_heights():
+    table = make_table(make_run("a", [-np.inf, 0.5, 1.0], epochs=[1, 2, 4]))
+    heights = anytime_curves(table, by="epochs", n_points=5)["height"]
+    assert heights.tolist() == [0.0, 0.0, 0.0, 0.0, 1.0]
