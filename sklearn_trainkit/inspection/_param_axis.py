@@ -70,12 +70,13 @@ def make_axis(trials: TrialsTable, name: str) -> ParamAxis:
     """Return the axis of one parameter."""
     column = trials.params[name]
     if column.dtype == object:
-        labels = tuple(sorted({label for label in column if label is not None}))
+        labels = tuple(sorted({label for label in column if label is not None}, key=_label_order))
         codes = {label: float(code) for code, label in enumerate(labels)}
         values = np.array([codes.get(label, np.nan) for label in column])
         return ParamAxis(name, values, labels, False)
     values = column.to_numpy(dtype=float)
-    return ParamAxis(name, values, None, name in trials.log_params or _is_wide(values))
+    log = (name in trials.log_params and np.nanmin(values) > 0) or _is_wide(values)
+    return ParamAxis(name, values, None, bool(log))
 
 
 def check_params(trials: TrialsTable, params: Any, n_required: int | None = None) -> list[str]:
@@ -104,6 +105,14 @@ def check_params(trials: TrialsTable, params: Any, n_required: int | None = None
 def shorten(label: str) -> str:
     """Return a label that fits a tick."""
     return label if len(label) <= MAX_TICK_LABEL else label[: MAX_TICK_LABEL - 1] + "…"
+
+
+def _label_order(label: str) -> tuple[float, str]:
+    """Sort numbers by value, and before all other labels."""
+    try:
+        return float(label), label
+    except ValueError:
+        return np.inf, label
 
 
 def _is_wide(values: np.ndarray) -> bool:

@@ -338,10 +338,16 @@ def _params_frame(params: list[Mapping[str, Any]]) -> pd.DataFrame:
 _ABSENT = object()
 
 
+def _is_finite_number(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and bool(np.isfinite(value))
+
+
 def _plain_column(values: list[Any]) -> pd.Series:
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     present = [value for value in plain if value is not _ABSENT]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
+    # An infinite number, such as C=inf, has no place on a scale: it is a choice.
+    if all(_is_finite_number(value) for value in present):
         return pd.Series([np.nan if value is _ABSENT else float(value) for value in plain])
     labels = [
         None if value is _ABSENT else value if isinstance(value, str) else describe(value)

@@ -256,3 +256,13 @@ def test_panels_fit_in_axes_that_were_placed_by_hand(grid_search):
         assert panel.figure is figure
         assert 0.5 - 1e-9 <= box.x0 < box.x1 <= 0.9 + 1e-9
         assert 0.1 - 1e-9 <= box.y0 < box.y1 <= 0.7 + 1e-9
+
+
+def test_numbers_beside_other_choices_keep_their_order():
+    grid = [{"depth": depth, "C": C} for depth in (None, 10, 3) for C in (1.0, 0.5, np.inf)]
+    results = {"params": grid, "mean_test_score": np.linspace(0.1, 0.9, 9)}
+    axes = {axis.name: axis for axis in parallel_coordinates(results).axes}
+    assert axes["depth"].labels == ("3", "10", "None")
+    assert axes["C"].labels == ("0.5", "1.0", "inf")
+    assert parameter_importances(results).notna().all(axis=None)
+    assert score_surface(results, params=["depth", "C"]).surface.shape == (3, 3)
