@@ -110,9 +110,10 @@ def shorten(label: str) -> str:
 def _label_order(label: str) -> tuple[float, str]:
     """Sort numbers by value, and before all other labels."""
     try:
-        return float(label), label
+        number = float(label)
     except ValueError:
-        return np.inf, label
+        number = np.inf
+    return (np.inf if np.isnan(number) else number), label
 
 
 def _is_wide(values: np.ndarray) -> bool:

@@ -162,7 +162,7 @@ def _missing_parts(summary: pd.DataFrame) -> list[str]:
     items = []
     for (strategy, note), rows in noted.groupby(["strategy", "note"], sort=False):
         where = ", ".join(rows["dataset"])
-        items.append(f"{strategy} on {where}: {FOLDERS.sub('', note)}")
+        items.append(f"{strategy} on {where}: {FOLDERS.sub('', str(note))}")
     return [listing(items)]
 
 

@@ -266,3 +266,14 @@ def test_numbers_beside_other_choices_keep_their_order():
     assert axes["C"].labels == ("0.5", "1.0", "inf")
     assert parameter_importances(results).notna().all(axis=None)
     assert score_surface(results, params=["depth", "C"]).surface.shape == (3, 3)
+
+
+@pytest.mark.parametrize(("maximize", "best"), [(True, [0.2, 0.9, 0.9]), (False, [0.2, 0.2, 0.1])])
+def test_by_seconds_the_best_so_far_follows_the_order_in_which_trials_ended(maximize, best):
+    # The second trial ended before the first.
+    history = search_history({"params": [{"a": a} for a in range(3)],
+                              "mean_test_score": [0.9, 0.2, 0.1]})  # fmt: skip
+    history["seconds"] = [2.0, 1.0, 3.0]
+    display = SearchHistoryDisplay(history, by="seconds", maximize=maximize).plot()
+    assert display.line_.get_xdata().tolist() == [1.0, 2.0, 3.0]
+    assert display.line_.get_ydata().tolist() == best
