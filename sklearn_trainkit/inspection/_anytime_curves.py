@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_trainkit.comparison._anytime import GROUP
-from sklearn_trainkit.inspection._drawing import new_axes, strategy_styles
+from sklearn_trainkit.inspection._drawing import literal, new_axes, strategy_styles
 
 __all__ = ["AnytimeCurvesDisplay", "anytime_curves"]
 
@@ -159,7 +159,7 @@ class AnytimeCurvesDisplay:
             [line] = self.ax_.plot(mean.index, mean, lw=2, **style)
             self.lines_[str(name)] = line
             end = rows["ended"].mean()
-            style["label"] = name
+            style["label"] = literal(name)
             [self.ends_[str(name)]] = self.ax_.plot(
                 end, np.interp(end, mean.index, mean), marker=marker, ms=8, mec="white",
                 clip_on=False, zorder=4, **style,

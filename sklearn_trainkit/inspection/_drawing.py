@@ -10,6 +10,7 @@ __all__ = [
     "STATE_MARKERS",
     "TrialsDisplay",
     "best_last",
+    "literal",
     "new_axes",
     "new_panels",
     "strategy_styles",
@@ -95,6 +96,11 @@ def best_last(cmap: Any, *, maximize: bool) -> Any:
     from matplotlib import colormaps
 
     return cmap if maximize else colormaps.get_cmap(cmap).reversed()
+
+
+def literal(text: Any) -> str:
+    """Return a text in which matplotlib sees no formula: names may hold dollars."""
+    return str(text).replace("$", r"\$")
 
 
 def strategy_styles(names: Any) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_trainkit.inspection._drawing import TrialsDisplay, best_last, new_axes
+from sklearn_trainkit.inspection._drawing import TrialsDisplay, best_last, literal, new_axes
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis, shorten
 from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
 
@@ -163,7 +163,7 @@ class ParallelCoordinatesDisplay(TrialsDisplay):
         for place, axis in enumerate(found.axes):
             self._draw_axis(place, axis)
         self.ax_.set(xlim=(-0.15, n_params - 0.3), ylim=(-0.05, 1.05), yticks=[])
-        self.ax_.set_xticks(places, [axis.name for axis in found.axes])
+        self.ax_.set_xticks(places, [literal(axis.name) for axis in found.axes])
         if max(len(axis.name) for axis in found.axes) > 10:
             self.ax_.tick_params(axis="x", rotation=20)
             for text in self.ax_.get_xticklabels():
@@ -192,7 +192,7 @@ def _heights(axis: ParamAxis) -> np.ndarray:
 def _ticks(axis: ParamAxis) -> list[tuple[float, str]]:
     if axis.labels is not None:
         top = max(len(axis.labels) - 1, 1)
-        return [(code / top, shorten(label)) for code, label in enumerate(axis.labels)]
+        return [(code / top, literal(shorten(label))) for code, label in enumerate(axis.labels)]
     low, high = np.nanmin(axis.values), np.nanmax(axis.values)
     middle = np.sqrt(low * high) if axis.log else (low + high) / 2
     return [(0.0, f"{low:.3g}"), (0.5, f"{middle:.3g}"), (1.0, f"{high:.3g}")]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklearn_trainkit.inspection._drawing import literal
 from sklearn_trainkit.inspection._trials_table import TrialsTable
 
 __all__ = ["ParamAxis", "check_params", "make_axis"]
@@ -51,14 +52,14 @@ class ParamAxis:
 
     def dress(self, axes: Any, which: str) -> None:
         """Set label, scale and ticks of the "x" or "y" axis of matplotlib axes."""
-        axes.set(**{f"{which}label": self.name})
+        axes.set(**{f"{which}label": literal(self.name)})
         if self.log:
             axes.set(**{f"{which}scale": "log"})
         if self.labels is not None:
             ticks = {f"{which}ticks": range(len(self.labels))}
             axes.set(**ticks)
             axis = axes.xaxis if which == "x" else axes.yaxis
-            axis.set_ticklabels([shorten(label) for label in self.labels])
+            axis.set_ticklabels([literal(shorten(label)) for label in self.labels])
             axes.set(**{f"{which}lim": (-0.5, len(self.labels) - 0.5)})
             if which == "x" and max(map(len, self.labels)) * len(self.labels) > 16:
                 axes.tick_params(axis="x", rotation=30)

@@ -13,7 +13,7 @@ from optuna.importance import (
     get_param_importances,
 )
 
-from sklearn_trainkit.inspection._drawing import COLORS, TrialsDisplay, new_axes
+from sklearn_trainkit.inspection._drawing import COLORS, TrialsDisplay, literal, new_axes
 from sklearn_trainkit.inspection._param_axis import check_params, make_axis
 from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
 from sklearn_trainkit.model_selection._study import quiet_optuna
@@ -166,7 +166,7 @@ class ParameterImportancesDisplay(TrialsDisplay):
                 places + offset, self.importances[name], height, color=COLORS[group],
                 label=TITLES[str(name)],
             )  # fmt: skip
-        self.ax_.set_yticks(places, list(self.importances.index))
+        self.ax_.set_yticks(places, [literal(name) for name in self.importances.index])
         self.ax_.invert_yaxis()
         self.ax_.set(xlabel="share of importance", xlim=(0, 1))
         self.ax_.grid(axis="x", alpha=0.3)

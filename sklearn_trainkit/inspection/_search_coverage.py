@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_trainkit.inspection._drawing import new_panels
+from sklearn_trainkit.inspection._drawing import literal, new_panels
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis, shorten
 from sklearn_trainkit.inspection._trials_table import COMPLETE, PRUNED, TrialsTable, read_trials
 
@@ -207,7 +207,7 @@ class SearchCoverageDisplay:
         for index, (panel, name) in enumerate(zip(self.axes_, names, strict=True)):
             rows = found.strategy == name
             self._draw_strategy(panel, name, rows, places, cmap)
-            panel.set_title(name, fontsize="medium")
+            panel.set_title(literal(name), fontsize="medium")
             panel.grid(alpha=0.25)
             self._label(panel, index, len(names), n_columns)
         return self
@@ -243,8 +243,8 @@ class SearchCoverageDisplay:
         at_left |= not panel.get_shared_y_axes().joined(panel, self.ax_)
         at_bottom |= not panel.get_shared_x_axes().joined(panel, self.ax_)
         panel.tick_params(labelleft=at_left, labelbottom=at_bottom, labelsize="small")
-        panel.set_xlabel(self.coverage.x.name if at_bottom else "", fontsize="small")
-        panel.set_ylabel(self.coverage.y.name if at_left else "", fontsize="small")
+        panel.set_xlabel(literal(self.coverage.x.name) if at_bottom else "", fontsize="small")
+        panel.set_ylabel(literal(self.coverage.y.name) if at_left else "", fontsize="small")
         if at_bottom and self.coverage.x.labels is not None:
             long = max(map(len, map(shorten, self.coverage.x.labels))) > 4
             panel.tick_params(axis="x", rotation=90 if long else 0)

@@ -1,6 +1,7 @@
 """The report is one file that needs nothing else, and holds what the tables say."""
 
 import base64
+import json
 import socket
 from html.parser import HTMLParser
 from pathlib import Path
@@ -147,3 +148,14 @@ def test_everything_failed(broken, tmp_path):
 def test_unknown_parameters_are_explained(comparison, tmp_path, params):
     with pytest.raises(ValueError, match="params must be two of"):
         write_report(comparison, tmp_path / "none.html", params=params)
+
+
+def test_names_are_text_and_neither_tags_nor_formulas(comparison, tmp_path):
+    bad = "<script>$x^$"
+    run = comparison[(comparison["dataset"] == "iris") & (comparison["seed"] == 0)]
+    params = run["params"].str.replace('"lr"', json.dumps(bad))
+    odd = run.assign(dataset=bad, strategy=bad + run["strategy"], params=params)
+    write_report(odd, tmp_path / "odd.html", title=bad, params=[bad, "dropout"])
+    text = (tmp_path / "odd.html").read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;$x^$grid" in text
