@@ -82,9 +82,9 @@ def summarize_strategies(
           they did;
         - ``area_epochs``, ``area_seconds``: mean scaled height of the best score so far over a
           common budget, 1 the best;
-        - ``note``: what is missing or unequal: failed runs with their reason, another number of
-          trials than the baseline's, epochs that could not be watched, starting candidates that
-          could not be given.
+        - ``note``: what is missing or unequal: runs that only other strategies have, failed runs
+          with their reason, another number of trials than the baseline's, epochs that
+          could not be watched, starting candidates that could not be given.
 
     Raises
     ------
@@ -117,7 +117,12 @@ def summarize_strategies(
     runs["rank"] = _ranks(runs)
     runs["difference"] = _differences(runs, baseline)
     rows = [
-        _summarize(strategy_runs, base=_of_baseline(runs, dataset, baseline), level=confidence)
+        _summarize(
+            strategy_runs,
+            base=_of_baseline(runs, dataset, baseline),
+            level=confidence,
+            n_planned=len(runs[runs["dataset"] == dataset].drop_duplicates(GROUP)),
+        )
         for (dataset, _), strategy_runs in runs.groupby(["dataset", "strategy"], sort=False)
     ]
     summary = pd.DataFrame(rows)
@@ -192,7 +197,9 @@ def _of_baseline(runs: pd.DataFrame, dataset: Any, baseline: str) -> pd.DataFram
     return runs[(runs["dataset"] == dataset) & (runs["strategy"] == baseline)]
 
 
-def _summarize(runs: pd.DataFrame, *, base: pd.DataFrame, level: float) -> dict[str, Any]:
+def _summarize(
+    runs: pd.DataFrame, *, base: pd.DataFrame, level: float, n_planned: int
+) -> dict[str, Any]:
     first = runs.iloc[0]
     ratio = float((runs["n_test"] / runs["n_train"]).mean())
     score = corrected_mean(runs["test_score"].to_numpy(), ratio, level)
@@ -220,13 +227,19 @@ def _summarize(runs: pd.DataFrame, *, base: pd.DataFrame, level: float) -> dict[
         "seconds_to_baseline": runs["seconds_to_baseline"].median(),
         "area_epochs": runs["area_epochs"].mean(),
         "area_seconds": runs["area_seconds"].mean(),
-        "note": _note(runs, base),
+        "note": "; ".join(filter(None, [_note_absent(runs, n_planned), _note(runs, base)])),
     }
 
 
 def _mean(column: pd.Series) -> float:
     known = column.dropna()
     return float(known.mean()) if len(known) else float("nan")
+
+
+def _note_absent(runs: pd.DataFrame, n_planned: int) -> str:
+    # The file of a comparison that was interrupted, for instance.
+    n_absent = n_planned - len(runs)
+    return f"{n_absent} of {n_planned} runs are not in the table" if n_absent else ""
 
 
 def _note(runs: pd.DataFrame, base: pd.DataFrame) -> str:

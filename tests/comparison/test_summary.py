@@ -252,3 +252,10 @@ def test_an_infinite_score_does_not_set_the_scale_of_the_area():
     rows = by_strategy(summarize_strategies(table))
     assert rows["a"]["area_epochs"] == pytest.approx(0.0)
     assert rows["b"]["area_epochs"] == pytest.approx((0 * 1 + 0.5 * 2 + 1 * 1) / 4)
+
+
+def test_runs_that_an_interrupted_comparison_lacks_are_noted():
+    table = make_table(make_run("a", 0.8), make_run("b", 0.7), make_run("a", 0.9, seed=1))
+    rows = by_strategy(summarize_strategies(table))
+    assert rows["a"]["note"] == ""
+    assert rows["b"]["note"] == "1 of 2 runs are not in the table"
