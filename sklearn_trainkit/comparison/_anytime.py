@@ -87,10 +87,13 @@ def _step_area(
 ) -> float:
     # Worked example: horizon 4, costs (1, 3, 9), scaled heights (0.5, 1, 1): nothing until 1, a
     # half until 3, one until 4, hence (0 * 1 + 0.5 * 2 + 1 * 1) / 4 = 0.5.
-    low, high = np.nanmin(every_score), np.nanmax(every_score)
-    if np.isnan(low) or high == low:
-        return 1.0 if high == low else float("nan")
-    scaled = np.nan_to_num((heights - low) / (high - low), nan=0.0)
+    every_score = every_score[np.isfinite(every_score)]
+    if not len(every_score):
+        return float("nan")
+    low, high = every_score.min(), every_score.max()
+    if high == low:
+        return 1.0
+    scaled = np.nan_to_num((heights - low) / (high - low), nan=0.0, neginf=0.0)
     edges = np.minimum(np.concatenate([[0.0], costs, [horizon]]), horizon)
     return float((np.concatenate([[0.0], scaled]) * np.diff(edges)).sum() / horizon)
 

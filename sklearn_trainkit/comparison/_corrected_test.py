@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-__all__ = ["CorrectedMean", "corrected_mean", "holm"]
+__all__ = ["SMALLEST_SPREAD", "CorrectedMean", "corrected_mean", "holm"]
 
 SMALLEST_SPREAD = 1e-12
 

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from sklearn_trainkit.comparison._anytime import GROUP, measure_anytime
-from sklearn_trainkit.comparison._corrected_test import corrected_mean, holm
+from sklearn_trainkit.comparison._corrected_test import SMALLEST_SPREAD, corrected_mean, holm
 from sklearn_trainkit.comparison._table import COLUMNS, RUN_KEYS
 
 __all__ = ["rank_strategies", "summarize_runs", "summarize_strategies"]
@@ -82,9 +82,9 @@ def summarize_strategies(
           they did;
         - ``area_epochs``, ``area_seconds``: mean scaled height of the best score so far over a
           common budget, 1 the best;
-        - ``note``: what is missing or unequal: failed runs with their reason, another number of
-          trials than the baseline's, epochs that could not be watched, starting candidates that
-          could not be given.
+        - ``note``: what is missing or unequal: runs that only other strategies have, failed runs
+          with their reason, another number of trials than the baseline's, epochs that
+          could not be watched, starting candidates that could not be given.
 
     Raises
     ------
@@ -117,7 +117,12 @@ def summarize_strategies(
     runs["rank"] = _ranks(runs)
     runs["difference"] = _differences(runs, baseline)
     rows = [
-        _summarize(strategy_runs, base=_of_baseline(runs, dataset, baseline), level=confidence)
+        _summarize(
+            strategy_runs,
+            base=_of_baseline(runs, dataset, baseline),
+            level=confidence,
+            n_planned=len(runs[runs["dataset"] == dataset].drop_duplicates(GROUP)),
+        )
         for (dataset, _), strategy_runs in runs.groupby(["dataset", "strategy"], sort=False)
     ]
     summary = pd.DataFrame(rows)
@@ -160,7 +165,7 @@ def rank_strategies(table: pd.DataFrame, *, baseline: str | None = None) -> pd.D
     """
     summary = summarize_strategies(table, baseline=baseline)
     best = summary.groupby("dataset")["test_score"].transform("max")
-    summary = summary.assign(best_on=summary["test_score"] == best)
+    summary = summary.assign(best_on=summary["test_score"] >= best - SMALLEST_SPREAD)
     rows = [_rank_row(strategy, rows) for strategy, rows in summary.groupby("strategy", sort=False)]
     ranking = pd.DataFrame(rows).sort_values("mean_rank", kind="stable", ignore_index=True)
     return ranking.assign(p_holm=holm(ranking["p_value"]))
@@ -192,7 +197,9 @@ def _of_baseline(runs: pd.DataFrame, dataset: Any, baseline: str) -> pd.DataFram
     return runs[(runs["dataset"] == dataset) & (runs["strategy"] == baseline)]
 
 
-def _summarize(runs: pd.DataFrame, *, base: pd.DataFrame, level: float) -> dict[str, Any]:
+def _summarize(
+    runs: pd.DataFrame, *, base: pd.DataFrame, level: float, n_planned: int
+) -> dict[str, Any]:
     first = runs.iloc[0]
     ratio = float((runs["n_test"] / runs["n_train"]).mean())
     score = corrected_mean(runs["test_score"].to_numpy(), ratio, level)
@@ -220,13 +227,19 @@ def _summarize(runs: pd.DataFrame, *, base: pd.DataFrame, level: float) -> dict[
         "seconds_to_baseline": runs["seconds_to_baseline"].median(),
         "area_epochs": runs["area_epochs"].mean(),
         "area_seconds": runs["area_seconds"].mean(),
-        "note": _note(runs, base),
+        "note": "; ".join(filter(None, [_note_absent(runs, n_planned), _note(runs, base)])),
     }
 
 
 def _mean(column: pd.Series) -> float:
     known = column.dropna()
     return float(known.mean()) if len(known) else float("nan")
+
+
+def _note_absent(runs: pd.DataFrame, n_planned: int) -> str:
+    # The file of a comparison that was interrupted, for instance.
+    n_absent = n_planned - len(runs)
+    return f"{n_absent} of {n_planned} runs are not in the table" if n_absent else ""
 
 
 def _note(runs: pd.DataFrame, base: pd.DataFrame) -> str:
@@ -259,6 +272,8 @@ def _sound(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _rank_row(strategy: Any, rows: pd.DataFrame) -> dict[str, Any]:
     differences = rows["difference"].dropna().to_numpy()
+    # Means of equal scores vary in their last digits, and a test of ranks would count them.
+    differences = np.where(np.abs(differences) < SMALLEST_SPREAD, 0.0, differences)
     p_value = float("nan")
     if len(differences) > 1:
         all_equal = not differences.any()

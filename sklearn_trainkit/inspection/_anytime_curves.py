@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_trainkit.comparison._anytime import GROUP
-from sklearn_trainkit.inspection._drawing import new_axes, strategy_styles
+from sklearn_trainkit.inspection._drawing import literal, new_axes, strategy_styles
 
 __all__ = ["AnytimeCurvesDisplay", "anytime_curves"]
 
@@ -159,7 +159,7 @@ class AnytimeCurvesDisplay:
             [line] = self.ax_.plot(mean.index, mean, lw=2, **style)
             self.lines_[str(name)] = line
             end = rows["ended"].mean()
-            style["label"] = name
+            style["label"] = literal(name)
             [self.ends_[str(name)]] = self.ax_.plot(
                 end, np.interp(end, mean.index, mean), marker=marker, ms=8, mec="white",
                 clip_on=False, zorder=4, **style,
@@ -187,7 +187,8 @@ def _group_curves(
     runs = {str(name): run for name, run in group.groupby("strategy", sort=False)}
     spent = {name: _spent(run, by) for name, run in runs.items()}
     spent = {name: costs for name, costs in spent.items() if not np.isnan(costs).any()}
-    low, high = group["score"].min(), group["score"].max()
+    finite = group["score"][np.isfinite(group["score"])]
+    low, high = finite.min(), finite.max()
     if not spent or np.isnan(low):
         return []
     horizon = max(costs.max() for costs in spent.values())
@@ -196,7 +197,7 @@ def _group_curves(
     for name, costs in spent.items():
         best = runs[name]["best_so_far"].to_numpy(dtype=float)
         scaled = np.ones_like(best) if high == low else (best - low) / (high - low)
-        steps = np.concatenate([[0.0], np.nan_to_num(scaled)])
+        steps = np.concatenate([[0.0], np.nan_to_num(scaled, neginf=0.0)])
         heights = steps[np.searchsorted(costs, shares * horizon * (1 + 1e-12), side="right")]
         frames.append(
             pd.DataFrame(

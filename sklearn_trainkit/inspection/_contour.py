@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
-from sklearn_trainkit.inspection._drawing import TrialsDisplay, new_axes
+from sklearn_trainkit.inspection._drawing import TrialsDisplay, best_last, new_axes
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis
 from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
 
@@ -33,6 +33,8 @@ class ScoreSurface:
         Expected score there, averaged over what the trials had in all other parameters.
     score_name : str
         For the label.
+    maximize : bool
+        Whether more is better.
     """
 
     x: ParamAxis
@@ -42,6 +44,7 @@ class ScoreSurface:
     y_grid: np.ndarray
     surface: np.ndarray
     score_name: str = "score"
+    maximize: bool = True
 
 
 def score_surface(
@@ -107,7 +110,9 @@ def score_surface(
     columns = [list(axes).index(name) for name in names]
     even = [np.log10(g) if a.log else g for g, a in zip((x_grid, y_grid), (x, y), strict=True)]
     surface = _partial_dependence(forest, features, columns, even)
-    return ScoreSurface(x, y, trials.score[rows], x_grid, y_grid, surface, trials.score_name)
+    return ScoreSurface(
+        x, y, trials.score[rows], x_grid, y_grid, surface, trials.score_name, trials.maximize
+    )
 
 
 class ContourDisplay(TrialsDisplay):
@@ -165,8 +170,12 @@ class ContourDisplay(TrialsDisplay):
         self.figure_ = self.ax_.figure
         found = self.surface
         # A few hopeless trials would take all the colours.
-        low = min(np.quantile(found.score, 0.1), found.surface.min())
-        shades = {"cmap": cmap, "vmin": low, "vmax": found.score.max()}
+        low, high = min(np.quantile(found.score, 0.1), found.surface.min()), found.score.max()
+        if not found.maximize:
+            low = found.score.min()
+            high = max(np.quantile(found.score, 0.9), found.surface.max())
+        colors = best_last(cmap, maximize=found.maximize)
+        shades = {"cmap": colors, "vmin": low, "vmax": high}
         found.x.dress(self.ax_, "x")
         found.y.dress(self.ax_, "y")
         draw: Any = self.ax_.contourf

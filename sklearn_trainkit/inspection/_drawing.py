@@ -6,7 +6,15 @@ import numpy as np
 
 from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
 
-__all__ = ["STATE_MARKERS", "TrialsDisplay", "new_axes", "new_panels", "strategy_styles"]
+__all__ = [
+    "STATE_MARKERS",
+    "TrialsDisplay",
+    "best_last",
+    "literal",
+    "new_axes",
+    "new_panels",
+    "strategy_styles",
+]
 
 # Okabe and Ito's colours, which people with any colour vision tell apart, and three more.
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444"]
@@ -65,12 +73,34 @@ def new_panels(
     else:
         ax.set_axis_off()
         figure = ax.figure
-        spec = ax.get_subplotspec().subgridspec(n_rows, n_columns)
+        spec = _divide(ax, n_rows, n_columns)
     panels: list[Any] = []
     for index in range(n_panels):
         shared = {"sharex": panels[0], "sharey": panels[0]} if panels and share else {}
         panels.append(figure.add_subplot(spec[index // n_columns, index % n_columns], **shared))
     return np.array(panels, dtype=object)
+
+
+def _divide(ax: Any, n_rows: int, n_columns: int) -> Any:
+    within = ax.get_subplotspec()
+    if within is not None:
+        return within.subgridspec(n_rows, n_columns)
+    # Axes that were placed by hand, as by `figure.add_axes`, belong to no grid.
+    box = ax.get_position()
+    edges = {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
+    return ax.figure.add_gridspec(n_rows, n_columns, **edges, wspace=0.4, hspace=0.4)
+
+
+def best_last(cmap: Any, *, maximize: bool) -> Any:
+    """Return the colours from the lowest to the highest score, so that the best has the last."""
+    from matplotlib import colormaps
+
+    return cmap if maximize else colormaps.get_cmap(cmap).reversed()
+
+
+def literal(text: Any) -> str:
+    """Return a text in which matplotlib sees no formula: names may hold dollars."""
+    return str(text).replace("$", r"\$")
 
 
 def strategy_styles(names: Any) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_trainkit.inspection._drawing import TrialsDisplay, new_axes
+from sklearn_trainkit.inspection._drawing import TrialsDisplay, best_last, literal, new_axes
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis, shorten
 from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
 
@@ -28,6 +28,8 @@ class Coordinates:
         From 0 at the lower end of an axis to 1 at its upper end.
     score_name : str
         For the label.
+    maximize : bool
+        Whether more is better.
     """
 
     trial: np.ndarray
@@ -35,6 +37,7 @@ class Coordinates:
     axes: tuple[ParamAxis, ...]
     heights: np.ndarray
     score_name: str = "score"
+    maximize: bool = True
 
 
 def parallel_coordinates(
@@ -83,7 +86,9 @@ def parallel_coordinates(
     if not rows.any():
         raise ValueError(f"no complete trial has all of {names}")
     heights = np.column_stack([_heights(axis) for axis in axes])[rows]
-    return Coordinates(trials.number[rows], trials.score[rows], axes, heights, trials.score_name)
+    return Coordinates(
+        trials.number[rows], trials.score[rows], axes, heights, trials.score_name, trials.maximize
+    )
 
 
 class ParallelCoordinatesDisplay(TrialsDisplay):
@@ -144,17 +149,21 @@ class ParallelCoordinatesDisplay(TrialsDisplay):
         from matplotlib.collections import LineCollection
         from matplotlib.colors import Normalize
 
-        order = np.argsort(found.score)  # the best on top
+        order = np.argsort(found.score if found.maximize else -found.score)  # the best on top
         places = np.arange(n_params)
         segments = [np.column_stack([places, heights]) for heights in found.heights[order]]
+        # A few hopeless trials would take all the colours.
         shades = Normalize(np.quantile(found.score, 0.1), found.score.max())
-        self.lines_ = LineCollection(segments, cmap=cmap, norm=shades, lw=1.2, alpha=0.8)
+        if not found.maximize:
+            shades = Normalize(found.score.min(), np.quantile(found.score, 0.9))
+        colors = best_last(cmap, maximize=found.maximize)
+        self.lines_ = LineCollection(segments, cmap=colors, norm=shades, lw=1.2, alpha=0.8)
         self.lines_.set_array(found.score[order])
         self.ax_.add_collection(self.lines_)
         for place, axis in enumerate(found.axes):
             self._draw_axis(place, axis)
         self.ax_.set(xlim=(-0.15, n_params - 0.3), ylim=(-0.05, 1.05), yticks=[])
-        self.ax_.set_xticks(places, [axis.name for axis in found.axes])
+        self.ax_.set_xticks(places, [literal(axis.name) for axis in found.axes])
         if max(len(axis.name) for axis in found.axes) > 10:
             self.ax_.tick_params(axis="x", rotation=20)
             for text in self.ax_.get_xticklabels():
@@ -183,7 +192,7 @@ def _heights(axis: ParamAxis) -> np.ndarray:
 def _ticks(axis: ParamAxis) -> list[tuple[float, str]]:
     if axis.labels is not None:
         top = max(len(axis.labels) - 1, 1)
-        return [(code / top, shorten(label)) for code, label in enumerate(axis.labels)]
+        return [(code / top, literal(shorten(label))) for code, label in enumerate(axis.labels)]
     low, high = np.nanmin(axis.values), np.nanmax(axis.values)
     middle = np.sqrt(low * high) if axis.log else (low + high) / 2
     return [(0.0, f"{low:.3g}"), (0.5, f"{middle:.3g}"), (1.0, f"{high:.3g}")]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sklearn_trainkit.inspection._drawing import literal
 from sklearn_trainkit.inspection._trials_table import TrialsTable
 
 __all__ = ["ParamAxis", "check_params", "make_axis"]
@@ -51,14 +52,14 @@ class ParamAxis:
 
     def dress(self, axes: Any, which: str) -> None:
         """Set label, scale and ticks of the "x" or "y" axis of matplotlib axes."""
-        axes.set(**{f"{which}label": self.name})
+        axes.set(**{f"{which}label": literal(self.name)})
         if self.log:
             axes.set(**{f"{which}scale": "log"})
         if self.labels is not None:
             ticks = {f"{which}ticks": range(len(self.labels))}
             axes.set(**ticks)
             axis = axes.xaxis if which == "x" else axes.yaxis
-            axis.set_ticklabels([shorten(label) for label in self.labels])
+            axis.set_ticklabels([literal(shorten(label)) for label in self.labels])
             axes.set(**{f"{which}lim": (-0.5, len(self.labels) - 0.5)})
             if which == "x" and max(map(len, self.labels)) * len(self.labels) > 16:
                 axes.tick_params(axis="x", rotation=30)
@@ -70,12 +71,13 @@ def make_axis(trials: TrialsTable, name: str) -> ParamAxis:
     """Return the axis of one parameter."""
     column = trials.params[name]
     if column.dtype == object:
-        labels = tuple(sorted({label for label in column if label is not None}))
+        labels = tuple(sorted({label for label in column if label is not None}, key=_label_order))
         codes = {label: float(code) for code, label in enumerate(labels)}
         values = np.array([codes.get(label, np.nan) for label in column])
         return ParamAxis(name, values, labels, False)
     values = column.to_numpy(dtype=float)
-    return ParamAxis(name, values, None, name in trials.log_params or _is_wide(values))
+    log = (name in trials.log_params and np.nanmin(values) > 0) or _is_wide(values)
+    return ParamAxis(name, values, None, bool(log))
 
 
 def check_params(trials: TrialsTable, params: Any, n_required: int | None = None) -> list[str]:
@@ -104,6 +106,15 @@ def check_params(trials: TrialsTable, params: Any, n_required: int | None = None
 def shorten(label: str) -> str:
     """Return a label that fits a tick."""
     return label if len(label) <= MAX_TICK_LABEL else label[: MAX_TICK_LABEL - 1] + "…"
+
+
+def _label_order(label: str) -> tuple[float, str]:
+    """Sort numbers by value, and before all other labels."""
+    try:
+        number = float(label)
+    except ValueError:
+        number = np.inf
+    return (np.inf if np.isnan(number) else number), label
 
 
 def _is_wide(values: np.ndarray) -> bool:

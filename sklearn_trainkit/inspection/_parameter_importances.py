@@ -13,7 +13,7 @@ from optuna.importance import (
     get_param_importances,
 )
 
-from sklearn_trainkit.inspection._drawing import COLORS, TrialsDisplay, new_axes
+from sklearn_trainkit.inspection._drawing import COLORS, TrialsDisplay, literal, new_axes
 from sklearn_trainkit.inspection._param_axis import check_params, make_axis
 from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
 from sklearn_trainkit.model_selection._study import quiet_optuna
@@ -68,7 +68,8 @@ def parameter_importances(
     Raises
     ------
     ValueError
-        When fewer than four trials are complete, or a name is not known.
+        When fewer than four trials are complete or all have the same score, no parameter varies
+        among them, or a name is not known.
 
     Examples
     --------
@@ -88,6 +89,11 @@ def parameter_importances(
     if trials.complete.sum() < FEWEST_TRIALS:
         raise ValueError(
             f"importances need {FEWEST_TRIALS} complete trials; got {trials.complete.sum()}"
+        )
+    if np.ptp(trials.score[trials.complete]) == 0:
+        raise ValueError(
+            "importances explain differences of scores; all complete trials have the same, "
+            f"{trials.score[trials.complete][0]:g}"
         )
     names = _comparable_params(trials, params)
     study = trials.study if _is_drawn(trials.study, names) else _make_study(trials, names)
@@ -160,7 +166,7 @@ class ParameterImportancesDisplay(TrialsDisplay):
                 places + offset, self.importances[name], height, color=COLORS[group],
                 label=TITLES[str(name)],
             )  # fmt: skip
-        self.ax_.set_yticks(places, list(self.importances.index))
+        self.ax_.set_yticks(places, [literal(name) for name in self.importances.index])
         self.ax_.invert_yaxis()
         self.ax_.set(xlabel="share of importance", xlim=(0, 1))
         self.ax_.grid(axis="x", alpha=0.3)
@@ -172,7 +178,10 @@ def _comparable_params(trials: TrialsTable, params: Any) -> list[str]:
     chosen = check_params(trials, params)
     sound = trials.params[trials.complete]
     if params is None:
-        return [name for name in chosen if sound[name].notna().all() and sound[name].nunique() > 1]
+        shared = [n for n in chosen if sound[n].notna().all() and sound[n].nunique() > 1]
+        if not shared:
+            raise ValueError(f"no parameter of {chosen} is in every complete trial and varies")
+        return shared
     missing = [name for name in chosen if sound[name].isna().any()]
     if missing:
         raise ValueError(f"params must be in every complete trial; {missing} are not")

@@ -1,6 +1,8 @@
 """The report of a comparison: one HTML file with tables, figures and how it was made."""
 
+import json
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +37,11 @@ __all__ = ["write_report"]
 # Wide enough for a screen, and its letters are large enough when a phone shrinks it.
 FIGURE_WIDTH = 4.6
 MISSING = "-"
+# Reasons of failures may name files; the folders tell of the machine.
+FOLDERS = re.compile(r"(?<![\w/\\])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\":/\\]+[/\\])+")
+NO_IMPORTANCES = (
+    "No parameter importances: they need four complete trials whose scores and parameters differ."
+)
 
 
 def write_report(
@@ -96,6 +103,8 @@ def write_report(
     '<!DOCTYPE html>'
     """
     runs = summarize_runs(results)
+    if params is not None:
+        _check_params(results, params)
     summary = summarize_strategies(results, baseline=baseline)
     ranking = rank_strategies(results, baseline=baseline)
     baseline = baseline or str(runs["strategy"].iloc[0])
@@ -153,7 +162,7 @@ def _missing_parts(summary: pd.DataFrame) -> list[str]:
     items = []
     for (strategy, note), rows in noted.groupby(["strategy", "note"], sort=False):
         where = ", ".join(rows["dataset"])
-        items.append(f"{strategy} on {where}: {note}")
+        items.append(f"{strategy} on {where}: {FOLDERS.sub('', str(note))}")
     return [listing(items)]
 
 
@@ -248,7 +257,7 @@ def _importance_parts(
     dataset: str, trials: pd.DataFrame, importances: pd.DataFrame | None
 ) -> list[str]:
     if importances is None or importances.empty:
-        return [paragraph("Too few complete trials for parameter importances.")]
+        return [paragraph(NO_IMPORTANCES)]
     display = ParameterImportancesDisplay(importances).plot()
     display.figure_.set_figwidth(FIGURE_WIDTH)
     first = display.importances.columns[0]
@@ -261,24 +270,27 @@ def _importance_parts(
 def _coverage_parts(dataset: str, trials: pd.DataFrame, params: Sequence[str]) -> list[str]:
     if not len(params):
         return []
-    seed = trials["seed"].iloc[0]
-    first = trials[(trials["seed"] == seed) & (trials["fold"] == trials["fold"].iloc[0])]
+    names = f"{params[0]} and {params[1]}"
+    with_both = trials[trials["params"].map(lambda text: set(params) <= json.loads(text).keys())]
+    if with_both.empty:
+        return [paragraph(f"No trial has both {names}.")]
+    seed = with_both["seed"].iloc[0]
+    first = _same_fold(trials, with_both)
     display = SearchCoverageDisplay(search_coverage(first, params=params)).plot(n_columns=2)
     display.figure_.set_size_inches(FIGURE_WIDTH, 0.5 + 2.1 * -(-len(display.axes_) // 2))
     caption = (
-        f"Where each strategy looked on {dataset}, seed {seed}: {params[0]} and {params[1]}. Light "
+        f"Where each strategy looked on {dataset}, seed {seed}: {names}. Light "
         "points are early trials, dark ones late; triangles were pruned; the star is the best."
     )
-    alt = f"Trials of {', '.join(display.coverage.strategies)} in {params[0]} and {params[1]}"
+    alt = f"Trials of {', '.join(display.coverage.strategies)} in {names}"
     return [figure(display.figure_, alt, caption)]
 
 
 def _curve_parts(dataset: str, trials: pd.DataFrame) -> list[str]:
     parts = []
     with_curves = trials[trials["curve"].map(lambda text: isinstance(text, str) and len(text) > 2)]
-    with_curves = with_curves[with_curves["seed"] == trials["seed"].iloc[0]]
-    with_curves = with_curves[with_curves["fold"] == trials["fold"].iloc[0]]
-    for strategy, rows in with_curves.groupby("strategy", sort=False):
+    first = _same_fold(with_curves, with_curves)
+    for strategy, rows in first.groupby("strategy", sort=False):
         display = TrainingCurvesDisplay.from_results(rows)
         display.figure_.set_size_inches(FIGURE_WIDTH, 3.6)
         n_pruned = int((rows["status"] == "pruned").sum())
@@ -289,6 +301,20 @@ def _curve_parts(dataset: str, trials: pd.DataFrame) -> list[str]:
         alt = f"Learning curves of {len(rows)} trials, {n_pruned} pruned"
         parts.append(figure(display.figure_, alt, caption))
     return parts
+
+
+def _same_fold(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials of the seed and outer fold of the first that is chosen."""
+    if chosen.empty:
+        return chosen
+    first = chosen.iloc[0]
+    return trials[(trials["seed"] == first["seed"]) & (trials["fold"] == first["fold"])]
+
+
+def _check_params(results: pd.DataFrame, params: Sequence[str]) -> None:
+    known = dict.fromkeys(name for text in results["params"] for name in json.loads(text))
+    if isinstance(params, str) or len(params) != 2 or (known and not set(params) <= known.keys()):
+        raise ValueError(f"params must be two of {list(known)}; got {params!r}")
 
 
 def _environment_parts() -> list[str]:

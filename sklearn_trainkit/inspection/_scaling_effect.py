@@ -10,7 +10,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.pipeline import Pipeline
 
-from sklearn_trainkit.inspection._drawing import COLORS, new_axes
+from sklearn_trainkit.inspection._drawing import COLORS, literal, new_axes
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
 
 __all__ = ["ScalingEffectDisplay", "scaling_effect"]
@@ -217,7 +217,7 @@ class ScalingEffectDisplay:
                 f"{mean:.3f}", (place, mean), xytext=(24, 0), textcoords="offset points",
                 va="center", color=COLORS[0],
             )  # fmt: skip
-        self.ax_.set_xticks(places, list(by_fold.index))
+        self.ax_.set_xticks(places, [literal(name) for name in by_fold.index])
         self.ax_.set(xlim=(-0.5, len(places) - 0.35), ylabel=self.score_name)
         self.ax_.set_title("bars: means; dots: folds", fontsize="medium", loc="left")
         self.ax_.grid(axis="y", alpha=0.3)

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from sklearn_trainkit.inspection._drawing import new_panels
+from sklearn_trainkit.inspection._drawing import literal, new_panels
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis, shorten
-from sklearn_trainkit.inspection._trials_table import PRUNED, TrialsTable, read_trials
+from sklearn_trainkit.inspection._trials_table import COMPLETE, PRUNED, TrialsTable, read_trials
 
 __all__ = ["SearchCoverage", "SearchCoverageDisplay", "search_coverage"]
 
@@ -30,6 +30,8 @@ class SearchCoverage:
         The two parameters.
     strategies : tuple of str
         All names, also of those whose trials lack one of the parameters.
+    maximize : dict of str to bool
+        By strategy, whether more is better.
     """
 
     strategy: np.ndarray
@@ -39,6 +41,7 @@ class SearchCoverage:
     x: ParamAxis
     y: ParamAxis
     strategies: tuple[str, ...]
+    maximize: dict[str, bool]
 
 
 def search_coverage(results: Any, *, params: Any) -> SearchCoverage:
@@ -94,6 +97,7 @@ def search_coverage(results: Any, *, params: Any) -> SearchCoverage:
         replace(x, values=x.values[rows]),
         replace(y, values=y.values[rows]),
         tuple(dict.fromkeys(name for name, _ in parts)),
+        {name: trials.maximize for name, trials in parts},
     )
 
 
@@ -195,14 +199,15 @@ class SearchCoverageDisplay:
         names = found.strategies
         self.axes_ = new_panels(ax, len(names), "SearchCoverageDisplay.plot", n_columns=n_columns)
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
-        found.x.dress(self.ax_, "x")
-        found.y.dress(self.ax_, "y")
+        for panel in self.axes_:  # those given need not share their scales
+            found.x.dress(panel, "x")
+            found.y.dress(panel, "y")
         places = _place(found.x), _place(found.y)
         self.points_: dict[str, Any] = {}
         for index, (panel, name) in enumerate(zip(self.axes_, names, strict=True)):
             rows = found.strategy == name
             self._draw_strategy(panel, name, rows, places, cmap)
-            panel.set_title(name, fontsize="medium")
+            panel.set_title(literal(name), fontsize="medium")
             panel.grid(alpha=0.25)
             self._label(panel, index, len(names), n_columns)
         return self
@@ -224,9 +229,10 @@ class SearchCoverageDisplay:
                 )  # fmt: skip
             if not pruned:
                 self.points_[name] = points
-        scores = np.where(rows & (found.state != PRUNED), found.score, np.nan)
-        if np.isfinite(scores).any():
-            best = int(np.nanargmax(scores))
+        complete = rows & (found.state == COMPLETE) & np.isfinite(found.score)
+        if complete.any():
+            heights = found.score if found.maximize[name] else -found.score
+            best = int(np.argmax(np.where(complete, heights, -np.inf)))
             panel.scatter(
                 x[best], y[best], marker="*", s=150, color="#D55E00", edgecolors="white", zorder=4
             )
@@ -234,9 +240,11 @@ class SearchCoverageDisplay:
     def _label(self, panel: Any, index: int, n_panels: int, n_columns: int) -> None:
         n_columns = min(n_columns, n_panels)
         at_left, at_bottom = index % n_columns == 0, index + n_columns >= n_panels
+        at_left |= not panel.get_shared_y_axes().joined(panel, self.ax_)
+        at_bottom |= not panel.get_shared_x_axes().joined(panel, self.ax_)
         panel.tick_params(labelleft=at_left, labelbottom=at_bottom, labelsize="small")
-        panel.set_xlabel(self.coverage.x.name if at_bottom else "", fontsize="small")
-        panel.set_ylabel(self.coverage.y.name if at_left else "", fontsize="small")
+        panel.set_xlabel(literal(self.coverage.x.name) if at_bottom else "", fontsize="small")
+        panel.set_ylabel(literal(self.coverage.y.name) if at_left else "", fontsize="small")
         if at_bottom and self.coverage.x.labels is not None:
             long = max(map(len, map(shorten, self.coverage.x.labels))) > 4
             panel.tick_params(axis="x", rotation=90 if long else 0)

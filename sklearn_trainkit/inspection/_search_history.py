@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_trainkit.inspection._drawing import STATE_MARKERS, TrialsDisplay, new_axes
-from sklearn_trainkit.inspection._trials_table import FAILED, TrialsTable, read_trials
+from sklearn_trainkit.inspection._trials_table import COMPLETE, FAILED, TrialsTable, read_trials
 
 __all__ = ["SearchHistoryDisplay", "search_history"]
 
@@ -47,13 +47,13 @@ def search_history(source: Any, *, metric: str | int | None = None) -> pd.DataFr
     """
     trials = read_trials(source, metric)
     final = pd.Series(np.where(trials.complete, trials.score, np.nan))
-    best = final.cummax() if trials.maximize else final.cummin()
+    best = _running_best(final, maximize=trials.maximize)
     return pd.DataFrame(
         {
             "trial": trials.number,
             "state": trials.state,
             "score": trials.score,
-            "best_so_far": best.ffill(),
+            "best_so_far": best,
             "seconds": trials.seconds,
             "epochs": trials.epochs,
         }
@@ -71,6 +71,8 @@ class SearchHistoryDisplay(TrialsDisplay):
         The horizontal axis.
     score_name : str, default="score"
         Label of the scores.
+    maximize : bool, default=True
+        Whether more is better.
 
     Attributes
     ----------
@@ -96,19 +98,28 @@ class SearchHistoryDisplay(TrialsDisplay):
     """
 
     def __init__(
-        self, history: pd.DataFrame, *, by: str = "trial", score_name: str = "score"
+        self,
+        history: pd.DataFrame,
+        *,
+        by: str = "trial",
+        score_name: str = "score",
+        maximize: bool = True,
     ) -> None:
         if by not in LABELS:
             raise ValueError(f"by must be one of {sorted(LABELS)}; got {by!r}")
+        if history.empty:
+            raise ValueError("there is nothing to draw: no trial of this search has ended")
         if history[by].isna().all():
             raise ValueError(f"by={by!r}, but the {by} of this search are not known")
         self.history = history
         self.by = by
         self.score_name = score_name
+        self.maximize = maximize
 
     @classmethod
     def _from_trials(cls, trials: TrialsTable, **options: Any) -> Self:
-        return cls(search_history(trials), score_name=trials.score_name, **options)
+        history = search_history(trials)
+        return cls(history, score_name=trials.score_name, maximize=trials.maximize, **options)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the history.
@@ -126,8 +137,13 @@ class SearchHistoryDisplay(TrialsDisplay):
         self.ax_ = new_axes(ax, "SearchHistoryDisplay.plot")
         self.figure_ = self.ax_.figure
         history = self.history.sort_values(self.by, kind="stable")
+        best = history["best_so_far"]
+        if self.by != "trial":
+            # Trials that ran at the same time did not end in the order of their numbers.
+            final = history["score"].where(history["state"] == COMPLETE)
+            best = _running_best(final, maximize=self.maximize)
         [self.line_] = self.ax_.step(
-            history[self.by], history["best_so_far"], where="post", color="#0072B2", lw=2,
+            history[self.by], best, where="post", color="#0072B2", lw=2,
             label="best so far",
         )  # fmt: skip
         self.points_ = {}
@@ -144,3 +160,8 @@ class SearchHistoryDisplay(TrialsDisplay):
         self.ax_.grid(alpha=0.3)
         self.ax_.legend(fontsize="small")
         return self
+
+
+def _running_best(final: pd.Series, *, maximize: bool) -> pd.Series:
+    finite = final.where(np.isfinite(final))
+    return (finite.cummax() if maximize else finite.cummin()).ffill()

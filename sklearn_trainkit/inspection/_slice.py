@@ -96,6 +96,8 @@ class SliceDisplay(TrialsDisplay):
     @classmethod
     def _from_trials(cls, trials: TrialsTable, **options: Any) -> Self:
         slices = score_slices(trials, **options)
+        if not np.isfinite(slices["score"]).any():
+            raise ValueError("there is nothing to draw: no trial of this search has a score")
         axes = {name: make_axis(trials, name) for name in slices["parameter"].unique()}
         return cls(slices, axes, score_name=trials.score_name)
 
@@ -115,7 +117,8 @@ class SliceDisplay(TrialsDisplay):
         self.axes_ = new_panels(ax, len(self.axes), "SliceDisplay.plot", share=False)
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         scores = self.slices["score"].to_numpy(dtype=float)
-        low, high = np.nanmin(scores), np.nanmax(scores)
+        scores = scores[np.isfinite(scores)]
+        low, high = scores.min(), scores.max()
         margin = 0.05 * (high - low) or 0.05
         for panel, (name, axis) in zip(self.axes_, self.axes.items(), strict=True):
             rows = self.slices[self.slices["parameter"] == name]

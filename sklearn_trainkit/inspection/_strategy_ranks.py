@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from sklearn_trainkit.comparison import rank_strategies, summarize_strategies
-from sklearn_trainkit.inspection._drawing import COLORS, new_axes
+from sklearn_trainkit.inspection._drawing import COLORS, literal, new_axes
 
 __all__ = ["RankComparison", "StrategyRanksDisplay", "strategy_ranks"]
 
@@ -180,7 +180,7 @@ class StrategyRanksDisplay:
 
     def _dress(self, n_groups: int) -> None:
         ranks = self.ranks.mean_rank
-        self.ax_.set_yticks(range(len(ranks)), list(ranks.index))
+        self.ax_.set_yticks(range(len(ranks)), [literal(name) for name in ranks.index])
         low_end = len(ranks) - 0.3 + 0.5 * n_groups
         self.ax_.set(xlim=(0.9, len(ranks) + 0.3), ylim=(low_end, -0.6))
         self.ax_.set_xlabel("mean rank by held-out score (1 is best)")

@@ -17,6 +17,7 @@ from sklearn_trainkit.model_selection._distributions import describe
 
 __all__ = ["COMPLETE", "FAILED", "PRUNED", "TrialCurve", "TrialsTable", "read_trials"]
 
+RUN_COLUMNS = ["dataset", "seed", "fold", "strategy"]
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
 ACCEPTED = (
     "a fitted searcher, a cv_results_ (dict or DataFrame), an optuna study, or the table of "
@@ -136,11 +137,10 @@ def _from_cv_results(search: Any, results: Any, metric: str | int | None) -> Tri
     state = np.where((state == COMPLETE) & np.isnan(score), FAILED, state)
     state = _stopped_below_top(state, results.get("n_resources"))
     n_folds = sum(1 for key in results if str(key).endswith(f"_test_{name}") and _is_split(key))
-    worked = sum(
-        np.nan_to_num(np.asarray(results[key], dtype=float))
-        for key in ("mean_fit_time", "mean_score_time")
-        if key in results
-    )
+    times = [key for key in ("mean_fit_time", "mean_score_time") if key in results]
+    worked: Any = sum(np.nan_to_num(np.asarray(results[key], dtype=float)) for key in times)
+    if not times or not n_folds:
+        worked = np.nan
     table = TrialsTable(
         number=np.arange(n_trials),
         state=state,
@@ -202,10 +202,13 @@ def _from_comparison(rows: pd.DataFrame) -> TrialsTable:
     rows = rows.dropna(subset=["trial"])
     # Numbers of several runs would collide.
     number = np.arange(len(rows)) if rows["trial"].duplicated().any() else rows["trial"]
-    resources = rows["resource"] if rows["resource"].notna().any() else None
+    # The largest resource of a run may follow its number of rows.
+    largest = rows.groupby(RUN_COLUMNS)["resource"].transform("max")
+    status = rows["status"].to_numpy(dtype=object)
+    below = (status == COMPLETE) & (rows["resource"] < largest).to_numpy()
     return TrialsTable(
         number=np.asarray(number, dtype=int),
-        state=_stopped_below_top(rows["status"].to_numpy(dtype=object), resources),
+        state=np.where(below, PRUNED, status),
         score=rows["score"].to_numpy(dtype=float),
         params=_params_frame([_parse_params(text) for text in rows["params"]]),
         seconds=rows["seconds"].to_numpy(dtype=float),
@@ -227,6 +230,8 @@ _NO_CURVE = TrialCurve(np.empty(0, dtype=int), np.empty(0), np.empty((0, 0)))
 
 def _metric_name(search: Any, results: Any, metric: str | int | None) -> str:
     names = [str(key)[10:] for key in results if str(key).startswith("mean_test_")]
+    if not names:
+        raise ValueError("cv_results_ must have a column mean_test_score, or of another metric")
     refit = getattr(search, "refit", None)
     if metric is None:
         metric = refit if isinstance(refit, str) and refit in names else names[0]
@@ -272,7 +277,8 @@ def _cumulative_epochs(results: Any, n_folds: int, n_trials: int) -> np.ndarray:
     if "n_epochs" not in results:
         return np.full(n_trials, np.nan)
     epochs = np.ma.filled(np.ma.asarray(results["n_epochs"]).astype(float), np.nan)
-    return np.cumsum(epochs * n_folds)
+    # What one trial spent may be unknown, such as of a failed one: those after it are not.
+    return np.where(np.isnan(epochs), np.nan, np.nancumsum(epochs * n_folds))
 
 
 def _elapsed(trials: Sequence[Any]) -> np.ndarray:
@@ -332,10 +338,16 @@ def _params_frame(params: list[Mapping[str, Any]]) -> pd.DataFrame:
 _ABSENT = object()
 
 
+def _is_finite_number(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and bool(np.isfinite(value))
+
+
 def _plain_column(values: list[Any]) -> pd.Series:
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     present = [value for value in plain if value is not _ABSENT]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
+    # An infinite number, such as C=inf, has no place on a scale: it is a choice.
+    if all(_is_finite_number(value) for value in present):
         return pd.Series([np.nan if value is _ABSENT else float(value) for value in plain])
     labels = [
         None if value is _ABSENT else value if isinstance(value, str) else describe(value)

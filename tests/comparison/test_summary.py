@@ -227,3 +227,35 @@ def test_every_documented_column_exists():
         from sklearn_trainkit.comparison import compare_searches
 
         assert f"``{name}``" in compare_searches.__doc__, name
+
+
+def test_scores_that_differ_in_their_last_digits_are_ties_over_data_sets():
+    scores = {"0": (0.3, 0.1 + 0.2), "1": (0.5, 0.6), "2": (0.5, 0.7), "3": (0.5, 0.8)}
+    table = make_table(
+        *(
+            make_run(strategy, score, dataset=dataset)
+            for dataset, pair in scores.items()
+            for strategy, score in zip("ab", pair, strict=True)
+        )
+    )
+    rows = by_strategy(rank_strategies(table))
+    assert (rows["a"]["best_on"], rows["b"]["best_on"]) == (1, 4)
+    assert rows["b"]["p_value"] == stats.wilcoxon([0.1, 0.2, 0.3]).pvalue
+
+
+def test_an_infinite_score_does_not_set_the_scale_of_the_area():
+    # Between 0.5 and 1, as in the test above.
+    table = make_table(
+        make_run("a", 0.8, best=(-math.inf, 0.5, 1.0), epochs=(1, 2, 4)),
+        make_run("b", 0.8, best=(0.75, 1.0, 1.0), epochs=(1, 3, 9)),
+    )
+    rows = by_strategy(summarize_strategies(table))
+    assert rows["a"]["area_epochs"] == pytest.approx(0.0)
+    assert rows["b"]["area_epochs"] == pytest.approx((0 * 1 + 0.5 * 2 + 1 * 1) / 4)
+
+
+def test_runs_that_an_interrupted_comparison_lacks_are_noted():
+    table = make_table(make_run("a", 0.8), make_run("b", 0.7), make_run("a", 0.9, seed=1))
+    rows = by_strategy(summarize_strategies(table))
+    assert rows["a"]["note"] == ""
+    assert rows["b"]["note"] == "1 of 2 runs are not in the table"

@@ -167,3 +167,27 @@ def test_a_comparison_keeps_the_curves_of_its_trials(first_run):
     complete = rows[rows["status"] == "complete"]
     for _, row in complete.iterrows():
         assert json.loads(row["curve"])[-1][1] == pytest.approx(row["score"], abs=1e-6)
+
+
+def test_the_star_of_a_minimized_study_is_its_lowest_value(study):
+    display = SearchCoverageDisplay.from_results({"study": study}, params=["a", "b"])
+    [star] = display.ax_.collections[-1].get_offsets()
+    np.testing.assert_allclose(star, [study.best_params["a"], study.best_params["b"]])
+
+
+def test_every_panel_given_gets_scales_and_choices():
+    params = [{"a": a, "kind": kind} for a in (1e-4, 1.0) for kind in ("p", "q")]
+    found = {"params": params, "mean_test_score": [0.1, 0.2, 0.3, 0.4]}
+    _, axes = plt.subplots(1, 2)
+    display = SearchCoverageDisplay.from_results(
+        {"one": found, "two": found}, params=["a", "kind"], ax=axes
+    )
+    assert [panel.get_xscale() for panel in display.axes_] == ["log", "log"]
+    for panel in display.axes_:
+        assert [text.get_text() for text in panel.get_yticklabels()] == ["p", "q"]
+
+
+def test_an_infinite_score_does_not_set_the_scale_of_the_heights():
+    table = make_table(make_run("a", [-np.inf, 0.5, 1.0], epochs=[1, 2, 4]))
+    heights = anytime_curves(table, by="epochs", n_points=5)["height"]
+    assert heights.tolist() == [0.0, 0.0, 0.0, 0.0, 1.0]

@@ -1,6 +1,7 @@
 """The report is one file that needs nothing else, and holds what the tables say."""
 
 import base64
+import json
 import socket
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sklearn_trainkit.comparison import rank_strategies, summarize_strategies
+from sklearn_trainkit.comparison._table import build_table
 from sklearn_trainkit.inspection import write_report
 from sklearn_trainkit.inspection._environment import describe_environment
 
@@ -107,3 +109,53 @@ def test_the_same_table_gives_the_same_file(comparison, tmp_path):
     for name in ("a", "b"):
         write_report(one_run, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_data_set_on_which_all_trials_score_the_same(comparison, tmp_path):
+    equal = comparison.assign(score=1.0, best_so_far=1.0)
+    write_report(equal, tmp_path / "equal.html")
+    assert "scores and parameters differ" in (tmp_path / "equal.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def broken(comparison):
+    """Every strategy failed in the first run of one data set, and everywhere on the other."""
+    failed = (comparison["dataset"] == "narrow") | (comparison["seed"] == 0)
+    rest = comparison[failed].drop_duplicates(["dataset", "seed", "fold", "strategy"])
+    rest = rest.assign(params="{}", status="", curve="[]", run_trials=0)
+    rest[["trial", "score", "best_so_far", "epochs", "steps", "run_test_score"]] = None
+    rest["run_error"] = "OSError: [Errno 2] No such file: '/home/someone/data/x.npy'"
+    return build_table([*rest.to_dict("records"), *comparison[~failed].to_dict("records")])
+
+
+@pytest.mark.parametrize("params", [None, ["lr", "dropout"]])
+def test_a_first_run_without_trials_is_no_obstacle(broken, tmp_path, params):
+    write_report(broken, tmp_path / "broken.html", params=params)
+    text = (tmp_path / "broken.html").read_text()
+    assert "Where each strategy looked on iris, seed 1" in text
+    assert "Learning curves of TPE, pruned on iris, seed 1" in text
+    assert "someone" not in text
+    assert "x.npy" in text
+
+
+def test_everything_failed(broken, tmp_path):
+    nothing = broken[broken["dataset"] == "narrow"]
+    write_report(nothing, tmp_path / "nothing.html", params=["lr", "dropout"])
+    assert "8 runs and 0 trials" in (tmp_path / "nothing.html").read_text()
+
+
+@pytest.mark.parametrize("params", ["lr", ["lr"], ["lr", "nothing"]])
+def test_unknown_parameters_are_explained(comparison, tmp_path, params):
+    with pytest.raises(ValueError, match="params must be two of"):
+        write_report(comparison, tmp_path / "none.html", params=params)
+
+
+def test_names_are_text_and_neither_tags_nor_formulas(comparison, tmp_path):
+    bad = "<script>$x^$"
+    run = comparison[(comparison["dataset"] == "iris") & (comparison["seed"] == 0)]
+    params = run["params"].str.replace('"lr"', json.dumps(bad))
+    odd = run.assign(dataset=bad, strategy=bad + run["strategy"], params=params)
+    write_report(odd, tmp_path / "odd.html", title=bad, params=[bad, "dropout"])
+    text = (tmp_path / "odd.html").read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;$x^$grid" in text

@@ -214,3 +214,66 @@ def test_too_few_trials_are_explained():
     results = {"params": [{"a": 1}, {"a": 2}], "mean_test_score": [0.1, 0.2]}
     with pytest.raises(ValueError, match="importances need 4 complete trials; got 2"):
         parameter_importances(results)
+
+
+def test_importances_without_any_difference_are_explained():
+    results = {"params": [{"a": a} for a in range(6)], "mean_test_score": [0.5] * 6}
+    with pytest.raises(ValueError, match="all complete trials have the same"):
+        parameter_importances(results)
+    results = {"params": [{"a": 1}, {"a": 2}, {"b": 1}, {"b": 2}]}
+    with pytest.raises(ValueError, match=r"no parameter of \['a', 'b'\] is in every complete"):
+        parameter_importances({**results, "mean_test_score": [0.1, 0.2, 0.3, 0.4]})
+
+
+def test_the_best_of_a_minimized_study_has_the_last_colour_and_lies_on_top(study):
+    lines = ParallelCoordinatesDisplay.from_study(study).lines_
+    assert lines.get_array()[-1] == study.best_value
+    viridis = plt.get_cmap("viridis")
+    assert lines.to_rgba(study.best_value)[:3] == viridis(1.0)[:3]
+    assert lines.to_rgba(max(t.value for t in study.trials))[:3] == viridis(0.0)[:3]
+    points = ContourDisplay.from_study(study, params=["a", "b"]).points_
+    assert points.to_rgba(study.best_value) == viridis(1.0)
+
+
+def test_scores_that_are_not_finite_do_not_set_the_scale():
+    results = {"params": [{"a": 1}, {"a": 2}, {"a": 3}], "mean_test_score": [-np.inf, 0.2, 0.4]}
+    assert SliceDisplay.from_results(results).ax_.get_ylim() == pytest.approx((0.19, 0.41))
+
+
+def test_a_search_without_any_score_is_explained():
+    failed = {"params": [{"a": 1}, {"a": 2}], "mean_test_score": [np.nan, np.nan]}
+    with pytest.raises(ValueError, match="no trial of this search has a score"):
+        SliceDisplay.from_results(failed)
+    with pytest.raises(ValueError, match="no trial of this search has ended"):
+        SearchHistoryDisplay.from_study(optuna.create_study())
+
+
+def test_panels_fit_in_axes_that_were_placed_by_hand(grid_search):
+    figure = plt.figure()
+    axes = figure.add_axes((0.5, 0.1, 0.4, 0.6))
+    for panel in SliceDisplay.from_estimator(grid_search, ax=axes).axes_:
+        box = panel.get_position()
+        assert panel.figure is figure
+        assert 0.5 - 1e-9 <= box.x0 < box.x1 <= 0.9 + 1e-9
+        assert 0.1 - 1e-9 <= box.y0 < box.y1 <= 0.7 + 1e-9
+
+
+def test_numbers_beside_other_choices_keep_their_order():
+    grid = [{"depth": depth, "C": C} for depth in (None, 10, 3) for C in (1.0, 0.5, np.inf)]
+    results = {"params": grid, "mean_test_score": np.linspace(0.1, 0.9, 9)}
+    axes = {axis.name: axis for axis in parallel_coordinates(results).axes}
+    assert axes["depth"].labels == ("3", "10", "None")
+    assert axes["C"].labels == ("0.5", "1.0", "inf")
+    assert parameter_importances(results).notna().all(axis=None)
+    assert score_surface(results, params=["depth", "C"]).surface.shape == (3, 3)
+
+
+@pytest.mark.parametrize(("maximize", "best"), [(True, [0.2, 0.9, 0.9]), (False, [0.2, 0.2, 0.1])])
+def test_by_seconds_the_best_so_far_follows_the_order_in_which_trials_ended(maximize, best):
+    # The second trial ended before the first.
+    history = search_history({"params": [{"a": a} for a in range(3)],
+                              "mean_test_score": [0.9, 0.2, 0.1]})  # fmt: skip
+    history["seconds"] = [2.0, 1.0, 3.0]
+    display = SearchHistoryDisplay(history, by="seconds", maximize=maximize).plot()
+    assert display.line_.get_xdata().tolist() == [1.0, 2.0, 3.0]
+    assert display.line_.get_ydata().tolist() == best

@@ -151,3 +151,20 @@ def test_a_parameter_that_only_some_trials_have_is_missing_in_the_others():
 def test_other_sources_are_explained(source, message):
     with pytest.raises(TypeError, match=message):
         read_trials(source)
+
+
+def test_what_one_trial_hides_is_unknown_of_it_alone():
+    results = {"params": [{"a": 1}, {"a": 2}, {"a": 3}], "mean_test_score": [0.1, np.nan, 0.3]}
+    results["n_epochs"] = np.ma.masked_equal([4, -1, 5], -1)
+    results |= {f"split{fold}_test_score": [0.1, np.nan, 0.3] for fold in range(2)}
+    trials = read_trials(results)
+    np.testing.assert_array_equal(trials.epochs, [8, np.nan, 18])
+    assert np.isnan(trials.seconds).all()
+    with pytest.raises(ValueError, match="mean_test_score"):
+        read_trials({"params": [{"a": 1}]})
+
+
+def test_each_run_of_a_halving_search_has_its_own_largest_resource(first_run):
+    rows = first_run[first_run["strategy"] == "grid"].iloc[:4].copy()
+    rows["seed"], rows["resource"] = [0, 0, 1, 1], [20.0, 40.0, 21.0, 42.0]
+    assert read_trials(rows).state.tolist() == ["pruned", "complete"] * 2
