@@ -16,6 +16,8 @@ _PREFIX = "driver-"
 _BEAT_SECONDS = 15.0
 # Without a new sign of life for so long, a driver on another machine is taken for dead.
 _SILENCE_SECONDS = 60.0
+# The drivers of this process that are at work, whether or not their goodbye could be written.
+_AT_WORK: set[str] = set()
 
 
 class Drivers:
@@ -43,11 +45,13 @@ class Drivers:
 
     def start(self) -> None:
         """Show signs of life from now on."""
+        _AT_WORK.add(self.me)
         self._thread.start()
 
     def close(self) -> None:
         """Say goodbye, so that nobody waits for this driver."""
         self._leaving.set()
+        _AT_WORK.discard(self.me)
         if self._thread.is_alive():
             self._thread.join()
         self._show(-1)
@@ -61,6 +65,8 @@ class Drivers:
     def _lives(self, name: str, sign: dict[str, Any]) -> bool:
         if sign["beat"] < 0:
             return False
+        if sign["host"] == _describe_host() and sign["pid"] == os.getpid():
+            return name in _AT_WORK
         if sign["host"] == _describe_host():
             return _describe_process(sign["pid"]) == sign["process"]
         # Clocks differ between machines: only this one's is used.
