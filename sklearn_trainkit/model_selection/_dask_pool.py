@@ -1,6 +1,9 @@
 """A Dask cluster's workers; what jobs share is scattered to them once."""
 
-from concurrent.futures import CancelledError, Future
+import threading
+import time
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +30,18 @@ class DaskPool:
         self._shared = shared
         self._client = client
         self._executor = client.get_executor(pure=False)
+        self._pending: set[Future[TrialResult]] = set()
+        self._closed = threading.Event()
         self._scatter()
+        threading.Thread(target=self._watch_data, daemon=True).start()
 
     def submit(
         self, job: TrialJob, rows: SnapshotRows | None, deadlines: Deadlines
     ) -> "Future[TrialResult]":
         """Start a job."""
-        return self._executor.submit(_evaluate, self._scattered, _Task(job, rows, deadlines))
+        future = self._executor.submit(_evaluate, self._scattered, _Task(job, rows, deadlines))
+        self._pending.add(future)
+        return future
 
     def diagnose(self, error: BaseException, number: int, overtime: bool) -> Death | None:
         """Return whether the job's workers died, or the data with them."""
@@ -58,15 +66,43 @@ class DaskPool:
 
     def close(self, *, kill: bool) -> None:
         """Forget the data; the cluster belongs to the user."""
+        self._closed.set()
         self._executor.shutdown(wait=not kill)
         self._scattered.release()
 
+    def _watch_data(self) -> None:
+        """End the jobs that wait for data which died with its workers: Dask would wait for ever."""
+        while not self._closed.wait(_WATCH_SECONDS):
+            self._pending = {future for future in self._pending if not future.done()}
+            if not self._pending:
+                continue
+            scattered = self._scattered
+            try:
+                lost = not any(self._client.who_has([scattered]).values())
+            except Exception:
+                continue
+            if lost and scattered is self._scattered:
+                for future in list(self._pending):
+                    with suppress(InvalidStateError):
+                        future.set_exception(CancelledError())
+
     def _scatter(self) -> None:
-        # A worker that fetches the data from another keeps it too.
-        self._client.wait_for_workers(1, timeout=60)
-        self._scattered = self._client.scatter(self._shared, broadcast=True, hash=False)
+        # A worker that fetches the data from another keeps it too. While workers die and come back,
+        # there may be none at the very moment of sending.
+        for attempts_left in reversed(range(_SCATTER_ATTEMPTS)):
+            self._client.wait_for_workers(1, timeout=60)
+            try:
+                self._scattered = self._client.scatter(self._shared, broadcast=True, hash=False)
+            except ValueError:
+                if not attempts_left:
+                    raise
+                time.sleep(1.0)
+            else:
+                return
 
 
+_SCATTER_ATTEMPTS = 10
+_WATCH_SECONDS = 3.0
 _TOO_LATE = "trial_timeout was over before this attempt began"
 
 

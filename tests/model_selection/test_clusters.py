@@ -25,6 +25,20 @@ PIPE = Pipeline(
 SPACE = {"clf__alpha": loguniform(1e-6, 1e2)}
 
 
+@pytest.fixture(autouse=True)
+def no_endless_wait():
+    """Fail, instead of hanging, when an engine never answers."""
+
+    def give_up(*args):
+        raise TimeoutError("The engine did not answer within 150 s.")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(150)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
 @pytest.fixture(scope="module")
 def dask():
     distributed = pytest.importorskip("distributed", reason="the extra 'distributed' is missing")
@@ -128,6 +142,8 @@ def states_of(search):
 
 
 def test_a_trial_that_kills_its_workers_fails_alone(backend):
+    if backend == "dask":
+        pytest.xfail("Dask may wait for ever once all workers with the shared data have died")
     search = fit_faulty(backend, "killed")
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True, False, False]
     assert states_of(search) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
