@@ -53,6 +53,8 @@ class DaskPool:
             reason = f"Each worker that evaluated this candidate died: {error}"
             return Death("ended after trial_timeout, with its worker" if overtime else reason, True)
         if isinstance(error, CancelledError):  # the last worker with the data is gone
+            if overtime:
+                return Death("ended after trial_timeout, with its worker", final=True)
             return Death("The workers died twice while they evaluated this candidate.")
         return None
 

@@ -157,7 +157,7 @@ def test_a_trial_without_memory_is_not_tried_again(backend):
 
 def test_a_trial_that_hangs_in_a_matrix_product_is_ended(backend):
     # On Dask the clock starts with the submission: a busy machine must not end the neighbours.
-    search = fit_faulty(backend, "hang", trial_timeout=4.0 if backend == "dask" else 1.0)
+    search = fit_faulty(backend, "hang", trial_timeout=2.0 if backend == "dask" else 1.0)
     assert states_of(search) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert search.cv_results_["reason"][1].startswith("ended after trial_timeout, with its")
 
