@@ -7,6 +7,7 @@ import numpy as np
 from torch import nn
 
 from sklearn_trainkit.neural_network._augmentation import FLIPS, ImageAugmentation
+from sklearn_trainkit.neural_network._input_checks import whole_numbers
 from sklearn_trainkit.neural_network._input_standardization import InputStandardization
 from sklearn_trainkit.neural_network._tensor_loader import Rows
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
@@ -66,7 +67,7 @@ class ImageParameters:
         return images
 
     def _wanted_shape(self) -> tuple[int, ...]:
-        shape = _whole_numbers(self.image_shape)
+        shape = whole_numbers(self.image_shape) or ()
         shape = (1, *shape) if len(shape) == 2 else shape
         if len(shape) != 3 or sum(size < 1 for size in shape) > 1 or min(shape) < -1 or 0 in shape:
             raise ValueError(
@@ -100,7 +101,7 @@ class ImageParameters:
     def _crop_size(self) -> tuple[int, int] | None:
         if self.crop_size is None:
             return None
-        sizes = _whole_numbers(self.crop_size)
+        sizes = whole_numbers(self.crop_size) or ()
         if len(sizes) not in (1, 2):
             raise ValueError(
                 "crop_size must be a positive int or (height, width). Got "
@@ -123,25 +124,15 @@ class ImageParameters:
 
     def _per_stage(self, name: str, value: Any, n_stages: int) -> tuple[int, ...]:
         """Return one positive int per stage, or raise naming the parameter."""
-        values = np.atleast_1d(np.asarray(value, dtype=object))
-        if values.ndim == 1 and len(values) == 1:
-            values = np.repeat(values, n_stages)
-        if values.shape != (n_stages,) or not all(
-            isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v > 0 for v in values
-        ):
+        values = whole_numbers(value) or ()
+        if len(values) == 1:
+            values *= n_stages
+        if len(values) != n_stages or min(values) < 1:
             raise ValueError(
                 f"{name} must be a positive int, or one for each of the {n_stages} stages. Got "
                 f"{value!r} instead."
             )
-        return tuple(int(v) for v in values)
-
-
-def _whole_numbers(sizes: Any) -> tuple[int, ...]:
-    """Return one size or several as ints; nothing if some are no whole numbers."""
-    values = np.atleast_1d(np.asarray(sizes, dtype=object)).ravel()
-    if not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values):
-        return ()
-    return tuple(int(v) for v in values)
+        return values
 
 
 def _images_of_one_shape(images: Any) -> np.ndarray:
@@ -160,19 +151,13 @@ def _images_of_one_shape(images: Any) -> np.ndarray:
 
 def checked_channels(channels: Any) -> tuple[int, ...]:
     """Return the widths of the stages as a tuple, or raise."""
-    widths = np.atleast_1d(np.asarray(channels, dtype=object))
-    if (
-        widths.ndim != 1
-        or not len(widths)
-        or not all(
-            isinstance(w, (int, np.integer)) and not isinstance(w, bool) and w > 0 for w in widths
-        )
-    ):
+    widths = whole_numbers(channels)
+    if not widths or min(widths) < 1:
         raise ValueError(
             "channels must be a sequence of positive ints, the width of each stage, such as "
             f"(16, 32, 64). Got {channels!r} instead."
         )
-    return tuple(int(w) for w in widths)
+    return widths
 
 
 def check_depth(input_shape: tuple[int, ...], n_halvings: int, names: str) -> None:

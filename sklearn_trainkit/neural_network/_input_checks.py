@@ -46,17 +46,31 @@ def resolved_batch_size(batch_size: int | str, n_rows: int) -> int:
     return size
 
 
+def whole_numbers(values: Any) -> tuple[int, ...] | None:
+    """Return one whole number or a sequence of them as ints; None for anything else.
+
+    Examples
+    --------
+    >>> whole_numbers(3), whole_numbers([3, 4]), whole_numbers([3, 4.5]), whole_numbers(True)
+    ((3,), (3, 4), None, None)
+    """
+    numbers = np.atleast_1d(np.asarray(values, dtype=object))
+    if numbers.ndim != 1 or not all(
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in numbers
+    ):
+        return None
+    return tuple(int(n) for n in numbers)
+
+
 def checked_hidden_units(hidden_units: int | Sequence[int]) -> tuple[int, ...]:
     """Return the widths as a tuple of positive ints, or raise naming the value."""
-    units = np.atleast_1d(np.asarray(hidden_units, dtype=object))
-    if units.ndim != 1 or not all(
-        isinstance(u, (int, np.integer)) and not isinstance(u, bool) and u > 0 for u in units
-    ):
+    units = whole_numbers(hidden_units)
+    if units is None or min(units, default=1) < 1:
         raise ValueError(
             "hidden_units must be a sequence of positive ints, one for each hidden layer, such "
             f"as (64, 32). Got {hidden_units!r} instead."
         )
-    return tuple(int(u) for u in units)
+    return units
 
 
 def checked_device(device: str | torch.device) -> torch.device:
