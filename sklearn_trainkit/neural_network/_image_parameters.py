@@ -4,12 +4,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from sklearn_trainkit.neural_network._augmentation import FLIPS, ImageAugmentation
 from sklearn_trainkit.neural_network._input_checks import whole_numbers
-from sklearn_trainkit.neural_network._input_standardization import InputStandardization
-from sklearn_trainkit.neural_network._tensor_loader import Rows
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
 
 # Pixels that go through a network at once when no gradient is needed.
@@ -117,10 +114,6 @@ class ImageParameters:
 
     def _rows_per_pass(self, sample_shape: tuple[int, ...]) -> int:
         return max(1, _PIXELS_PER_PASS // (sample_shape[1] * sample_shape[2]))
-
-    def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
-        if isinstance(module.standardize, InputStandardization):
-            module.standardize.learn(rows)
 
     def _per_stage(self, name: str, value: Any, n_stages: int) -> tuple[int, ...]:
         """Return one positive int per stage, or raise naming the parameter."""

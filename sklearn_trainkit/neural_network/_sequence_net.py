@@ -20,7 +20,6 @@ from sklearn_trainkit.neural_network._sequence_checks import (
     joined_sequences,
     padded_by_lengths,
 )
-from sklearn_trainkit.neural_network._tensor_loader import Rows
 from sklearn_trainkit.neural_network._training_loop import TrainingRun
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
 
@@ -168,11 +167,6 @@ class SequenceNet(BaseNet):
     def _module_pooling(self) -> str | None:
         """Return how the module pools over time; None for an output each step."""
         return self.pooling
-
-    def _prepare_module(self, module: torch.nn.Module, rows: Rows) -> None:
-        assert isinstance(module, RecurrentModule)
-        if module.standardization is not None:
-            module.standardization.learn(rows)
 
     def _rows_per_pass(self, sample_shape: tuple[int, ...]) -> int:
         width = max(checked_hidden_units(self.hidden_units)) * (2 if self.bidirectional else 1)

@@ -21,6 +21,7 @@ from sklearn_trainkit.neural_network._input_checks import (
     checked_device,
     is_ready,
 )
+from sklearn_trainkit.neural_network._input_standardization import InputStandardization
 from sklearn_trainkit.neural_network._net_parameters import NetParameters
 from sklearn_trainkit.neural_network._optimizers import make_optimizer
 from sklearn_trainkit.neural_network._source_rows import (
@@ -308,4 +309,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
             )
 
     def _prepare_module(self, module: torch.nn.Module, rows: Rows) -> None:
-        """Check a new module against the training rows, or let it learn their statistics."""
+        """Let a new module's layers learn what the training rows are like."""
+        for layer in module.children():
+            if isinstance(layer, InputStandardization):
+                layer.learn(rows)

@@ -73,4 +73,5 @@ class UserModuleNet:
         check_enough_rows(n_rows, "batch" if norms else None)
 
     def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
+        """Check a module that is not ours against the training rows."""
         check_user_output(module, rows.part(0, 2).X, self._n_outputs)
