@@ -128,7 +128,7 @@ def main(output, n_epochs):
     for (name, lr), (_, norms, last) in runs.items():
         print(
             f"{name:17} rate {lr:4}: first gradient {norms[0]:.0f}, largest "
-            f"{np.nanmax(norms):.0e}, last loss {last:.3f}"
+            f"{np.nanmax(norms):.0e}, last loss {last:.3g}"
         )
     output.mkdir(parents=True, exist_ok=True)
     draw(runs, output / "clipping_recurrent.png")

@@ -120,7 +120,8 @@ def test_gradient_flow_names_what_vanishes_and_draws_it(monkeypatch, tmp_path, c
 def test_clipping_recurrent_shows_which_rates_diverge(monkeypatch, tmp_path, capsys):
     run_example(monkeypatch, "clipping_recurrent.py", "--output", tmp_path, "--epochs", 9)
     lines = capsys.readouterr().out.splitlines()
-    diverged = [line for line in lines if line.endswith("inf")]
+    # How far a run gets before its loss overflows depends on the processor.
+    diverged = [line for line in lines if float(line.rsplit(maxsplit=1)[1]) > 1e6]
     assert len(diverged) == 2
     assert all("no clipping" in line for line in diverged)
     assert (tmp_path / "clipping_recurrent.png").stat().st_size > 10_000
