@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from sklearn_trainkit.preprocessing._compiled import compiled_loops
 from sklearn_trainkit.preprocessing._feature_blocks import memory_order
 from sklearn_trainkit.preprocessing._loop_settings import BlockLoops
 from sklearn_trainkit.preprocessing._memory_layout import (
@@ -26,6 +27,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _SMALL_SIZE = 8_192
 # A piece, its source and the placed values stay in a core's second-level cache.
 _PIECE_ELEMENTS = 65_536
+# A compiled loop goes through memory once, so its pieces are only small enough to share out.
+_COMPILED_PIECE, _COMPILED_ROW = 1_048_576, 128
 # BLAS sums up to this many squares in the calling thread.
 _BLAS_ELEMENTS = 4_096
 
@@ -128,6 +131,7 @@ def apply_steps(
         work = _Work(steps(compute_dtype), finish, compute_dtype, check_finite)
         if small:
             return work.run_small(X, X if in_place else None, output_dtype)
+        work.compile_for(X)
         out = X if in_place else aligned_empty_like(X, output_dtype)
         work.run(X, out, feature_axes, n_threads)
     return out
@@ -147,6 +151,20 @@ class _Work:
         self.finish = finish
         self.dtype = dtype
         self.check_finite = check_finite
+        # Loops, over rows and over runs, that do the first two steps at once.
+        self.pair: tuple[Callable[..., bool], Callable[..., bool]] | None = None
+
+    def compile_for(self, X: Array) -> None:
+        """Have the first two steps done by a compiled loop, if there is one."""
+        loops = compiled_loops(X, if_loaded=True)
+        first_two = self.steps[:2]
+        if (
+            loops is not None
+            and X.dtype == self.dtype
+            and len(first_two) == 2
+            and all(isinstance(value, np.ndarray) for _, value in first_two)
+        ):
+            self.pair = loops.PAIRS.get(tuple(operation for operation, _ in first_two))
 
     def run_small(self, X: Array, out: Array | None, output_dtype: np.dtype[Any]) -> Array:
         """Do all of a small table at once, with values along its last axis."""
@@ -166,8 +184,16 @@ class _Work:
         order = memory_order(out)
         source, target = X.transpose(order), out.transpose(order)
         size = _PIECE_ELEMENTS
-        layout = MemoryLayout(X.shape, order, feature_axes, size)
-        if source.flags.c_contiguous and target.flags.c_contiguous:
+        contiguous = source.flags.c_contiguous and target.flags.c_contiguous
+        if not contiguous:
+            self.pair = None
+        if self.pair is None:
+            layout = MemoryLayout(X.shape, order, feature_axes, size)
+        else:
+            alone = len(self.steps) == 2 and self.finish is None and out.dtype == self.dtype
+            piece = _COMPILED_PIECE if alone else size
+            layout = MemoryLayout(X.shape, order, feature_axes, piece, _COMPILED_ROW)
+        if contiguous:
             share = partial(self.run_flat, layout, source.reshape(-1), target.reshape(-1))
             n_lines = X.size // 16
             cuts = [*(16 * (n_lines * i // n_threads) for i in range(n_threads)), X.size]
@@ -221,11 +247,15 @@ class _Work:
         original: Array,
     ) -> None:
         """Write the result for `source` into `target`; `original` is where an infinity stays."""
+        unchecked = self.check_finite
+        if self.pair is not None:
+            if self._run_pair(source, steps[0][1], steps[1][1], target) and unchecked:
+                _raise_if_infinite(original)
+            source, steps, unchecked = target, steps[2:], False
         if source is not target and (not steps or source.dtype != target.dtype):
             # Converting first is faster than an operation that converts as it goes.
             np.copyto(target, source)
             source = target
-        unchecked = self.check_finite
         for operation, value in steps:
             if unchecked and (operation is np.maximum or operation is np.minimum):
                 self._check(source, original)
@@ -236,6 +266,15 @@ class _Work:
             self._check(source, original)
         if self.finish is not None:
             self.finish(target)
+
+    def _run_pair(self, source: Array, first: Any, second: Any, target: Array) -> bool:
+        """Do two steps at once; return whether the source holds an infinite value."""
+        assert self.pair is not None
+        over_rows, over_runs = self.pair
+        if first.ndim == 2:
+            return over_runs(source, first[:, 0], second[:, 0], target)
+        width = len(first)
+        return over_rows(source.reshape(-1, width), first, second, target.reshape(-1, width))
 
     def _check(self, result: Array, original: Array) -> None:
         # Steps keep what is not finite, so that the result, hot in cache, clears most pieces.

@@ -1,12 +1,15 @@
 """Minimum and maximum per feature, in one pass over the data."""
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from sklearn_trainkit.preprocessing._compiled import compiled_loops
 from sklearn_trainkit.preprocessing._feature_blocks import (
     FeatureBlocks,
     InfiniteValueError,
+    blocks_of,
     feature_chunks,
 )
 
@@ -42,7 +45,7 @@ def column_min_max(
     (array([1., 2.]), array([5., 2.]))
     """
     parts = [
-        _chunk_min_max(FeatureBlocks(X[:, features], feature_axes))
+        _chunk_min_max(blocks_of(X[:, features], feature_axes))
         for features in feature_chunks(X, feature_axes)
     ]
     low = np.concatenate([part[0] for part in parts])
@@ -53,6 +56,9 @@ def column_min_max(
 
 
 def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
+    loops = compiled_loops(blocks.view)
+    if loops is not None:
+        return _compiled_min_max(blocks, loops)
     parts = []
     careful = False
     for index in blocks.slices():
@@ -66,3 +72,25 @@ def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
             low, high = blocks.reduce(np.fmin, block), blocks.reduce(np.fmax, block)
         parts.append((low, high))
     return np.fmin.reduce([part[0] for part in parts]), np.fmax.reduce([part[1] for part in parts])
+
+
+def _compiled_min_max(blocks: FeatureBlocks, loops: ModuleType) -> tuple[Array, Array]:
+    parts = []
+    for index in blocks.slices():
+        block = np.ascontiguousarray(blocks.view[index])
+        loop = loops.row_range if blocks.folded else loops.run_range
+        for lines in blocks.lines(block):
+            low = np.full(blocks.n_lines(lines), np.inf, dtype=block.dtype)
+            high = np.full_like(low, -np.inf)
+            loop(lines, low, high)
+            parts.append(
+                (
+                    blocks.gather_lines(np.minimum, low, block),
+                    blocks.gather_lines(np.maximum, high, block),
+                )
+            )
+    low = np.minimum.reduce([part[0] for part in parts])
+    high = np.maximum.reduce([part[1] for part in parts])
+    unseen = low > high
+    low[unseen] = high[unseen] = np.nan
+    return low, high

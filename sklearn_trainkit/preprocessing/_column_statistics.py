@@ -6,13 +6,16 @@ as a high and a low part, so that a standard deviation of 1e-2 around 1e6 keeps 
 binary exponent per feature keeps squares of subnormal and huge values inside float64.
 """
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from sklearn_trainkit.preprocessing._compiled import compiled_loops
 from sklearn_trainkit.preprocessing._feature_blocks import (
     FeatureBlocks,
     InfiniteValueError,
+    blocks_of,
     feature_chunks,
 )
 from sklearn_trainkit.preprocessing._loop_settings import BlockLoops
@@ -109,7 +112,7 @@ class ColumnMoments:
         with BlockLoops():
             for features in feature_chunks(X, feature_axes):
                 part = self._view(features)
-                part._update_chunk(FeatureBlocks(X[:, features], feature_axes), check_finite)
+                part._update_chunk(blocks_of(X[:, features], feature_axes), check_finite)
                 self._assign(features, part)
 
     def _update_chunk(self, blocks: FeatureBlocks, check_finite: bool) -> None:
@@ -232,6 +235,9 @@ class ColumnMoments:
         self, blocks: FeatureBlocks, group: list[Array], careful: bool, check_finite: bool
     ) -> tuple[Array, Array, Array]:
         """Return count, sum and sum of squares of the deviations from the high mean."""
+        loops = None if self.exponent is not None else compiled_loops(blocks.view)
+        if loops is not None:
+            return self._compiled_sums(loops, blocks, group, careful, check_finite)
         buffer = np.empty(max(block.size for block in group))
         n_values = sum(block.size for block in group) // blocks.n_features
         count = np.full(blocks.n_features, n_values, dtype=np.int64)
@@ -247,6 +253,32 @@ class ColumnMoments:
                 count -= n_missing
             blocks.add_sums(deviations, total)
         sums, squares = blocks.finish_sums(total)
+        return count, sums, squares
+
+    def _compiled_sums(
+        self,
+        loops: ModuleType,
+        blocks: FeatureBlocks,
+        group: list[Array],
+        careful: bool,
+        check_finite: bool,
+    ) -> tuple[Array, Array, Array]:
+        n_values = sum(block.size for block in group) // blocks.n_features
+        count = np.full(blocks.n_features, n_values, dtype=np.int64)
+        sums, squares = np.zeros((2, blocks.n_features))
+        anchor = self._anchor(group[0].dtype)
+        loop = loops.row_moments if blocks.folded else loops.run_moments
+        for block in map(np.ascontiguousarray, group):
+            for lines in blocks.lines(block):
+                found = np.zeros((2, blocks.n_lines(lines)))
+                missing = np.zeros(blocks.n_lines(lines), dtype=np.int64)
+                loop(lines, blocks.along_lines(anchor, lines, block), careful, missing, *found)
+                count -= blocks.gather_lines(np.add, missing, block)
+                sums += blocks.gather_lines(np.add, found[0], block)
+                squares += blocks.gather_lines(np.add, found[1], block)
+        suspicious = careful and check_finite and not np.isfinite(squares).all()
+        if suspicious and any(np.isinf(block).any() for block in group):
+            raise InfiniteValueError
         return count, sums, squares
 
     def _deviations(

@@ -16,16 +16,21 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_trainkit.preprocessing._compiled import compiled_loops
+
 __all__ = [
     "BLOCK_ELEMENTS",
     "FeatureBlocks",
     "InfiniteValueError",
+    "blocks_of",
     "feature_chunks",
     "memory_order",
 ]
 
 # 131,072 float64 are a megabyte: the working buffer stays in a core's second-level cache.
 BLOCK_ELEMENTS = 131_072
+# A compiled loop goes through memory once, and needs no buffer.
+_COMPILED_BLOCK, _COMPILED_ROW = 1_048_576, 128
 _FOLDED_WIDTH = 1_024
 _LONG_RUN = 128
 _RUN_IN_BLOCK = 4_096
@@ -179,6 +184,38 @@ class FeatureBlocks:
             return total
         return self.gather(ufunc, total, self.view.shape[min(self.kept) :])
 
+    # -- lines for compiled loops ----------------------------------------------------------
+
+    def lines(self, block: Array) -> list[Array]:
+        """View a contiguous block as rows of a few periods, and a rest; or as runs."""
+        if not self.folded:
+            return [block.reshape(prod(block.shape[: self.last_kept + 1]), -1)]
+        rows = block.reshape(-1, self.period)
+        n_side = max(1, _COMPILED_ROW // self.period)
+        n_main = len(rows) // n_side * n_side
+        parts = [rows[:n_main].reshape(-1, n_side * self.period), rows[n_main:]]
+        return [part for part in parts if len(part)]
+
+    def n_lines(self, lines: Array) -> int:
+        """Return how many values a loop over `lines` leaves."""
+        return lines.shape[1] if self.folded else lines.shape[0]
+
+    def along_lines(self, per_feature: Array, lines: Array, block: Array) -> Array:
+        """Lay out one value per feature as a loop over `lines` meets them."""
+        spread = self.spread(per_feature)
+        if not self.folded:
+            lead = block.shape[: self.last_kept + 1]
+            return np.broadcast_to(spread, (*lead, *spread.shape[len(lead) :])).reshape(-1)
+        first = min(self.kept)
+        period = np.broadcast_to(spread, (*spread.shape[:first], *self.view.shape[first:]))
+        return np.tile(period.reshape(-1), lines.shape[1] // self.period)
+
+    def gather_lines(self, ufunc: np.ufunc, partial: Array, block: Array) -> Array:
+        """Reduce what a loop over lines left to one value per feature."""
+        if not self.folded:
+            return self.gather(ufunc, partial, block.shape[: self.last_kept + 1])
+        return self._gather_period(ufunc, ufunc.reduce(partial.reshape(-1, self.period), axis=0))
+
     # -- iteration -----------------------------------------------------------------------
 
     def slices(self) -> Iterator[tuple[slice, ...]]:
@@ -192,6 +229,12 @@ class FeatureBlocks:
         before = (slice(None),) * self.sample_axis
         for start in range(0, n_samples, step):
             yield (*before, slice(start, min(start + step, n_samples)))
+
+
+def blocks_of(X: Array, feature_axes: tuple[int, ...]) -> FeatureBlocks:
+    """Return blocks of the size that suits those who work on them."""
+    large = X.flags.c_contiguous and compiled_loops(X) is not None
+    return FeatureBlocks(X, feature_axes, _COMPILED_BLOCK if large else BLOCK_ELEMENTS)
 
 
 def _row_squares(runs: Array) -> Array:

@@ -48,6 +48,8 @@ class MemoryLayout:
         The axes that keep values of their own, in increasing order.
     piece_elements : int
         Elements in a piece, at most.
+    row_elements : int, default=4096
+        Elements in a row of several patterns side by side, at most.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class MemoryLayout:
         order: tuple[int, ...],
         feature_axes: tuple[int, ...],
         piece_elements: int,
+        row_elements: int = _TILE,
     ) -> None:
         self._order = order
         self._shape = tuple(shape[axis] for axis in order)
@@ -82,7 +85,8 @@ class MemoryLayout:
             or (run >= _SHORT_RUN and period > min(_LONG_PERIOD, piece_elements))
         )
         self._unit = run if self._has_runs else period
-        n_tiles = 1 if self._has_runs else _count_tiles(period, piece_elements)
+        widest = min(row_elements, piece_elements)
+        n_tiles = 1 if self._has_runs else _count_tiles(period, widest)
         self._width = n_tiles * self._unit
 
     def place(self, per_feature: Array) -> Array:
@@ -138,9 +142,9 @@ class MemoryLayout:
             yield Piece(tail, stop, (stop - tail,), slice(stop - tail))
 
 
-def _count_tiles(period: int, piece_elements: int) -> int:
+def _count_tiles(period: int, row_elements: int) -> int:
     """Return how many patterns lie side by side: as many as make rows of whole cache lines."""
-    n_tiles = max(1, min(_TILE, piece_elements) // max(1, period))
+    n_tiles = max(1, row_elements // max(1, period))
     aligned = _LINE_ELEMENTS // gcd(period, _LINE_ELEMENTS)
     return n_tiles // aligned * aligned or n_tiles
 

@@ -5,6 +5,8 @@ import pytest
 
 from sklearn_trainkit.preprocessing._block_scaling import Step, apply_steps
 
+pytestmark = pytest.mark.usefixtures("both_loops")
+
 VIEWS = {
     "C order": lambda X: X,
     "F order": np.asfortranarray,

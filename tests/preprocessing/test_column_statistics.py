@@ -9,6 +9,8 @@ from sklearn_trainkit.preprocessing._column_range import column_min_max
 from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
 from sklearn_trainkit.preprocessing._feature_blocks import FeatureBlocks, InfiniteValueError
 
+pytestmark = pytest.mark.usefixtures("both_loops")
+
 EXTENDED = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 RNG = np.random.default_rng(0)
 

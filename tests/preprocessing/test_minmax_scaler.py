@@ -10,6 +10,8 @@ from sklearn.preprocessing import MinMaxScaler as SklearnMinMaxScaler
 from sklearn_trainkit.exceptions import DriftWarning
 from sklearn_trainkit.preprocessing import MinMaxScaler, smooth_clip
 
+pytestmark = pytest.mark.usefixtures("both_loops")
+
 RANGES = [(0, 1), (-1, 1), (0.1, 0.9), (-3, 7.5), (1e-3, 1e3), (-1, 0)]
 
 

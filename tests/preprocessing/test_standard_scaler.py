@@ -16,6 +16,8 @@ from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
 from sklearn_trainkit.exceptions import DriftWarning
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler, smooth_clip
 
+pytestmark = pytest.mark.usefixtures("both_loops")
+
 
 @pytest.fixture
 def X():
