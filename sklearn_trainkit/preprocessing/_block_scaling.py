@@ -151,20 +151,22 @@ class _Work:
         self.finish = finish
         self.dtype = dtype
         self.check_finite = check_finite
-        # Loops, over rows and over runs, that do the first two steps at once.
-        self.pair: tuple[Callable[..., bool], Callable[..., bool]] | None = None
+        # Loops, over rows and over runs, that do the first steps at once, and how many these are.
+        self.fused: tuple[Callable[..., bool], Callable[..., bool]] | None = None
+        self.n_fused = 0
 
     def compile_for(self, X: Array) -> None:
-        """Have the first two steps done by a compiled loop, if there is one."""
+        """Have the first steps done by a compiled loop, if there is one: as many as possible."""
         loops = compiled_loops(X, if_loaded=True)
-        first_two = self.steps[:2]
-        if (
-            loops is not None
-            and X.dtype == self.dtype
-            and len(first_two) == 2
-            and all(isinstance(value, np.ndarray) for _, value in first_two)
-        ):
-            self.pair = loops.PAIRS.get(tuple(operation for operation, _ in first_two))
+        if loops is None or X.dtype != self.dtype:
+            return
+        for count in (3, 2):
+            first = self.steps[:count]
+            if all(isinstance(value, np.ndarray) for _, value in first):
+                self.fused = loops.FUSED.get(tuple(operation for operation, _ in first))
+            if self.fused is not None:
+                self.n_fused = count
+                return
 
     def run_small(self, X: Array, out: Array | None, output_dtype: np.dtype[Any]) -> Array:
         """Do all of a small table at once, with values along its last axis."""
@@ -186,11 +188,12 @@ class _Work:
         size = _PIECE_ELEMENTS
         contiguous = source.flags.c_contiguous and target.flags.c_contiguous
         if not contiguous:
-            self.pair = None
-        if self.pair is None:
+            self.fused = None
+        if self.fused is None:
             layout = MemoryLayout(X.shape, order, feature_axes, size)
         else:
-            alone = len(self.steps) == 2 and self.finish is None and out.dtype == self.dtype
+            alone = len(self.steps) == self.n_fused and self.finish is None
+            alone = alone and out.dtype == self.dtype
             piece = _COMPILED_PIECE if alone else size
             layout = MemoryLayout(X.shape, order, feature_axes, piece, _COMPILED_ROW)
         if contiguous:
@@ -248,10 +251,11 @@ class _Work:
     ) -> None:
         """Write the result for `source` into `target`; `original` is where an infinity stays."""
         unchecked = self.check_finite
-        if self.pair is not None:
-            if self._run_pair(source, steps[0][1], steps[1][1], target) and unchecked:
+        if self.fused is not None:
+            values = [value for _, value in steps[: self.n_fused]]
+            if self._run_fused(source, values, target) and unchecked:
                 _raise_if_infinite(original)
-            source, steps, unchecked = target, steps[2:], False
+            source, steps, unchecked = target, steps[self.n_fused :], False
         if source is not target and (not steps or source.dtype != target.dtype):
             # Converting first is faster than an operation that converts as it goes.
             np.copyto(target, source)
@@ -267,14 +271,14 @@ class _Work:
         if self.finish is not None:
             self.finish(target)
 
-    def _run_pair(self, source: Array, first: Any, second: Any, target: Array) -> bool:
-        """Do two steps at once; return whether the source holds an infinite value."""
-        assert self.pair is not None
-        over_rows, over_runs = self.pair
-        if first.ndim == 2:
-            return over_runs(source, first[:, 0], second[:, 0], target)
-        width = len(first)
-        return over_rows(source.reshape(-1, width), first, second, target.reshape(-1, width))
+    def _run_fused(self, source: Array, values: Sequence[Any], target: Array) -> bool:
+        """Do several steps at once; return whether the source holds an infinite value."""
+        assert self.fused is not None
+        over_rows, over_runs = self.fused
+        if values[0].ndim == 2:
+            return over_runs(source, *(value[:, 0] for value in values), target)
+        width = len(values[0])
+        return over_rows(source.reshape(-1, width), *values, target.reshape(-1, width))
 
     def _check(self, result: Array, original: Array) -> None:
         # Steps keep what is not finite, so that the result, hot in cache, clears most pieces.

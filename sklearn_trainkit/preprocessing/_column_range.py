@@ -75,22 +75,26 @@ def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
 
 
 def _compiled_min_max(blocks: FeatureBlocks, loops: ModuleType) -> tuple[Array, Array]:
-    parts = []
+    lows, highs = [], []
     for index in blocks.slices():
-        block = np.ascontiguousarray(blocks.view[index])
-        loop = loops.row_range if blocks.folded else loops.run_range
-        for lines in blocks.lines(block):
-            low = np.full(blocks.n_lines(lines), np.inf, dtype=block.dtype)
-            high = np.full_like(low, -np.inf)
-            loop(lines, low, high)
-            parts.append(
-                (
-                    blocks.gather_lines(np.minimum, low, block),
-                    blocks.gather_lines(np.maximum, high, block),
-                )
-            )
-    low = np.minimum.reduce([part[0] for part in parts])
-    high = np.maximum.reduce([part[1] for part in parts])
+        block = blocks.view[index]
+        if blocks.folded:
+            for rows in blocks.rows(np.ascontiguousarray(block)):
+                low, high = _empty_range(rows.shape[1], rows.dtype)
+                loops.row_range(rows, low, high)
+                lows.append(blocks.gather_row(np.minimum, low))
+                highs.append(blocks.gather_row(np.maximum, high))
+        else:
+            memory, starts, length = blocks.runs(block)
+            low, high = _empty_range(len(starts), block.dtype)
+            loops.run_range(memory, starts, length, low, high)
+            lows.append(blocks.gather_runs(np.minimum, low, block))
+            highs.append(blocks.gather_runs(np.maximum, high, block))
+    low, high = np.minimum.reduce(lows), np.maximum.reduce(highs)
     unseen = low > high
     low[unseen] = high[unseen] = np.nan
     return low, high
+
+
+def _empty_range(size: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    return np.full(size, np.inf, dtype=dtype), np.full(size, -np.inf, dtype=dtype)

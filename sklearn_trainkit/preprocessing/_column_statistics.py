@@ -267,15 +267,25 @@ class ColumnMoments:
         count = np.full(blocks.n_features, n_values, dtype=np.int64)
         sums, squares = np.zeros((2, blocks.n_features))
         anchor = self._anchor(group[0].dtype)
-        loop = loops.row_moments if blocks.folded else loops.run_moments
-        for block in map(np.ascontiguousarray, group):
-            for lines in blocks.lines(block):
-                found = np.zeros((2, blocks.n_lines(lines)))
-                missing = np.zeros(blocks.n_lines(lines), dtype=np.int64)
-                loop(lines, blocks.along_lines(anchor, lines, block), careful, missing, *found)
-                count -= blocks.gather_lines(np.add, missing, block)
-                sums += blocks.gather_lines(np.add, found[0], block)
-                squares += blocks.gather_lines(np.add, found[1], block)
+        for block in group:
+            if blocks.folded:
+                for rows in blocks.rows(np.ascontiguousarray(block)):
+                    width = rows.shape[1]
+                    found, missing = np.zeros((2, width)), np.zeros(width, dtype=np.int64)
+                    shift = blocks.along_row(anchor, width)
+                    loops.row_moments(rows, shift, careful, missing, *found)
+                    count -= blocks.gather_row(np.add, missing)
+                    sums += blocks.gather_row(np.add, found[0])
+                    squares += blocks.gather_row(np.add, found[1])
+            else:
+                runs = blocks.runs(block)
+                n_runs = len(runs[1])
+                found, missing = np.zeros((2, n_runs)), np.zeros(n_runs, dtype=np.int64)
+                shift = blocks.along_runs(anchor, block)
+                loops.run_moments(*runs, shift, careful, missing, *found)
+                count -= blocks.gather_runs(np.add, missing, block)
+                sums += blocks.gather_runs(np.add, found[0], block)
+                squares += blocks.gather_runs(np.add, found[1], block)
         suspicious = careful and check_finite and not np.isfinite(squares).all()
         if suspicious and any(np.isinf(block).any() for block in group):
             raise InfiniteValueError

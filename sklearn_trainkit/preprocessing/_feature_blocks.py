@@ -31,6 +31,7 @@ __all__ = [
 BLOCK_ELEMENTS = 131_072
 # A compiled loop goes through memory once, and needs no buffer.
 _COMPILED_BLOCK, _COMPILED_ROW = 1_048_576, 128
+_FIRST_BLOCK_SHARE = 16
 _FOLDED_WIDTH = 1_024
 _LONG_RUN = 128
 _RUN_IN_BLOCK = 4_096
@@ -184,36 +185,49 @@ class FeatureBlocks:
             return total
         return self.gather(ufunc, total, self.view.shape[min(self.kept) :])
 
-    # -- lines for compiled loops ----------------------------------------------------------
+    # -- memory for compiled loops ---------------------------------------------------------
 
-    def lines(self, block: Array) -> list[Array]:
-        """View a contiguous block as rows of a few periods, and a rest; or as runs."""
-        if not self.folded:
-            return [block.reshape(prod(block.shape[: self.last_kept + 1]), -1)]
+    def runs(self, block: Array) -> tuple[Array, Array, int]:
+        """Return memory, where in it each run of an unfolded block starts, and their length."""
+        inside = block.ndim == 2 and block.strides[1] == block.itemsize <= block.strides[0]
+        if not inside or block.strides[0] % block.itemsize:
+            block = np.ascontiguousarray(block)
+            block = block.reshape(prod(block.shape[: self.last_kept + 1]), -1)
+        n_runs, length = block.shape
+        starts = np.arange(n_runs) * (block.strides[0] // block.itemsize)
+        # From the first number of the block to its last.
+        n_elements = int(starts[-1]) + length
+        memory = np.lib.stride_tricks.as_strided(
+            block, (n_elements,), (block.itemsize,), writeable=False
+        )
+        return memory, starts, length
+
+    def rows(self, block: Array) -> list[Array]:
+        """View a contiguous folded block as rows of a few periods, and the rest of it."""
         rows = block.reshape(-1, self.period)
         n_side = max(1, _COMPILED_ROW // self.period)
         n_main = len(rows) // n_side * n_side
         parts = [rows[:n_main].reshape(-1, n_side * self.period), rows[n_main:]]
         return [part for part in parts if len(part)]
 
-    def n_lines(self, lines: Array) -> int:
-        """Return how many values a loop over `lines` leaves."""
-        return lines.shape[1] if self.folded else lines.shape[0]
-
-    def along_lines(self, per_feature: Array, lines: Array, block: Array) -> Array:
-        """Lay out one value per feature as a loop over `lines` meets them."""
+    def along_runs(self, per_feature: Array, block: Array) -> Array:
+        """Lay out one value per feature for each run."""
         spread = self.spread(per_feature)
-        if not self.folded:
-            lead = block.shape[: self.last_kept + 1]
-            return np.broadcast_to(spread, (*lead, *spread.shape[len(lead) :])).reshape(-1)
-        first = min(self.kept)
-        period = np.broadcast_to(spread, (*spread.shape[:first], *self.view.shape[first:]))
-        return np.tile(period.reshape(-1), lines.shape[1] // self.period)
+        lead = block.shape[: self.last_kept + 1]
+        return np.broadcast_to(spread, (*lead, *spread.shape[len(lead) :])).reshape(-1)
 
-    def gather_lines(self, ufunc: np.ufunc, partial: Array, block: Array) -> Array:
-        """Reduce what a loop over lines left to one value per feature."""
-        if not self.folded:
-            return self.gather(ufunc, partial, block.shape[: self.last_kept + 1])
+    def along_row(self, per_feature: Array, width: int) -> Array:
+        """Repeat one value per feature along a row of `width` numbers."""
+        spread, first = self.spread(per_feature), min(self.kept)
+        period = np.broadcast_to(spread, (*spread.shape[:first], *self.view.shape[first:]))
+        return np.tile(period.reshape(-1), width // self.period)
+
+    def gather_runs(self, ufunc: np.ufunc, partial: Array, block: Array) -> Array:
+        """Reduce one value per run to one per feature."""
+        return self.gather(ufunc, partial, block.shape[: self.last_kept + 1])
+
+    def gather_row(self, ufunc: np.ufunc, partial: Array) -> Array:
+        """Reduce one value per position in a row to one per feature."""
         return self._gather_period(ufunc, ufunc.reduce(partial.reshape(-1, self.period), axis=0))
 
     # -- iteration -----------------------------------------------------------------------
@@ -227,13 +241,18 @@ class FeatureBlocks:
         if step > self.n_fold:
             step = step // self.n_fold * self.n_fold
         before = (slice(None),) * self.sample_axis
-        for start in range(0, n_samples, step):
-            yield (*before, slice(start, min(start + step, n_samples)))
+        start, size = 0, step
+        if self.block_elements > BLOCK_ELEMENTS:
+            # The error of the first mean counts by its share of the rows.
+            size = max(self.n_fold, step // _FIRST_BLOCK_SHARE // self.n_fold * self.n_fold)
+        while start < n_samples:
+            yield (*before, slice(start, min(start + size, n_samples)))
+            start, size = start + size, step
 
 
 def blocks_of(X: Array, feature_axes: tuple[int, ...]) -> FeatureBlocks:
     """Return blocks of the size that suits those who work on them."""
-    large = X.flags.c_contiguous and compiled_loops(X) is not None
+    large = (X.flags.c_contiguous or X.flags.f_contiguous) and compiled_loops(X) is not None
     return FeatureBlocks(X, feature_axes, _COMPILED_BLOCK if large else BLOCK_ELEMENTS)
 
 

@@ -13,17 +13,17 @@ import numba
 import numpy as np
 
 __all__ = [
-    "PAIRS",
+    "FUSED",
     "row_moments",
     "row_range",
     "run_moments",
     "run_range",
 ]
 
-# Partial sums: long sums in one accumulator lose digits, and short ones cannot be vectorized.
+# Long sums in one accumulator lose digits.
 _ROWS_PER_SUM = 512
+# Several extremes side by side can be vectorized.
 _LANES = 128
-_LANES_PER_SUM = 65_536
 
 
 def _compile(loop: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,57 +38,110 @@ def _compile(loop: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compile
-def _subtract_multiply_rows(X: Any, first: Any, second: Any, out: Any) -> bool:
+def _subtract_multiply_rows(X: Any, mean: Any, factor: Any, out: Any) -> bool:
     infinite = False
     for i in range(X.shape[0]):
         for j in range(X.shape[1]):
             value = X[i, j]
             infinite |= abs(value) == np.inf
-            out[i, j] = (value - first[j]) * second[j]
+            out[i, j] = (value - mean[j]) * factor[j]
     return infinite
 
 
 @_compile
-def _subtract_multiply_runs(X: Any, first: Any, second: Any, out: Any) -> bool:
+def _subtract_multiply_runs(X: Any, mean: Any, factor: Any, out: Any) -> bool:
     infinite = False
     for i in range(X.shape[0]):
-        offset, factor = first[i], second[i]
+        m, f = mean[i], factor[i]
         source, target = X[i], out[i]
         for j in range(len(source)):
             value = source[j]
             infinite |= abs(value) == np.inf
-            target[j] = (value - offset) * factor
+            target[j] = (value - m) * f
     return infinite
 
 
 @_compile
-def _multiply_add_rows(X: Any, first: Any, second: Any, out: Any) -> bool:
+def _subtract_twice_multiply_rows(X: Any, mean: Any, low: Any, factor: Any, out: Any) -> bool:
     infinite = False
     for i in range(X.shape[0]):
         for j in range(X.shape[1]):
             value = X[i, j]
             infinite |= abs(value) == np.inf
-            out[i, j] = value * first[j] + second[j]
+            out[i, j] = (value - mean[j] - low[j]) * factor[j]
     return infinite
 
 
 @_compile
-def _multiply_add_runs(X: Any, first: Any, second: Any, out: Any) -> bool:
+def _subtract_twice_multiply_runs(X: Any, mean: Any, low: Any, factor: Any, out: Any) -> bool:
     infinite = False
     for i in range(X.shape[0]):
-        factor, offset = first[i], second[i]
+        m, rest, f = mean[i], low[i], factor[i]
         source, target = X[i], out[i]
         for j in range(len(source)):
             value = source[j]
             infinite |= abs(value) == np.inf
-            target[j] = value * factor + offset
+            target[j] = (value - m - rest) * f
     return infinite
 
 
-# The loop over rows and the loop over runs that do two operations at once.
-PAIRS = {
+@_compile
+def _multiply_add_rows(X: Any, factor: Any, mean: Any, out: Any) -> bool:
+    infinite = False
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            value = X[i, j]
+            infinite |= abs(value) == np.inf
+            out[i, j] = value * factor[j] + mean[j]
+    return infinite
+
+
+@_compile
+def _multiply_add_runs(X: Any, factor: Any, mean: Any, out: Any) -> bool:
+    infinite = False
+    for i in range(X.shape[0]):
+        f, m = factor[i], mean[i]
+        source, target = X[i], out[i]
+        for j in range(len(source)):
+            value = source[j]
+            infinite |= abs(value) == np.inf
+            target[j] = value * f + m
+    return infinite
+
+
+@_compile
+def _multiply_add_twice_rows(X: Any, factor: Any, low: Any, mean: Any, out: Any) -> bool:
+    infinite = False
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            value = X[i, j]
+            infinite |= abs(value) == np.inf
+            out[i, j] = value * factor[j] + low[j] + mean[j]
+    return infinite
+
+
+@_compile
+def _multiply_add_twice_runs(X: Any, factor: Any, low: Any, mean: Any, out: Any) -> bool:
+    infinite = False
+    for i in range(X.shape[0]):
+        f, rest, m = factor[i], low[i], mean[i]
+        source, target = X[i], out[i]
+        for j in range(len(source)):
+            value = source[j]
+            infinite |= abs(value) == np.inf
+            target[j] = value * f + rest + m
+    return infinite
+
+
+# The loop over rows and the loop over runs that do all of these operations at once.
+FUSED = {
     (np.subtract, np.multiply): (_subtract_multiply_rows, _subtract_multiply_runs),
+    (np.subtract, np.subtract, np.multiply): (
+        _subtract_twice_multiply_rows,
+        _subtract_twice_multiply_runs,
+    ),
     (np.multiply, np.add): (_multiply_add_rows, _multiply_add_runs),
+    (np.multiply, np.add, np.add): (_multiply_add_twice_rows, _multiply_add_twice_runs),
 }
 
 
@@ -126,48 +179,40 @@ def row_moments(X: Any, shift: Any, careful: bool, missing: Any, sums: Any, squa
 
 
 @_compile
-def run_moments(X: Any, shift: Any, careful: bool, missing: Any, sums: Any, squares: Any) -> None:
-    """As `row_moments`, per run."""
-    n_runs, length = X.shape
-    part, part_squares = np.empty(_LANES), np.empty(_LANES)
-    part_missing = np.empty(_LANES, dtype=np.int64)
-    for i in range(n_runs):
-        center, run = shift[i], X[i]
-        for start in range(0, length, _LANES_PER_SUM):
-            stop = min(start + _LANES_PER_SUM, length)
-            part[:] = 0.0
-            part_squares[:] = 0.0
-            part_missing[:] = 0
-            n_full = (stop - start) // _LANES
-            for k in range(n_full):
-                base = start + k * _LANES
-                if careful:
-                    for lane in range(_LANES):
-                        deviation = np.float64(run[base + lane]) - center
-                        is_missing = deviation != deviation
-                        part_missing[lane] += is_missing
-                        deviation = 0.0 if is_missing else deviation
-                        part[lane] += deviation
-                        part_squares[lane] += deviation * deviation
-                else:
-                    for lane in range(_LANES):
-                        deviation = np.float64(run[base + lane]) - center
-                        part[lane] += deviation
-                        part_squares[lane] += deviation * deviation
-            for j in range(start + n_full * _LANES, stop):
-                deviation = np.float64(run[j]) - center
-                is_missing = careful and deviation != deviation
-                part_missing[0] += is_missing
-                deviation = 0.0 if is_missing else deviation
-                part[0] += deviation
-                part_squares[0] += deviation * deviation
-            total, total_squares = 0.0, 0.0
-            for lane in range(_LANES):
-                total += part[lane]
-                total_squares += part_squares[lane]
-                missing[i] += part_missing[lane]
-            sums[i] += total
-            squares[i] += total_squares
+def run_moments(
+    memory: Any,
+    starts: Any,
+    length: int,
+    shift: Any,
+    careful: bool,
+    missing: Any,
+    sums: Any,
+    squares: Any,
+    width: int = 128,
+) -> None:
+    """As `row_moments`, per run: each is `length` numbers from its start in `memory`.
+
+    A run is summed as rows of `width` numbers. That is an argument, because a constant would be
+    unrolled instead of vectorized.
+    """
+    row_shift, row_sums, row_squares = np.empty(width), np.empty(width), np.empty(width)
+    row_missing = np.empty(width, dtype=np.int64)
+    n_full = length // width * width
+    for i in range(len(starts)):
+        run = memory[starts[i] : starts[i] + length]
+        row_shift[:] = shift[i]
+        row_sums[:] = 0.0
+        row_squares[:] = 0.0
+        row_missing[:] = 0
+        row_moments(
+            run[:n_full].reshape(-1, width), row_shift, careful, row_missing, row_sums, row_squares
+        )
+        row_moments(
+            run[n_full:].reshape(-1, 1), row_shift, careful, row_missing, row_sums, row_squares
+        )
+        sums[i] += row_sums.sum()
+        squares[i] += row_squares.sum()
+        missing[i] += row_missing.sum()
 
 
 @_compile
@@ -181,13 +226,12 @@ def row_range(X: Any, low: Any, high: Any) -> None:
 
 
 @_compile
-def run_range(X: Any, low: Any, high: Any) -> None:
+def run_range(memory: Any, starts: Any, length: int, low: Any, high: Any) -> None:
     """As `row_range`, per run."""
-    n_runs, length = X.shape
-    least, most = np.empty(_LANES, dtype=X.dtype), np.empty(_LANES, dtype=X.dtype)
+    least, most = np.empty(_LANES, dtype=memory.dtype), np.empty(_LANES, dtype=memory.dtype)
     n_full = length // _LANES
-    for i in range(n_runs):
-        run = X[i]
+    for i in range(len(starts)):
+        run = memory[starts[i] : starts[i] + length]
         least[:] = low[i]
         most[:] = high[i]
         for k in range(n_full):
