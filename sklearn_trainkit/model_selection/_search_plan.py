@@ -191,15 +191,21 @@ def choose_evaluator(evaluator: str, pruner: Any, setup: EvaluationSetup) -> str
             f"one, no routed fit arguments, and no pruner='pause_and_resume'; got "
             f"{setup.estimator!r} and pruner={pruner!r}. Use evaluator='auto'."
         )
-    if evaluator != "auto":
-        return evaluator
-    if pruner == "wilcoxon" or isinstance(pruner, optuna.pruners.WilcoxonPruner):
-        return "whole-fit"
-    # A fit that is to survive an interruption is made in one go.
-    kept = getattr(last_step(setup.estimator), "checkpoint_dir", None) is not None
-    if stackable and not pauses and not kept:
-        return "fold-stack"
-    return "per-epoch" if pruner is not None and steppable and not routed else "whole-fit"
+    checkpoint_dir = getattr(last_step(setup.estimator), "checkpoint_dir", None)
+    if evaluator == "auto":
+        if pruner == "wilcoxon" or isinstance(pruner, optuna.pruners.WilcoxonPruner):
+            evaluator = "whole-fit"
+        elif stackable and not pauses and checkpoint_dir is None:
+            evaluator = "fold-stack"
+        else:
+            by_epoch = pruner is not None and steppable and not routed
+            evaluator = "per-epoch" if by_epoch else "whole-fit"
+    if evaluator != "whole-fit" and checkpoint_dir is not None:
+        _warn(
+            f"checkpoint_dir={checkpoint_dir!r}: evaluator={evaluator!r} writes no checkpoints. "
+            "Give the search a storage, which keeps finished trials, or use evaluator='whole-fit'."
+        )
+    return evaluator
 
 
 def check_pruner(pruner: BasePruner, evaluator: str, n_splits: int, n_trials: int | None) -> None:

@@ -1,7 +1,7 @@
 """Several trials at a time, candidates times folds in one stack."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
@@ -31,16 +31,18 @@ __all__ = ["StackingLoop", "evaluate_trials_together"]
 
 def evaluate_trials_together(
     setup: EvaluationSetup, jobs: Sequence[TrialJob], start_watch: Callable[[int], TrialWatch]
-) -> list[TrialRecord]:
+) -> Generator[tuple[int, TrialRecord], None, None]:
     """Train candidates on all folds in step, networks of one shape as one stack.
 
-    Each record is that of the candidate evaluated alone. Candidates that cannot be stacked are
-    evaluated after the others, and all one by one where the copies of their data do not fit into
-    memory. ``start_watch`` takes a place in ``jobs``, and is called when that trial begins.
+    Yields the place in ``jobs`` and the record of each candidate as it ends, so that it is not lost
+    with the others. Each record is that of the candidate evaluated alone. Candidates that cannot be
+    stacked are evaluated after the others, and all one by one where the copies of their data do not
+    fit into memory. ``start_watch`` takes a place in ``jobs`` and is called when that trial begins.
     """
     if bytes_of_folds(setup.folds.X, len(setup.folds) * len(jobs)) > memory_limit():
-        return [evaluate_fold_stack(setup, job, start_watch(i)) for i, job in enumerate(jobs)]
-    records: dict[int, TrialRecord] = {}
+        for place, job in enumerate(jobs):
+            yield place, evaluate_fold_stack(setup, job, start_watch(place))
+        return
     trainings: dict[int, StackedTrialTraining] = {}
     watches: dict[int, TrialWatch] = {}
     with ExitStack() as stack:
@@ -63,11 +65,10 @@ def evaluate_trials_together(
             for place, reason in ended.items():
                 training = going.pop(place)
                 record = training.finish(watches[place], reason)
-                records[place] = replace(record, evaluation=training.evaluation)
+                yield place, replace(record, evaluation=training.evaluation)
     for place, job in enumerate(jobs):
-        if place not in records:
-            records[place] = evaluate_fold_stack(setup, job, start_watch(place))
-    return [records[place] for place in range(len(jobs))]
+        if place not in trainings:
+            yield place, evaluate_fold_stack(setup, job, start_watch(place))
 
 
 def _start(setup: EvaluationSetup, job: TrialJob) -> StackedTrialTraining | None:
@@ -176,14 +177,15 @@ class StackingLoop(SearchLoop):
                 raise
 
     def _evaluate(self, asked: list[tuple[optuna.Trial, TrialJob]]) -> None:
-        started = time.perf_counter()
-        jobs = [job for _, job in asked]
-        records = evaluate_trials_together(
-            self._setup, jobs, lambda place: self._watch(asked[place][0])
+        began = time.perf_counter()
+        finished = evaluate_trials_together(
+            self._setup, [job for _, job in asked], lambda place: self._watch(asked[place][0])
         )
-        seconds = (time.perf_counter() - started) / len(asked)
-        for (trial, job), record in zip(asked, records, strict=True):
-            self._tell(trial, job, TrialResult(record, {}, seconds))
+        with closing(finished):
+            for place, record in finished:
+                seconds = time.perf_counter() - began
+                self._tell(*asked[place], TrialResult(record, {}, seconds))
+                began = time.perf_counter()
 
     def _watch(self, trial: optuna.Trial) -> TrialWatch:
         def prune(step: int, value: float) -> bool:

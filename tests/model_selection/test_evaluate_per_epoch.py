@@ -20,6 +20,7 @@ from sklearn_trainkit.model_selection._evaluate_per_epoch import evaluate_per_ep
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection._folds import freeze_folds
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
+from sklearn_trainkit.neural_network import MLPNetClassifier
 
 X, y = make_classification(n_samples=90, n_features=5, random_state=0)
 N_EPOCHS = 4
@@ -340,3 +341,16 @@ def test_our_nets_score_the_same_stepped_as_fitted():
     for index in range(3):
         key = f"split{index}_test_score"
         np.testing.assert_array_equal(whole[key], stepped[key])
+
+
+@pytest.mark.parametrize("pruner", [None, "median"])
+def test_checkpoints_that_stepping_does_not_write_are_told(tmp_path, pruner):
+    net = MLPNetClassifier((4,), max_epochs=2, random_state=0, checkpoint_dir=str(tmp_path))
+    space = {"lr": [1e-3, 1e-2]}
+    search = OptunaSearchCV(net, space, n_trials=6, cv=2, pruner=pruner, random_state=0)
+    if pruner is None:
+        search.fit(X, y)
+        assert any(tmp_path.iterdir())
+    else:
+        with pytest.warns(UserWarning, match="evaluator='per-epoch' writes no checkpoints"):
+            search.fit(X, y)

@@ -111,6 +111,20 @@ def test_folds_have_to_be_stacked_for_it():
         search(trials_per_stack=2, evaluator="per-epoch")
 
 
+def test_an_interruption_keeps_the_candidates_that_have_ended():
+    def interrupt(study, trial):
+        if trial.number == 2:
+            raise KeyboardInterrupt
+
+    space = {"net__max_epochs": [2, 3, 4, 5]}
+    kwargs = {"space": space, "sampler": "grid", "n_trials": None, "trials_per_stack": 4}
+    with pytest.warns(UserWarning, match="Interrupted after 3 trials"):
+        found = search(callbacks=[interrupt], **kwargs)
+    ended = search(**kwargs)
+    for key in ("params", "mean_test_score"):
+        assert list(found.cv_results_[key][:3]) == list(ended.cv_results_[key][:3])
+
+
 def test_a_time_limit_ends_the_whole_batch():
     with pytest.raises(ValueError, match="No trial was complete: stopped by trial_timeout"):
         search(trials_per_stack=7, trial_timeout=1e-6, refit=False)
@@ -134,7 +148,8 @@ def test_a_candidate_evaluated_after_others_has_its_whole_time(monkeypatch, n_fi
     folds = freeze_folds(KFold(2), X, y, split_params={}, fit_params={}, score_params={})
     setup = EvaluationSetup(LogisticRegression(), folds, check_scoring(PIPE), None, np.nan, False)
     jobs = [TrialJob(number, {}) for number in range(3)]
-    _trial_stacks.evaluate_trials_together(setup, jobs, start_watch)
+    finished = list(_trial_stacks.evaluate_trials_together(setup, jobs, start_watch))
+    assert [place for place, _ in finished] == [0, 1, 2]
     assert begun[-3:] == [(0, 0.0), (1, 10.0), (2, 20.0)]
 
 
