@@ -41,6 +41,7 @@ class DaskPool:
         """Start a job."""
         future = self._executor.submit(_evaluate, self._scattered, _Task(job, rows, deadlines))
         self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
         return future
 
     def diagnose(self, error: BaseException, number: int, overtime: bool) -> Death | None:
@@ -75,7 +76,6 @@ class DaskPool:
     def _watch_data(self) -> None:
         """End the jobs that wait for data which died with its workers: Dask would wait for ever."""
         while not self._closed.wait(_WATCH_SECONDS):
-            self._pending = {future for future in self._pending if not future.done()}
             if not self._pending:
                 continue
             scattered = self._scattered

@@ -17,7 +17,6 @@ from sklearn_trainkit.neural_network._target_kinds import RegressorNet
     activation="relu",
     max_epochs=20,
     samples="images",
-    samples_capital="Images",
     score="valid_r2",
     stratified="",
 )

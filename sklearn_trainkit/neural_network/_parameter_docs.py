@@ -202,7 +202,15 @@ def with_shared_parameters(**differences: Any) -> Any:
     -------
     decorator : callable
         Replaces a line ``<<name>>`` of the docstring, by a block of this file, at its indent.
+
+    Raises
+    ------
+    TypeError
+        If a word is in none of the texts.
     """
+    unknown = sorted(differences.keys() - _USUAL.keys())
+    if unknown:
+        raise TypeError(f"{unknown[0]}={differences[unknown[0]]!r} is in none of the shared texts.")
 
     def fill(cls: _T) -> _T:
         words = {**_USUAL, **differences}

@@ -16,11 +16,8 @@ from sklearn_trainkit.neural_network._target_kinds import ClassifierNet
 
 @with_shared_parameters(
     samples="sequences",
-    samples_capital="Sequences",
     clip_norm=1.0,
     lr=0.01,
-    max_epochs=40,
-    weight_decay=0.0,
 )
 class RecurrentNetClassifier(SequenceNet, ClassifierNet):
     """Recurrent network for classification of sequences, trained with cross-entropy.

@@ -20,11 +20,8 @@ from sklearn_trainkit.neural_network._tensor_loader import Rows
 
 @with_shared_parameters(
     samples="sequences",
-    samples_capital="Sequences",
     clip_norm=1.0,
     lr=0.01,
-    max_epochs=40,
-    weight_decay=0.0,
     score="valid_r2",
     stratified="",
 )

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import numpy as np
 import pytest
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import GrpcStorageProxy
 from scipy.stats import loguniform
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
@@ -23,6 +27,11 @@ SCRIPT = """
     from scipy.stats import uniform
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn_trainkit.model_selection import OptunaSearchCV
+
+    storage = sys.argv[1]
+    if storage.startswith("grpc:"):
+        from optuna.storages import GrpcStorageProxy
+        storage = GrpcStorageProxy(host="127.0.0.1", port=int(storage.removeprefix("grpc:")))
 
     class Scripted(ClassifierMixin, BaseEstimator):
         def __init__(self, a=0.0, max_iter=3):
@@ -45,7 +54,7 @@ SCRIPT = """
     mine = []
     search = OptunaSearchCV(
         Scripted(), {"a": uniform(0, 1)}, n_trials=int(sys.argv[2]), cv=2, random_state=0,
-        storage=sys.argv[1], study_name=os.path.dirname(__file__), resume=True, pruner="median",
+        storage=storage, study_name=os.path.dirname(__file__), resume=True, pruner="median",
         enqueue=[{"a": 0.5}], callbacks=[lambda study, trial: mine.append(trial.number)],
     ).fit(X, y)
     results = search.cv_results_
@@ -63,8 +72,34 @@ def server():
     server.remove()
 
 
-@pytest.fixture(params=["postgresql", "journal", "sqlite"])
+PROXY = """
+    import sys
+    from optuna.storages import RDBStorage, run_grpc_proxy_server
+    run_grpc_proxy_server(RDBStorage(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    """Start optuna's gRPC proxy before a database, on loopback; return how a driver names it."""
+    pytest.importorskip("grpc", reason="grpcio is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"sqlite:///{tmp_path}/behind.db"
+    server = subprocess.Popen([sys.executable, "-c", textwrap.dedent(PROXY), url, str(port)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        GrpcStorageProxy(host="127.0.0.1", port=port).wait_server_ready(timeout=60)
+    yield f"grpc:{port}"
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture(params=["postgresql", "journal", "sqlite", "grpc"])
 def storage(request, tmp_path):
+    if request.param == "grpc":
+        return request.getfixturevalue("proxy")
     if request.param == "postgresql":
         return request.getfixturevalue("server").url
     return f"sqlite:///{tmp_path}/study.db" if request.param == "sqlite" else str(tmp_path / "s")
