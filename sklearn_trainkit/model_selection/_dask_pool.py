@@ -75,15 +75,21 @@ class DaskPool:
 
     def _watch_data(self) -> None:
         """End the jobs that wait for data which died with its workers: Dask would wait for ever."""
+        n_idle = 0
         while not self._closed.wait(_WATCH_SECONDS):
             if not self._pending:
+                n_idle = 0
                 continue
             scattered = self._scattered
             try:
                 lost = not any(self._client.who_has([scattered]).values())
+                # Dask may also count on data that a worker tries to fetch from a dead one.
+                executing = self._client.run(_count_executing, on_error="ignore")
             except Exception:
                 continue
-            if lost and scattered is self._scattered:
+            n_idle = n_idle + 1 if executing and not sum(executing.values()) else 0
+            if (lost or n_idle >= _IDLE_WATCHES) and scattered is self._scattered:
+                n_idle = 0
                 for future in list(self._pending):
                     with suppress(InvalidStateError):
                         future.set_exception(CancelledError())
@@ -94,8 +100,10 @@ class DaskPool:
         for attempts_left in reversed(range(_SCATTER_ATTEMPTS)):
             self._client.wait_for_workers(1, timeout=60)
             try:
-                self._scattered = self._client.scatter(self._shared, broadcast=True, hash=False)
-            except ValueError:
+                self._scattered = self._client.scatter(
+                    self._shared, broadcast=True, hash=False, timeout=60
+                )
+            except (ValueError, TimeoutError):
                 if not attempts_left:
                     raise
                 time.sleep(1.0)
@@ -105,6 +113,8 @@ class DaskPool:
 
 _SCATTER_ATTEMPTS = 10
 _WATCH_SECONDS = 3.0
+# No worker does anything, and jobs are pending, as many times in a row.
+_IDLE_WATCHES = 3
 _TOO_LATE = "trial_timeout was over before this attempt began"
 
 
@@ -115,6 +125,11 @@ class _Task:
     job: TrialJob
     rows: SnapshotRows | None
     deadlines: Deadlines
+
+
+def _count_executing(dask_worker: Any) -> int:
+    """Return how many tasks a worker is at; Dask passes it the worker."""
+    return len(dask_worker.state.executing) + len(dask_worker.state.long_running)
 
 
 def _evaluate(shared: SharedSetup, task: _Task) -> TrialResult:

@@ -142,8 +142,6 @@ def states_of(search):
 
 
 def test_a_trial_that_kills_its_workers_fails_alone(backend):
-    if backend == "dask":
-        pytest.xfail("Dask may wait for ever once all workers with the shared data have died")
     search = fit_faulty(backend, "killed")
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True, False, False]
     assert states_of(search) == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
