@@ -4,9 +4,41 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from skorch import callbacks as skorch_callbacks
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 
+from sklearn_trainkit.callbacks import EpochScoring as OwnEpochScoring
+from sklearn_trainkit.callbacks import GradientClipping, GradientFlow
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks, is_part_of_task
+
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
+# These look on: they change neither weights nor optimizer while a network trains.
+_ONLOOKERS = {
+    GradientFlow,
+    OwnEpochScoring,
+    skorch_callbacks.BatchScoring,
+    skorch_callbacks.EarlyStopping,
+    skorch_callbacks.EpochScoring,
+    skorch_callbacks.PassthroughScoring,
+    skorch_callbacks.PrintLog,
+    skorch_callbacks.ProgressBar,
+}
+
+
+def is_onlooker(callback: Any) -> bool:
+    """Tell whether a callback is known to leave a network in training alone."""
+    return type(callback) in _ONLOOKERS
+
+
+def want_a_graph(net: Any) -> bool:
+    """Tell whether a callback hears of single steps that may do whatever autograd allows.
+
+    Our clipping changes gradients where they are, which needs none.
+    """
+    hooks = overridden_hooks(net)
+    methods = [m for name in (*BATCH_HOOKS, "on_grad_computed") for m in hooks[name]]
+    callbacks = {id(m.__self__): m.__self__ for m in methods}.values()
+    return not all(is_onlooker(c) or type(c) is GradientClipping for c in callbacks)
 
 
 def has_sklearn_callbacks(net: Any) -> bool:

@@ -173,6 +173,8 @@ class StackedRun:
     def _build(self) -> None:
         self.release()
         members = self._in_order()
+        for index in members:
+            self._runs[index].release()
         if members:
             self._stack = _Stack(members, [self._runs[i] for i in members])
 
@@ -273,7 +275,7 @@ class _Stack:
         for step, batches in enumerate(self._loader):
             for first, last, X, y, weight in batches:
                 network = self._network(first, last)
-                losses[step, first:last] = network.leave_gradients(X, y, weight)
+                losses[step, first:last], _ = network.leave_gradients(X, y, weight)
             for clip in self._clippings:
                 clip()
             for group in self._groups:

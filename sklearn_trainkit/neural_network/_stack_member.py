@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from skorch.callbacks import PrintLog
 
 from sklearn_trainkit.exceptions import DivergenceError
+from sklearn_trainkit.neural_network._callback_hooks import BATCH_HOOKS, is_onlooker
+from sklearn_trainkit.neural_network._divergence import divergence_error
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
+from sklearn_trainkit.neural_network._stacked_optimizers import has_step_hooks
 from sklearn_trainkit.neural_network._tensor_loader import TensorLoader
-
-BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
 
 
 class StackMember(ABC):
@@ -22,9 +22,11 @@ class StackMember(ABC):
     ----------
     net : estimator
     settings : LoopSettings
+    epoch : int
     """
 
     net: Any
+    epoch: int
     settings: Any
     _augment: Any
     _base_lrs: list[float]
@@ -42,9 +44,6 @@ class StackMember(ABC):
         """Stop in the middle of an epoch."""
 
     @abstractmethod
-    def _divergence_message(self, what: str) -> str: ...
-
-    @abstractmethod
     def _set_lr(self, step: int) -> None: ...
 
     def obstacle_to_stacking(self) -> str | None:
@@ -57,6 +56,8 @@ class StackMember(ABC):
             return "an EpochScoring collects the outputs of training batches"
         if isinstance(self.net.optimizer_, torch.optim.LBFGS):
             return "optimizer='lbfgs' evaluates the loss several times a step"
+        if has_step_hooks(self.net.optimizer_):
+            return "the optimizer has hooks"
         if self.settings.precision != "full":
             return f"precision={self.settings.precision!r}"
         if self.settings.compile:
@@ -69,9 +70,9 @@ class StackMember(ABC):
 
     @property
     def is_listened_to(self) -> bool:
-        """Whether a skorch callback, which may change anything, is called around epochs."""
+        """Whether a callback that may change anything is called around epochs."""
         methods = self._hooks["on_epoch_begin"] + self._hooks["on_epoch_end"]
-        return not all(isinstance(method.__self__, PrintLog) for method in methods)
+        return not all(is_onlooker(method.__self__) for method in methods)
 
     @property
     def loader(self) -> TensorLoader:
@@ -116,7 +117,7 @@ class StackMember(ABC):
             n_sound = next(i for i, loss in enumerate(losses) if not math.isfinite(loss))
             self.net.n_steps_ += n_sound
             what = f"training loss became {losses[n_sound]}"
-            self.abandon_epoch(DivergenceError(self._divergence_message(what)))
+            self.abandon_epoch(divergence_error(self.net, self.epoch, what))
             return
         self.net.n_steps_ += len(losses)
         if not self._schedule.constant:

@@ -7,7 +7,7 @@ scored and are copied as ever, and nothing is moved in between.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -21,6 +21,9 @@ from sklearn_trainkit.neural_network._stacked_layers import (
 )
 from sklearn_trainkit.neural_network._stacked_losses import StackedLoss, stacked_loss
 
+# Parameters begin on a cache line, as tensors of their own do: the same kernels, the same bits.
+_LINE_ELEMENTS = 16
+
 
 class ModuleBlock:
     """Parameters, gradients and buffers of m modules of one architecture.
@@ -31,8 +34,8 @@ class ModuleBlock:
 
     Attributes
     ----------
-    values, gradients : Tensor of shape (m, n_parameters)
-        A row for each module, in the order of ``named_parameters``.
+    values, gradients : Tensor of shape (m, n)
+        A row for each module, in the order of ``named_parameters``, with zeros between some.
     columns : dict of str to (start, stop, shape)
         Where each parameter lies in a row.
 
@@ -49,11 +52,10 @@ class ModuleBlock:
         self.columns: dict[str, tuple[int, int, torch.Size]] = {}
         stop = 0
         for name, parameter in self._parameters[0].items():
-            start, stop = stop, stop + parameter.numel()
+            start = -(-stop // _LINE_ELEMENTS) * _LINE_ELEMENTS
+            stop = start + parameter.numel()
             self.columns[name] = start, stop, parameter.shape
-        with torch.no_grad():
-            rows = [torch.cat([p.reshape(-1) for p in own.values()]) for own in self._parameters]
-            self.values = torch.stack(rows)
+        self.values = self.laid_out(self._parameters)
         self.gradients = torch.zeros_like(self.values)
         self._buffers = self._stacked_buffers()
         self._paths = {
@@ -64,10 +66,27 @@ class ModuleBlock:
         self._used: set[str] = set()
         self._attach()
 
+    @torch.no_grad()
+    def laid_out(self, each: Sequence[Mapping[str, torch.Tensor]]) -> torch.Tensor:
+        """Return (k, n) with k modules' tensors where their parameters lie in a row."""
+        last = max(stop for _, stop, _ in self.columns.values())
+        rows = next(iter(each[0].values())).new_zeros((len(each), last))
+        for row, own in zip(rows, each, strict=True):
+            for name, (start, stop, _) in self.columns.items():
+                row[start:stop] = own[name].reshape(-1)
+        return rows
+
     def view(self, row: int, name: str) -> torch.Tensor:
         """Return one module's parameter inside the block."""
         start, stop, shape = self.columns[name]
         return self.values[row, start:stop].view(shape)
+
+    def show_gradients(self) -> None:
+        """Let each parameter have its place in the gradients as its ``grad``."""
+        for row, own in enumerate(self._parameters):
+            for name, parameter in own.items():
+                start, stop, shape = self.columns[name]
+                parameter.grad = self.gradients[row, start:stop].view(shape)
 
     def part(self, first: int, last: int) -> "BlockPart":
         """Return the rows from ``first`` to before ``last`` as a block that layers can use."""
@@ -166,8 +185,8 @@ class StackedNetwork:
 
     def leave_gradients(
         self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Write the gradients of a batch into the block; return the losses.
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write the gradients of a batch into the block; return losses and outputs.
 
         Parameters
         ----------
@@ -178,11 +197,12 @@ class StackedNetwork:
         Returns
         -------
         losses : Tensor of shape (m,)
+        outputs : Tensor of shape (m, N, n_outputs)
         """
-        output = self._network.forward(X)
-        losses, gradient = self._loss(output, y, weight)
+        outputs = self._network.forward(X)
+        losses, gradient = self._loss(outputs, y, weight)
         self._network.backward(gradient, needs_input=False)
-        return losses
+        return losses, outputs
 
 
 def _has_hooks(parameter: nn.Parameter) -> bool:

@@ -89,6 +89,18 @@ class StepGroup:
                 group["lr"] = lr
         self._optimizer.step()
 
+    def step_at_own_rates(self) -> None:
+        """Take a step at the learning rates that the network's own optimizer has now."""
+        groups = zip(
+            self._optimizer.param_groups, self._run.net.optimizer_.param_groups, strict=True
+        )
+        for group, own in groups:
+            group["lr"] = own["lr"]
+        self._optimizer.step()
+
+    def lend(self) -> None:
+        """Let the networks' own optimizers see the state as it is, and as it becomes."""
+
     def release(self) -> None:
         """Hand over to the networks' own optimizers what was learnt on the way."""
 
@@ -120,6 +132,7 @@ class SharedSteps(StepGroup):
         optimizer = type(own)([self._rows], **{k: v for k, v in options.items() if k in accepted})
         optimizer.param_groups[0].update(options)
         super().__init__(runs[0], optimizer, n_steps)
+        self._lent: dict[str, Any] = {}
         self._take_state()
 
     def _take_state(self) -> None:
@@ -131,24 +144,40 @@ class SharedSteps(StepGroup):
             if _is_scalar(value):
                 value = value.clone() if isinstance(value, torch.Tensor) else value
             elif value is not None:
-                rows = [
-                    torch.cat([state[p][name].reshape(-1) for p in each])
-                    for state, each in zip(own, parameters, strict=True)
-                ]
-                value = torch.stack(rows)
+                value = self._block.laid_out(
+                    [
+                        {path: state[p][name] for path, p in run.net.module_.named_parameters()}
+                        for state, run in zip(own, self._runs, strict=True)
+                    ]
+                )
             self._optimizer.state[self._rows][name] = value
+
+    def lend(self) -> None:
+        """Let the networks' own optimizers see the state, which the steps change in place."""
+        shared = self._optimizer.state.get(self._rows, {})
+        if any(value is not self._lent.get(key) for key, value in shared.items()):
+            self._hand_out(copied=False)
+            self._lent = dict(shared)
 
     def release(self) -> None:
         """Cut the state up for the networks' own optimizers."""
+        self._hand_out(copied=True)
+
+    def _hand_out(self, copied: bool) -> None:
         shared = self._optimizer.state.get(self._rows, {})
         for row, run in enumerate(self._runs):
             for name, parameter in run.net.module_.named_parameters():
                 start, stop, shape = self._block.columns[name]
                 for key, value in shared.items():
                     if isinstance(value, torch.Tensor):
-                        part = value if value.ndim == 0 else value[row, start:stop].view(shape)
-                        value = part.clone()
+                        value = value if value.ndim == 0 else value[row, start:stop].view(shape)
+                        value = value.clone() if copied else value
                     run.net.optimizer_.state[parameter][key] = value
+
+
+def has_step_hooks(optimizer: torch.optim.Optimizer) -> bool:
+    """Tell whether somebody wants to hear of the steps of this very optimizer."""
+    return bool(optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks)
 
 
 def _common_key(run: Any, block: ModuleBlock, row: int) -> Any:

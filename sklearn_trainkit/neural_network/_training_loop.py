@@ -8,15 +8,15 @@ batches.
 
 import math
 import time
-import warnings
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 
-from sklearn_trainkit.callbacks._clipping import clip_gradients_
-from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
+from sklearn_trainkit.exceptions import DivergenceError
 from sklearn_trainkit.neural_network._callback_hooks import (
+    BATCH_HOOKS,
     has_sklearn_callbacks,
     overridden_hooks,
     refuse_conflicts,
@@ -26,16 +26,29 @@ from sklearn_trainkit.neural_network._checkpoint import (
     history_from_text,
     history_to_text,
 )
+from sklearn_trainkit.neural_network._divergence import (
+    check_finite_loss,
+    check_finite_weights,
+    divergence_error,
+    warn_of_divergence,
+)
 from sklearn_trainkit.neural_network._dropout import set_dropout_generator
 from sklearn_trainkit.neural_network._kept_weights import KeptWeights
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._precision import MixedPrecision
-from sklearn_trainkit.neural_network._stack_member import BATCH_HOOKS, StackMember
+from sklearn_trainkit.neural_network._stack_member import StackMember
+from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
 from sklearn_trainkit.neural_network._tensor_loader import (
     Rows,
     RowsDataset,
     TensorLoader,
     TensorRows,
+)
+from sklearn_trainkit.neural_network._training_step import (
+    GraphlessStep,
+    GraphStep,
+    TrainingStep,
+    goes_without_graph,
 )
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.utils._sklearn_private import callback_management_context
@@ -121,11 +134,11 @@ class TrainingRun(StackMember):
             self._kept = KeptWeights(net.module_, None)
         self._augment = net._augmentation()
         self._precision = MixedPrecision(settings.precision, train.device.type)
-        # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
-        self._forward = torch.compile(net.module_) if settings.compile else net.module_
         self._named = list(net.module_.named_parameters())
         self._parameters = [p for p in net.module_.parameters() if p.requires_grad]
         self._parameters += [p for p in net.criterion_.parameters() if p.requires_grad]
+        self._graph_step = GraphStep(net, self._parameters, settings, self._precision)
+        self._step: TrainingStep | None = None
         self._base_lrs = [group["lr"] for group in net.optimizer_.param_groups]
         refuse_conflicts(net, settings.precision, schedule.constant)
         self._hooks = overridden_hooks(net)
@@ -135,6 +148,7 @@ class TrainingRun(StackMember):
         self._context: Any = None
         self._sklearn_callbacks = ExitStack()
         self._begin()
+        self._may_go_without_graph = goes_without_graph(self)
 
     def train(self, checkpoint: CheckpointFile | None = None) -> None:
         """Train to the end and finish, going on from ``checkpoint`` if it has been written."""
@@ -170,6 +184,7 @@ class TrainingRun(StackMember):
     def finish(self) -> None:
         """Restore the best weights if asked for, and say goodbye to the callbacks."""
         self.done = True
+        self.release()
         if self._kept is not None:
             self._kept.restore(self.net.module_)
             if self.settings.early_stopping:
@@ -204,6 +219,7 @@ class TrainingRun(StackMember):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` returned, in another process if need be."""
         net = self.net
+        self.release()
         self.epoch, self.done = state["epoch"], state["done"]
         net.n_steps_ = state["n_steps"]
         net.module_.load_state_dict(state["module"])
@@ -214,6 +230,12 @@ class TrainingRun(StackMember):
         if self._kept is not None:
             vars(self._kept).update(state["kept"])
         net.history_[:] = history_from_text(state["history"])
+
+    def release(self) -> None:
+        """Give network and optimizer storage of their own, as they have between fits."""
+        if self._step is not None:
+            self._step.release()
+            self._step = None
 
     def _begin(self) -> None:
         set_dropout_generator(self.net.module_, self._streams.dropout)
@@ -228,6 +250,8 @@ class TrainingRun(StackMember):
 
     def begin_epoch(self) -> None:
         """Open the next epoch in the history and tell the callbacks."""
+        if self.is_listened_to:
+            self.release()
         self._epoch_started = time.perf_counter()
         self._task = self._begin_task()
         self.net.history_.new_epoch()
@@ -244,6 +268,8 @@ class TrainingRun(StackMember):
         seconds : float or None, default=None
             What the training pass took; None measures it from the epoch's beginning.
         """
+        if self.is_listened_to:
+            self.release()
         history = self.net.history_
         if seconds is not None:
             self._epoch_started = time.perf_counter() - seconds
@@ -275,10 +301,10 @@ class TrainingRun(StackMember):
         self._end_task(self._task)
 
     def _train_pass(self) -> float:
-        net, optimizer = self.net, self.net.optimizer_
+        net = self.net
         watched, scheduled = self._watches_batches, not self._schedule.constant
         collected = bool(self._hooks["on_batch_output"])
-        needs_closure = isinstance(optimizer, torch.optim.LBFGS)
+        step = self._ready_step()
         switch_mode(net.module_, True)
         total, n_rows = 0.0, 0
         for batch in self._loader:
@@ -288,14 +314,10 @@ class TrainingRun(StackMember):
                 self._begin_batch(batch, training=True)
             if scheduled:
                 self._set_lr(net.n_steps_)
-            loss, output = self._backward(batch)
+            loss, output = self._leave_gradients(step, batch)
             value = loss.item()
-            if not math.isfinite(value):
-                raise DivergenceError(self._divergence_message(f"training loss became {value}"))
-            if needs_closure:
-                optimizer.step(lambda batch=batch: self._backward(batch)[0])
-            else:
-                self._precision.step(optimizer)
+            check_finite_loss(net, self.epoch, "training", value)
+            step.update(partial(self._leave_gradients, step, batch))
             net.n_steps_ += 1
             size = len(batch.y)
             total += value * size
@@ -305,27 +327,34 @@ class TrainingRun(StackMember):
             if collected:
                 output = output.detach()
                 self._notify("on_batch_output", batch=batch[:2], training=True, y_pred=output)
+        step.end_pass()
         if not watched:  # skorch's Checkpoint wants to see a batch
             net.history_.new_batch()
             net.history_.record_batch("train_loss", value)
         return total / n_rows
 
-    def _backward(self, batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
+    def _ready_step(self) -> TrainingStep:
+        """Return what takes the steps of an epoch: without a graph, if the network can."""
+        if self._step is None:
+            self._step = self._graph_step
+            if self._may_go_without_graph:
+                try:
+                    self._step = GraphlessStep(self)
+                except NotStackableError:
+                    self._may_go_without_graph = False
+        return self._step
+
+    def _leave_gradients(
+        self, step: TrainingStep, batch: TensorRows
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Leave the clipped gradients of a batch in the parameters; return loss and output."""
-        settings = self.settings
-        for parameter in self._parameters:
-            parameter.grad = None
-        output = self._precision.run(self._forward, batch.X)
-        loss = self._precision.run(self.net.criterion_, output, batch.y, batch.weight)
-        self._precision.backward(loss, self.net.optimizer_)
+        loss, output = step.leave_gradients(batch)
         if self._hooks["on_grad_computed"]:
             self._notify(
                 "on_grad_computed", named_parameters=self._named, batch=batch[:2], training=True
             )
-        if settings.clips:
-            clip_gradients_(
-                self._parameters, settings.clip_norm, settings.clip_value, settings.clip_adaptive
-            )
+        if self.settings.clips:
+            step.clip()
         return loss, output
 
     def _valid_pass(self) -> float:
@@ -351,8 +380,7 @@ class TrainingRun(StackMember):
                 if collected:
                     self._notify("on_batch_output", batch=batch[:2], training=False, y_pred=output)
         loss = total / n_rows
-        if not math.isfinite(loss):
-            raise DivergenceError(self._divergence_message(f"validation loss became {loss}"))
+        check_finite_loss(net, self.epoch, "validation", loss)
         self._record_loss("valid_loss", loss)
         score = net._rows_score(torch.cat(outputs), self._valid.rows)
         net.history_.record(net._score_name, score)
@@ -415,11 +443,7 @@ class TrainingRun(StackMember):
     @torch.no_grad()
     def _check_sound(self) -> None:
         """Raise if the weights, or what the network makes of some rows, are not finite."""
-        # A finite sum has no NaN and no infinity in it; only a doubtful one is looked into.
-        if not math.isfinite(sum(p.sum().item() for p in self._parameters)) and not all(
-            bool(torch.isfinite(p).all()) for p in self._parameters
-        ):
-            raise DivergenceError(self._divergence_message("weights became NaN or infinite"))
+        check_finite_weights(self.net, self.epoch, self._parameters)
         last = self.epoch + 1 >= self.settings.n_epochs
         if self.settings.on_divergence == "warn" or last:
             # The last step of an epoch may have spoilt what the loss before it had not shown.
@@ -427,25 +451,14 @@ class TrainingRun(StackMember):
             n_rows = min(64, self.settings.batch_size)
             output = self.net.module_(self._loader.rows.part(0, n_rows).X.clone())
             if not bool(torch.isfinite(output).all()):
-                raise DivergenceError(self._divergence_message("outputs became NaN or infinite"))
-
-    def _divergence_message(self, what: str) -> str:
-        return (
-            f"The {what} in epoch {self.epoch + 1}, after {self.net.n_steps_} steps with "
-            f"lr={self.net.lr!r} and clip_norm={self.net.clip_norm!r}. Scale the inputs, lower lr "
-            "or set clip_norm (1.0 is a common value)."
-        )
+                raise divergence_error(self.net, self.epoch, "outputs became NaN or infinite")
 
     def _diverged(self, error: DivergenceError) -> None:
         self.done = True
         if self.settings.on_divergence == "raise" or self._kept is None:
             self._spoilt = True
             raise error
-        warnings.warn(
-            f"{error} Training stopped; the weights of epoch {self._kept.epoch} are kept.",
-            DivergenceWarning,
-            stacklevel=2,
-        )
+        warn_of_divergence(error, self._kept)
 
 
 def switch_mode(module: torch.nn.Module, training: bool) -> None:

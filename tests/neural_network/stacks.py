@@ -3,9 +3,23 @@
 import copy
 
 import torch
+from sklearn.base import clone
+from skorch.callbacks import Callback
 
 from sklearn_trainkit.neural_network._stack_module import ModuleBlock
 from sklearn_trainkit.neural_network._stacked_layers import stacked_layer
+
+
+class WatchesSteps(Callback):
+    """Might do anything between the steps, so that autograd trains the network."""
+
+    def on_grad_computed(self, net, **kwargs):
+        pass
+
+
+def with_autograd(net):
+    """Return an unfitted copy of a network that autograd will train: the reference."""
+    return clone(net).set_params(callbacks=[*(net.callbacks or []), WatchesSteps()])
 
 
 def make_modules(make, n_modules=3):

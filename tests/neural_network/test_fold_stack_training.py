@@ -31,6 +31,7 @@ from sklearn_trainkit.neural_network._lr_schedules import LR_SCHEDULES
 from sklearn_trainkit.neural_network._normalization import NORMS
 from sklearn_trainkit.neural_network._optimizers import OPTIMIZERS
 from sklearn_trainkit.neural_network._skip_connections import SKIPS
+from tests.neural_network.stacks import with_autograd
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(61, 6))
@@ -45,8 +46,8 @@ def folds_of(n_folds, n_rows=61):
 
 
 def train_both_ways(nets, parts, weighted=False):
-    """Return the nets trained alone, and the same trained as a stack."""
-    alone, stacked = [clone(net) for net in nets], [clone(net) for net in nets]
+    """Return the nets trained alone, by autograd, and the same trained as a stack."""
+    alone, stacked = [with_autograd(net) for net in nets], [clone(net) for net in nets]
     extra = [{"sample_weight": part[2]} if weighted else {} for part in parts]
     for net, part, kwargs in zip(alone, parts, extra, strict=True):
         net.fit(*part[:2], **kwargs)

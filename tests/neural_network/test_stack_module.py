@@ -1,6 +1,7 @@
 """A block of parameters, of which each module keeps a view."""
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -44,10 +45,14 @@ def test_a_part_of_the_networks_leaves_the_others_gradients_alone():
     network = StackedNetwork(block, [CrossEntropy()] * 3, 1, 3)
     X, y = torch.randn(2, 5, 3, dtype=torch.float64), torch.zeros(2, 5, dtype=torch.long)
     with torch.no_grad():
-        losses = network.leave_gradients(X, y, None)
+        losses, outputs = network.leave_gradients(X, y, None)
     assert losses.shape == (2,)
+    assert outputs.shape == (2, 5, 2)
     assert (block.gradients[0] == 7.0).all()
-    assert not (block.gradients[1:] == 7.0).any()
+    starts = sorted(start for start, _, _ in block.columns.values())
+    assert starts == [0, 16, 32, 48, 64, 80]  # each on a cache line
+    for row, (start, stop, _) in itertools.product((1, 2), block.columns.values()):
+        assert not (block.gradients[row, start:stop] == 7.0).any()
 
 
 def frozen():

@@ -19,14 +19,17 @@ def test_each_network_is_clipped_by_itself(norms, values, ratios):
     norms, values, ratios = (limits or (None,) * 3 for limits in (norms, values, ratios))
     modules = make_modules(lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)))
     block = ModuleBlock(modules)
-    block.gradients.copy_(torch.randn_like(block.gradients))
-    before = block.gradients.clone()
+    gradients = [
+        {name: torch.randn_like(p) for name, p in module.named_parameters()} for module in modules
+    ]
+    block.gradients.copy_(block.laid_out(gradients))
     for clip in make_clipping(block, norms, values, ratios):
         clip()
-    for row, module in enumerate(modules):
+    for row, (module, own) in enumerate(zip(modules, gradients, strict=True)):
         for name, parameter in module.named_parameters():
-            start, stop, shape = block.columns[name]
-            parameter.grad = before[row, start:stop].view(shape).clone()
+            parameter.grad = own[name]
         clip_gradients_(list(module.parameters()), norms[row], values[row], ratios[row])
-        expected = torch.cat([parameter.grad.reshape(-1) for parameter in module.parameters()])
-        torch.testing.assert_close(block.gradients[row], expected, rtol=0, atol=1e-14)
+    expected = block.laid_out(
+        [{name: p.grad for name, p in module.named_parameters()} for module in modules]
+    )
+    torch.testing.assert_close(block.gradients, expected, rtol=0, atol=1e-14)
