@@ -17,6 +17,7 @@ from sklearn_trainkit.neural_network._input_checks import (
     resolved_batch_size,
     writeable,
 )
+from sklearn_trainkit.neural_network._loop_settings import LoopSettings
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._net_parameters import NET_CONSTRAINTS
 from sklearn_trainkit.neural_network._skorch_face import SkorchFace
@@ -28,7 +29,7 @@ from sklearn_trainkit.neural_network._source_rows import (
     shared_tensor,
 )
 from sklearn_trainkit.neural_network._tensor_loader import Rows, TensorRows, batch_bounds
-from sklearn_trainkit.neural_network._training_loop import LoopSettings, TrainingRun
+from sklearn_trainkit.neural_network._training_loop import TrainingRun
 from sklearn_trainkit.neural_network._validation_split import validation_split
 from sklearn_trainkit.utils._random_streams import StreamSeeds, stream_seeds
 from sklearn_trainkit.utils._sklearn_private import fit_context

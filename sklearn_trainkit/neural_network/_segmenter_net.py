@@ -79,7 +79,7 @@ class SegmenterNet(ClassifierNet):
         -------
         masks : ndarray of shape (n_samples, height, width)
         """
-        codes = torch.cat([self._codes(part) for part in self.forward_iter(X)]).numpy()
+        codes = self._output(X, self._codes).numpy()
         return codes if isinstance(X, RowsDataset) else self._coding.labels(codes)
 
     def predict_proba(self, X: Any) -> np.ndarray:

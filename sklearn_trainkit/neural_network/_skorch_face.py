@@ -273,14 +273,19 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         """Return the module's output for some samples to predict."""
         return self.module_(samples)
 
-    def _output(self, X: Any) -> torch.Tensor:
-        """Return the module's output for all rows of ``X``, on the CPU."""
+    def _output(
+        self, X: Any, convert: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Return the module's output for all rows of ``X``, or what ``convert`` makes of it."""
         self.check_is_fitted()
         rows = self._input_rows(X)
         output: torch.Tensor | None = None
         start = 0
         # Parts kept until the end would lie between freed activations and spread the heap.
+        # forward_iter may be skorch's, with the outputs that a callback has collected.
         for part in self.forward_iter(RowsDataset(rows)):
+            if convert is not None:
+                part = convert(part)
             if len(part) == rows.n_rows:
                 return part
             if output is None:

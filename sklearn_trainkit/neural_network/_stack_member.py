@@ -10,6 +10,7 @@ import torch
 from sklearn_trainkit.exceptions import DivergenceError
 from sklearn_trainkit.neural_network._callback_hooks import BATCH_HOOKS, is_onlooker
 from sklearn_trainkit.neural_network._divergence import divergence_error
+from sklearn_trainkit.neural_network._loop_settings import LoopSettings
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._stacked_optimizers import has_step_hooks
 from sklearn_trainkit.neural_network._tensor_loader import TensorLoader
@@ -27,7 +28,7 @@ class StackMember(ABC):
 
     net: Any
     epoch: int
-    settings: Any
+    settings: LoopSettings
     _augment: Any
     _base_lrs: list[float]
     _first_step: int

@@ -13,6 +13,7 @@ from sklearn_trainkit.neural_network._losses import (
     BinaryCrossEntropy,
     CrossEntropy,
     RegressionLoss,
+    class_log_softmax,
 )
 from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
 
@@ -70,10 +71,10 @@ class StackedCrossEntropy(StackedLoss):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         smoothing = self._smoothing
         n_networks, n_rows, n_classes = output.shape
-        index = target.unsqueeze(2)
-        logs = torch.log_softmax(output, 2)
-        hits = logs.gather(2, index).squeeze(2)
-        sums = logs.sum(2) if smoothing.any else None
+        index = target.unsqueeze(1)
+        logs = class_log_softmax(output)
+        hits = logs.gather(1, index).squeeze(1)
+        sums = logs.sum(1) if smoothing.any else None
         if weight is not None:
             hits = hits * weight
             sums = None if sums is None else sums * weight
@@ -83,8 +84,8 @@ class StackedCrossEntropy(StackedLoss):
         gradient = logs.exp_()
         if smoothing.any:
             gradient.sub_(smoothing.per_entry / n_classes)
-        gradient.scatter_add_(2, index, smoothing.on_label.expand(n_networks, n_rows, 1))
-        return losses, _mean_gradient(gradient, weight)
+        gradient.scatter_add_(1, index, smoothing.on_label.expand(n_networks, 1, n_rows))
+        return losses, _mean_gradient(gradient.transpose(1, 2), weight)
 
 
 class StackedBinaryCrossEntropy(StackedLoss):

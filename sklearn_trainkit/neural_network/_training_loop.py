@@ -10,14 +10,13 @@ import math
 import time
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from sklearn_trainkit.exceptions import DivergenceError
 from sklearn_trainkit.neural_network._callback_hooks import (
     BATCH_HOOKS,
-    has_sklearn_callbacks,
     overridden_hooks,
     refuse_conflicts,
 )
@@ -33,7 +32,9 @@ from sklearn_trainkit.neural_network._divergence import (
     warn_of_divergence,
 )
 from sklearn_trainkit.neural_network._dropout import set_dropout_generator
+from sklearn_trainkit.neural_network._fit_tasks import FitTasks
 from sklearn_trainkit.neural_network._kept_weights import KeptWeights
+from sklearn_trainkit.neural_network._loop_settings import LoopSettings
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._stack_member import StackMember
@@ -51,29 +52,7 @@ from sklearn_trainkit.neural_network._training_step import (
     goes_without_graph,
 )
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
-from sklearn_trainkit.utils._sklearn_private import callback_management_context
 from sklearn_trainkit.utils._threads import torch_threads
-
-
-class LoopSettings(NamedTuple):
-    """What the loop needs to know of an estimator's parameters, resolved."""
-
-    n_epochs: int
-    batch_size: int
-    clip_norm: float | None
-    clip_value: float | None
-    clip_adaptive: float | None
-    early_stopping: bool
-    patience: int
-    on_divergence: str
-    n_threads: int | None
-    precision: str
-    compile: bool
-
-    @property
-    def clips(self) -> bool:
-        """Whether gradients are clipped at all."""
-        return any(c is not None for c in (self.clip_norm, self.clip_value, self.clip_adaptive))
 
 
 class TrainingRun(StackMember):
@@ -143,11 +122,10 @@ class TrainingRun(StackMember):
         refuse_conflicts(net, settings.precision, schedule.constant)
         self._hooks = overridden_hooks(net)
         self._watches_batches = any(self._hooks[name] for name in BATCH_HOOKS)
-        self._callback_data = callback_data
         self._first_step = net.n_steps_
-        self._context: Any = None
-        self._sklearn_callbacks = ExitStack()
-        self._begin()
+        set_dropout_generator(net.module_, streams.dropout)
+        self._notify("on_train_begin", X=None, y=None)
+        self._tasks = FitTasks(net, callback_data, settings.n_epochs)
         self._may_go_without_graph = goes_without_graph(self)
 
     def train(self, checkpoint: CheckpointFile | None = None) -> None:
@@ -193,10 +171,7 @@ class TrainingRun(StackMember):
         for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
             group["lr"] = lr
         self._notify("on_train_end", X=None, y=None)
-        if self._context is not None:
-            X, y = self._callback_data
-            self._context.call_on_fit_task_end(estimator=self.net, X=X, y=y)
-        self._sklearn_callbacks.close()
+        self._tasks.end()
         if self._spoilt:  # a network that predicts NaN must not pass for a fitted one
             del self.net.module_
 
@@ -237,23 +212,12 @@ class TrainingRun(StackMember):
             self._step.release()
             self._step = None
 
-    def _begin(self) -> None:
-        set_dropout_generator(self.net.module_, self._streams.dropout)
-        self._notify("on_train_begin", X=None, y=None)
-        if has_sklearn_callbacks(self.net):
-            X, y = self._callback_data
-            self._sklearn_callbacks.enter_context(callback_management_context(self.net))
-            self._context = self.net._init_callback_context(
-                task_name="fit", max_subtasks=self.settings.n_epochs
-            )
-            self._context.call_on_fit_task_begin(estimator=self.net, X=X, y=y)
-
     def begin_epoch(self) -> None:
         """Open the next epoch in the history and tell the callbacks."""
         if self.is_listened_to:
             self.release()
         self._epoch_started = time.perf_counter()
-        self._task = self._begin_task()
+        self._tasks.begin_epoch()
         self.net.history_.new_epoch()
         self.net.history_.record("epoch", len(self.net.history_))
         self._notify("on_epoch_begin", **self._listeners_data())
@@ -292,13 +256,13 @@ class TrainingRun(StackMember):
             self._notify("on_epoch_end", **self._listeners_data())
         except KeyboardInterrupt:  # how skorch's own EarlyStopping asks to stop
             self.done = True
-        self._end_task(self._task)
+        self.done |= self._tasks.end_epoch()
         self.done |= self.epoch >= self.settings.n_epochs
 
     def abandon_epoch(self, error: DivergenceError) -> None:
         """Stop in the middle of an epoch: raise, or warn and keep the last sound weights."""
         self._diverged(error)
-        self._end_task(self._task)
+        self._tasks.end_epoch()
 
     def _train_pass(self) -> float:
         net = self.net
@@ -421,24 +385,6 @@ class TrainingRun(StackMember):
             return {}
         valid = None if self._valid is None else RowsDataset(self._valid.rows)
         return {"dataset_train": RowsDataset(self._loader.rows), "dataset_valid": valid}
-
-    def _begin_task(self) -> Any:
-        if self._context is None:
-            return None
-        task = self._context.subcontext(task_name="epoch")
-        task.call_on_fit_task_begin(estimator=self.net)
-        return task
-
-    def _end_task(self, task: Any) -> None:
-        if task is None:
-            return
-        X, y = self._callback_data
-        self.done |= task.call_on_fit_task_end(
-            estimator=self.net,
-            X=X,
-            y=y,
-            reconstruction_attributes=self.net._snapshot_attributes,
-        )
 
     @torch.no_grad()
     def _check_sound(self) -> None:

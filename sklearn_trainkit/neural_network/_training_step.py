@@ -13,6 +13,7 @@ import torch
 
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.neural_network._callback_hooks import want_a_graph
+from sklearn_trainkit.neural_network._loop_settings import LoopSettings
 from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._stack_module import (
     ModuleBlock,
@@ -66,7 +67,7 @@ class GraphStep:
         self,
         net: Any,
         parameters: Sequence[torch.nn.Parameter],
-        settings: Any,
+        settings: LoopSettings,
         precision: MixedPrecision,
     ) -> None:
         self._net = net

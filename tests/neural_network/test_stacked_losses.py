@@ -18,6 +18,7 @@ CODES = torch.randint(0, 4, (3, 5), generator=GENERATOR)
 INDICATORS = torch.randint(0, 2, (3, 5, 4), generator=GENERATOR).float()
 NUMBERS = torch.randn(3, 5, 4, dtype=torch.float64, generator=GENERATOR)
 WEIGHT = torch.rand(3, 5, dtype=torch.float64, generator=GENERATOR)
+MANY = torch.randn(3, 5, 20, dtype=torch.float64, generator=GENERATOR)
 CASES = {
     "classes": ([CrossEntropy()] * 3, CODES),
     "smoothed classes": ([CrossEntropy(0.1)] * 3, CODES),
@@ -33,10 +34,19 @@ CASES = {
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["equal", "weighted"])
 @pytest.mark.parametrize("name", CASES)
 def test_losses_and_gradients_are_those_of_each_criterion(name, weight):
-    criteria, target = CASES[name]
-    losses, gradient = stacked_loss(criteria, OUTPUT)(OUTPUT, target, weight)
+    check_against_criteria(*CASES[name], OUTPUT, weight)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["equal", "weighted"])
+def test_many_classes_are_no_different(weight):
+    criteria = [CrossEntropy(0.1), CrossEntropy(), CrossEntropy(0.3)]
+    check_against_criteria(criteria, 4 * CODES + CODES, MANY, weight)
+
+
+def check_against_criteria(criteria, target, outputs, weight):
+    losses, gradient = stacked_loss(criteria, outputs)(outputs, target, weight)
     for row, criterion in enumerate(criteria):
-        own = OUTPUT[row].clone().requires_grad_()
+        own = outputs[row].clone().requires_grad_()
         loss = criterion(own, target[row], None if weight is None else weight[row])
         loss.backward()
         torch.testing.assert_close(losses[row], loss.detach(), rtol=0, atol=1e-14)
