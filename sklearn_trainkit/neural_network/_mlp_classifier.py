@@ -13,7 +13,7 @@ from sklearn_trainkit.neural_network._parameter_docs import (
 from sklearn_trainkit.neural_network._target_kinds import ClassifierNet
 
 
-@with_shared_parameters()
+@with_shared_parameters(weight_decay='"auto"')
 class MLPNetClassifier(MLPParameters, ClassifierNet):
     """Dense network for classification, trained with cross-entropy.
 
@@ -84,7 +84,7 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
         optimizer: Any = "adamw",
         optimizer_params: dict | None = None,
         lr: float = 0.003,
-        weight_decay: float = 0.0,
+        weight_decay: float | str = "auto",
         lr_schedule: Any = "one_cycle",
         lr_schedule_params: dict | None = None,
         batch_size: int | str = "auto",

@@ -13,7 +13,7 @@ from sklearn_trainkit.neural_network._parameter_docs import (
 from sklearn_trainkit.neural_network._target_kinds import RegressorNet
 
 
-@with_shared_parameters(score="valid_r2", stratified="")
+@with_shared_parameters(score="valid_r2", stratified="", weight_decay='"auto"')
 class MLPNetRegressor(MLPParameters, RegressorNet):
     """Dense network for regression with one target or several.
 
@@ -86,7 +86,7 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
         optimizer: Any = "adamw",
         optimizer_params: dict | None = None,
         lr: float = 0.003,
-        weight_decay: float = 0.0,
+        weight_decay: float | str = "auto",
         lr_schedule: Any = "one_cycle",
         lr_schedule_params: dict | None = None,
         batch_size: int | str = "auto",

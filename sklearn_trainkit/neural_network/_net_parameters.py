@@ -16,7 +16,7 @@ NET_CONSTRAINTS: dict = {
     "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
     "optimizer_params": [dict, None],
     "lr": [Interval(Real, 0, None, closed="neither")],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "weight_decay": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
     "lr_schedule": [StrOptions(set(LR_SCHEDULES)), callable],
     "lr_schedule_params": [dict, None],
     "batch_size": [
@@ -51,7 +51,7 @@ class NetParameters:
     optimizer: Any
     optimizer_params: dict | None
     lr: float
-    weight_decay: float
+    weight_decay: float | str
     lr_schedule: Any
     lr_schedule_params: dict | None
     batch_size: Any

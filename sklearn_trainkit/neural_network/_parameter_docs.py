@@ -47,10 +47,10 @@ optimizer_params : dict or None, default=None
     Further arguments of the optimizer, such as ``{{"momentum": 0.9}}``.
 lr : float, default={lr}
     Learning rate, the highest that the schedule reaches.
-weight_decay : float, default={weight_decay}
+weight_decay : float or "auto", default={weight_decay}
     Decoupled from the gradient by "adamw" (Loshchilov and Hutter, ICLR 2019), where a step
     shrinks the weights by ``lr * weight_decay``; an addition to the gradient elsewhere, where
-    much smaller values are usual.
+    much smaller values are usual. "auto" is 0.3 for "adamw" and 0 for all others.
 lr_schedule : str or callable, default="one_cycle"
     "constant", "cosine", "exponential", "linear", "one_cycle", "plateau", "step", or
     ``f(progress) -> factor`` with progress in [0, 1]. Its length is that of the fit;

@@ -23,7 +23,7 @@ from sklearn_trainkit.neural_network._input_checks import (
 )
 from sklearn_trainkit.neural_network._input_standardization import InputStandardization
 from sklearn_trainkit.neural_network._net_parameters import NetParameters
-from sklearn_trainkit.neural_network._optimizers import make_optimizer
+from sklearn_trainkit.neural_network._optimizers import make_optimizer, resolved_weight_decay
 from sklearn_trainkit.neural_network._source_rows import (
     DatasetSource,
     SourceRows,
@@ -154,7 +154,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
             self.optimizer,
             parameters,
             lr=self.lr,
-            weight_decay=self.weight_decay,
+            weight_decay=resolved_weight_decay(self.weight_decay, self.optimizer),
             params=self.optimizer_params,
         )
         return self

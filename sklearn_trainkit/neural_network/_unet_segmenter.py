@@ -148,7 +148,7 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
         optimizer: Any = "adamw",
         optimizer_params: dict | None = None,
         lr: float = 0.003,
-        weight_decay: float = 0.0,
+        weight_decay: float | str = 0.0,
         lr_schedule: Any = "one_cycle",
         lr_schedule_params: dict | None = None,
         batch_size: int | str = "auto",

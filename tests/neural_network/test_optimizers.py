@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sklearn_trainkit.neural_network import MLPNetRegressor
 from sklearn_trainkit.neural_network._optimizers import OPTIMIZERS, make_optimizer
 
 
@@ -37,6 +38,30 @@ def test_class_and_callable():
 def test_unknown_arguments_are_named():
     with pytest.raises(ValueError, match=r"optimizer='adam' does not take \['momentum'\]"):
         make_optimizer("adam", parameters(), lr=0.1, params={"momentum": 0.9})
+
+
+@pytest.mark.parametrize("name", ["lr", "weight_decay"])
+def test_what_the_network_has_a_parameter_for_is_not_given_twice(name):
+    with pytest.raises(ValueError, match=rf"optimizer_params=.*names \['{name}'\].*set {name}"):
+        make_optimizer("adam", parameters(), lr=0.1, params={name: 0.2})
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, 0.3),
+        ({"optimizer": torch.optim.AdamW}, 0.3),
+        ({"optimizer": "adam"}, 0.0),
+        ({"optimizer": "sgd"}, 0.0),
+        ({"optimizer": "lbfgs"}, None),
+        ({"weight_decay": 0.02}, 0.02),
+        ({"weight_decay": 0.0}, 0.0),
+        ({"optimizer": "sgd", "weight_decay": 0.02}, 0.02),
+    ],
+)
+def test_automatic_weight_decay_is_for_the_optimizer_that_decouples_it(params, expected):
+    net = MLPNetRegressor((3,), max_epochs=1, **params).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+    assert net.optimizer_.param_groups[0].get("weight_decay") == expected
 
 
 def test_no_weight_decay_means_none_for_every_optimizer():
