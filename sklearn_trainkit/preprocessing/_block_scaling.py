@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import isfinite
 from typing import Any, NamedTuple
@@ -41,6 +41,10 @@ _SAFE_DIVISORS = {
 }
 
 
+# For arrays of middle size, finding out about the layout takes a tenth of the time.
+_layout = lru_cache(32)(MemoryLayout)
+
+
 class Step(NamedTuple):
     """One operation with a number, or one number per feature, as its second operand."""
 
@@ -76,6 +80,9 @@ def _is_surely_finite(block: Array) -> bool:
     flat = block.reshape(-1)
     if flat.size <= _SMALL_SIZE:
         return isfinite(np.dot(flat, flat))
+    start = flat[:_BLAS_ELEMENTS]
+    if not isfinite(np.dot(start, start)):
+        return False  # where NaN are common, this saves going through all of it
     n_rows = flat.size // _BLAS_ELEMENTS
     main, rest = flat[: n_rows * _BLAS_ELEMENTS], flat[n_rows * _BLAS_ELEMENTS :]
     squares = np.matmul(
@@ -160,7 +167,7 @@ class _Work:
         """Have the first steps done by a compiled loop, if there is one: as many as possible."""
         loops = compiled_loops(X, if_loaded=True)
         contiguous = X.transpose(memory_order(X)).flags.c_contiguous
-        if loops is not None and X.dtype == self.dtype and contiguous:
+        if loops is not None and X.dtype == self.dtype and contiguous and X.flags.aligned:
             self.fused, self.steps = fuse_steps(self.steps, loops, self.dtype)
 
     def run_small(self, X: Array, out: Array | None, output_dtype: np.dtype[Any]) -> Array:
@@ -180,14 +187,15 @@ class _Work:
         """Go through all memory of `X` and `out`, in `n_threads` shares."""
         order = memory_order(out)
         source, target = X.transpose(order), out.transpose(order)
-        size = _PIECE_ELEMENTS
+        # A second piece of less than half that size costs more than it saves.
+        size = X.size if X.size < _PIECE_ELEMENTS * 3 // 2 else _PIECE_ELEMENTS
         if self.fused is None:
-            layout = MemoryLayout(X.shape, order, feature_axes, size)
+            layout = _layout(X.shape, order, feature_axes, size)
         else:
             alone = not self.steps and self.finish is None and out.dtype == self.dtype
             self.fused.past_cache = alone and out is not X and out.nbytes >= _PAST_CACHE_BYTES
             piece = _COMPILED_PIECE if alone else size
-            layout = MemoryLayout(X.shape, order, feature_axes, piece, _COMPILED_ROW)
+            layout = _layout(X.shape, order, feature_axes, piece, _COMPILED_ROW)
         if source.flags.c_contiguous and target.flags.c_contiguous:
             share = partial(self.run_flat, layout, source.reshape(-1), target.reshape(-1))
             n_lines = X.size // 16

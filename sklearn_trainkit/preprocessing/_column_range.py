@@ -65,11 +65,11 @@ def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
         block = blocks.view[index]
         if blocks.folded:
             block = np.ascontiguousarray(block)
-        least, most = (np.fmin, np.fmax) if careful else (np.minimum, np.maximum)
-        low, high = blocks.reduce(least, block), blocks.reduce(most, block)
+        low = blocks.reduce(np.fmin if careful else np.minimum, block)
         if not careful and block.dtype.kind == "f" and np.isnan(low).any():
             careful = True
-            low, high = blocks.reduce(np.fmin, block), blocks.reduce(np.fmax, block)
+            low = blocks.reduce(np.fmin, block)
+        high = blocks.reduce(np.fmax if careful else np.maximum, block)
         parts.append((low, high))
     return np.fmin.reduce([part[0] for part in parts]), np.fmax.reduce([part[1] for part in parts])
 

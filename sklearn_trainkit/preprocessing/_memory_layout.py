@@ -84,6 +84,7 @@ class MemoryLayout:
             or run >= _LONG_RUN
             or (run >= _SHORT_RUN and period > min(_LONG_PERIOD, piece_elements))
         )
+        self._is_table = not self._has_runs and len(shape) == 2
         self._unit = run if self._has_runs else period
         n_tiles = 1
         if not self._has_runs:
@@ -92,13 +93,18 @@ class MemoryLayout:
 
     def place(self, per_feature: Array) -> Array:
         """Lay out one value per feature: along a row of a piece, or one for each run."""
+        if self._is_table:
+            return self._tiled(per_feature)
         spread = per_feature.reshape(self._spread_shape).transpose(self._order)
         if self._has_runs:
             lead = (*self._shape[: self._last + 1], *spread.shape[self._last + 1 :])
             return _expanded(spread, lead).reshape(-1, 1)
         lead = (*spread.shape[: self._first], *self._shape[self._first :])
-        tiles = aligned_empty(self._width, per_feature.dtype)
-        tiles.reshape(-1, self._unit)[...] = _expanded(spread, lead).reshape(-1)
+        return self._tiled(_expanded(spread, lead).reshape(-1))
+
+    def _tiled(self, pattern: Array) -> Array:
+        tiles = aligned_empty(self._width, pattern.dtype)
+        tiles.reshape(-1, self._unit)[...] = pattern
         return tiles
 
     def pieces(self, start: int, stop: int) -> Iterator[Piece]:
@@ -179,6 +185,8 @@ def segments(
 
 def aligned_empty_like(X: Array, dtype: np.dtype[Any]) -> Array:
     """Return an empty array in the memory order of `X` that starts on a cache line."""
+    if X.flags.c_contiguous:
+        return aligned_empty(X.size, dtype).reshape(X.shape)
     order = memory_order(X)
     table = aligned_empty(X.size, dtype).reshape([X.shape[axis] for axis in order])
     inverse = sorted(range(X.ndim), key=order.__getitem__)
