@@ -10,8 +10,6 @@ __all__ = ["row_moments", "row_range", "run_moments", "run_range"]
 
 # Long sums in one accumulator lose digits.
 _ROWS_PER_SUM = 512
-# Several extremes side by side can be vectorized.
-_LANES = 128
 
 
 @compile_loop
@@ -92,23 +90,14 @@ def row_range(X: Any, low: Any, high: Any) -> None:
 
 
 @compile_loop
-def run_range(memory: Any, starts: Any, length: int, low: Any, high: Any) -> None:
-    """As `row_range`, per run."""
-    least, most = np.empty(_LANES, dtype=memory.dtype), np.empty(_LANES, dtype=memory.dtype)
-    n_full = length // _LANES
+def run_range(memory: Any, starts: Any, length: int, low: Any, high: Any, width: int = 256) -> None:
+    """As `row_range`, per run, as `run_moments` does it."""
+    least, most = np.empty(width, dtype=memory.dtype), np.empty(width, dtype=memory.dtype)
+    n_full = length // width * width
     for i in range(len(starts)):
         run = memory[starts[i] : starts[i] + length]
         least[:] = low[i]
         most[:] = high[i]
-        for k in range(n_full):
-            for lane in range(_LANES):
-                value = run[k * _LANES + lane]
-                least[lane] = value if value < least[lane] else least[lane]
-                most[lane] = value if value > most[lane] else most[lane]
-        for j in range(n_full * _LANES, length):
-            value = run[j]
-            least[0] = value if value < least[0] else least[0]
-            most[0] = value if value > most[0] else most[0]
-        for lane in range(_LANES):
-            low[i] = min(low[i], least[lane])
-            high[i] = max(high[i], most[lane])
+        row_range(run[:n_full].reshape(-1, width), least, most)
+        row_range(run[n_full:].reshape(-1, 1), least, most)
+        low[i], high[i] = least.min(), most.max()
