@@ -187,8 +187,8 @@ class _Work:
         """Go through all memory of `X` and `out`, in `n_threads` shares."""
         order = memory_order(out)
         source, target = X.transpose(order), out.transpose(order)
-        # A second piece of less than half that size costs more than it saves.
-        size = X.size if X.size < _PIECE_ELEMENTS * 3 // 2 else _PIECE_ELEMENTS
+        # A second piece costs more than it saves.
+        size = X.size if X.size <= 2 * _PIECE_ELEMENTS else _PIECE_ELEMENTS
         if self.fused is None:
             layout = _layout(X.shape, order, feature_axes, size)
         else:

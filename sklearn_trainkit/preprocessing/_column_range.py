@@ -17,6 +17,9 @@ __all__ = ["column_min_max"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+# Numbers side by side whose extremes a compiled loop keeps in the first-level cache.
+_ROW_IN_RUN = 256
+
 
 def column_min_max(
     X: Array, feature_axes: tuple[int, ...], check_finite: bool = True
@@ -87,7 +90,7 @@ def _compiled_min_max(blocks: FeatureBlocks, loops: ModuleType) -> tuple[Array, 
         else:
             memory, starts, length = blocks.runs(block)
             low, high = _empty_range(len(starts), block.dtype)
-            loops.run_range(memory, starts, length, low, high)
+            loops.run_range(memory, starts, length, low, high, _ROW_IN_RUN)
             lows.append(blocks.gather_runs(np.minimum, low, block))
             highs.append(blocks.gather_runs(np.maximum, high, block))
     low, high = np.minimum.reduce(lows), np.maximum.reduce(highs)

@@ -90,8 +90,8 @@ def row_range(X: Any, low: Any, high: Any) -> None:
 
 
 @compile_loop
-def run_range(memory: Any, starts: Any, length: int, low: Any, high: Any, width: int = 256) -> None:
-    """As `row_range`, per run, as `run_moments` does it."""
+def run_range(memory: Any, starts: Any, length: int, low: Any, high: Any, width: int) -> None:
+    """As `row_range`, per run, as rows of `width` numbers (no constant, as in `run_moments`)."""
     least, most = np.empty(width, dtype=memory.dtype), np.empty(width, dtype=memory.dtype)
     n_full = length // width * width
     for i in range(len(starts)):
