@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import isfinite
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from sklearn.utils import assert_all_finite
 
 from sklearn_trainkit.preprocessing._compiled import compiled_loops
 from sklearn_trainkit.preprocessing._feature_blocks import memory_order
+from sklearn_trainkit.preprocessing._fused_steps import FusedSteps, fuse_steps, touch_pages
 from sklearn_trainkit.preprocessing._loop_settings import BlockLoops
 from sklearn_trainkit.preprocessing._memory_layout import (
     MemoryLayout,
@@ -28,7 +29,9 @@ _SMALL_SIZE = 8_192
 # A piece, its source and the placed values stay in a core's second-level cache.
 _PIECE_ELEMENTS = 65_536
 # A compiled loop goes through memory once, so its pieces are only small enough to share out.
-_COMPILED_PIECE, _COMPILED_ROW = 1_048_576, 128
+_COMPILED_PIECE, _COMPILED_ROW = 1_048_576, 1_024
+# Results of this size find no place in a cache anyway.
+_PAST_CACHE_BYTES = 33_554_432
 # BLAS sums up to this many squares in the calling thread.
 _BLAS_ELEMENTS = 4_096
 
@@ -36,6 +39,10 @@ _SAFE_DIVISORS = {
     np.dtype(t): (4 * float(np.finfo(t).tiny), float(np.finfo(t).max) / 4)
     for t in (np.float32, np.float64)
 }
+
+
+# For arrays of middle size, finding out about the layout takes a tenth of the time.
+_layout = lru_cache(32)(MemoryLayout)
 
 
 class Step(NamedTuple):
@@ -73,6 +80,9 @@ def _is_surely_finite(block: Array) -> bool:
     flat = block.reshape(-1)
     if flat.size <= _SMALL_SIZE:
         return isfinite(np.dot(flat, flat))
+    start = flat[:_BLAS_ELEMENTS]
+    if not isfinite(np.dot(start, start)):
+        return False  # where NaN are common, this saves going through all of it
     n_rows = flat.size // _BLAS_ELEMENTS
     main, rest = flat[: n_rows * _BLAS_ELEMENTS], flat[n_rows * _BLAS_ELEMENTS :]
     squares = np.matmul(
@@ -147,26 +157,18 @@ class _Work:
         dtype: np.dtype[Any],
         check_finite: bool,
     ) -> None:
+        self.fused: FusedSteps | None = None
         self.steps = steps
         self.finish = finish
         self.dtype = dtype
         self.check_finite = check_finite
-        # Loops, over rows and over runs, that do the first steps at once, and how many these are.
-        self.fused: tuple[Callable[..., bool], Callable[..., bool]] | None = None
-        self.n_fused = 0
 
     def compile_for(self, X: Array) -> None:
         """Have the first steps done by a compiled loop, if there is one: as many as possible."""
         loops = compiled_loops(X, if_loaded=True)
-        if loops is None or X.dtype != self.dtype:
-            return
-        for count in (3, 2):
-            first = self.steps[:count]
-            if all(isinstance(value, np.ndarray) for _, value in first):
-                self.fused = loops.FUSED.get(tuple(operation for operation, _ in first))
-            if self.fused is not None:
-                self.n_fused = count
-                return
+        contiguous = X.transpose(memory_order(X)).flags.c_contiguous
+        if loops is not None and X.dtype == self.dtype and contiguous and X.flags.aligned:
+            self.fused, self.steps = fuse_steps(self.steps, loops, self.dtype)
 
     def run_small(self, X: Array, out: Array | None, output_dtype: np.dtype[Any]) -> Array:
         """Do all of a small table at once, with values along its last axis."""
@@ -174,7 +176,7 @@ class _Work:
             result = out
         else:
             result = np.empty_like(X, dtype=self.dtype, subok=False)
-        self.compute(X, result, self.steps, X)
+        self.compute(X, result, _Placed([], self.steps), X)
         if out is None:
             return result if self.dtype == output_dtype else result.astype(output_dtype)
         if out is not result:
@@ -185,18 +187,16 @@ class _Work:
         """Go through all memory of `X` and `out`, in `n_threads` shares."""
         order = memory_order(out)
         source, target = X.transpose(order), out.transpose(order)
-        size = _PIECE_ELEMENTS
-        contiguous = source.flags.c_contiguous and target.flags.c_contiguous
-        if not contiguous:
-            self.fused = None
+        # A second piece costs more than it saves.
+        size = X.size if X.size <= 2 * _PIECE_ELEMENTS else _PIECE_ELEMENTS
         if self.fused is None:
-            layout = MemoryLayout(X.shape, order, feature_axes, size)
+            layout = _layout(X.shape, order, feature_axes, size)
         else:
-            alone = len(self.steps) == self.n_fused and self.finish is None
-            alone = alone and out.dtype == self.dtype
+            alone = not self.steps and self.finish is None and out.dtype == self.dtype
+            self.fused.past_cache = alone and out is not X and out.nbytes >= _PAST_CACHE_BYTES
             piece = _COMPILED_PIECE if alone else size
-            layout = MemoryLayout(X.shape, order, feature_axes, piece, _COMPILED_ROW)
-        if contiguous:
+            layout = _layout(X.shape, order, feature_axes, piece, _COMPILED_ROW)
+        if source.flags.c_contiguous and target.flags.c_contiguous:
             share = partial(self.run_flat, layout, source.reshape(-1), target.reshape(-1))
             n_lines = X.size // 16
             cuts = [*(16 * (n_lines * i // n_threads) for i in range(n_threads)), X.size]
@@ -211,11 +211,13 @@ class _Work:
         """Do the memory between two positions, piece by piece."""
         exact = target.dtype == self.dtype
         placed = self._placed(layout)
+        if self.fused is not None and self.fused.past_cache:
+            touch_pages(target[start:stop])
         for begin, end, shape, part in layout.pieces(start, stop):
             block = source[begin:end].reshape(shape)
             into = target[begin:end].reshape(shape)
             result = into if exact else np.empty(shape, dtype=self.dtype)
-            self.compute(block, result, _parts(placed, part), block)
+            self.compute(block, result, placed.part(part), block)
             if not exact:
                 np.copyto(into, result, casting="same_kind")
 
@@ -232,30 +234,24 @@ class _Work:
             flat = result.reshape(-1)
             for begin, end, shape, part in layout.pieces(first, last):
                 piece = flat[begin - first : end - first].reshape(shape)
-                self.compute(piece, piece, _parts(placed, part), block)
+                self.compute(piece, piece, placed.part(part), block)
             if not exact:
                 np.copyto(into, result, casting="same_kind")
 
-    def _placed(self, layout: MemoryLayout) -> list[tuple[np.ufunc, Array | float]]:
-        return [
+    def _placed(self, layout: MemoryLayout) -> "_Placed":
+        steps = [
             (operation, layout.place(value) if isinstance(value, np.ndarray) else value)
             for operation, value in self.steps
         ]
+        return _Placed([] if self.fused is None else self.fused.place(layout), steps)
 
-    def compute(
-        self,
-        source: Array,
-        target: Array,
-        steps: Sequence[tuple[np.ufunc, Array | float]],
-        original: Array,
-    ) -> None:
+    def compute(self, source: Array, target: Array, placed: "_Placed", original: Array) -> None:
         """Write the result for `source` into `target`; `original` is where an infinity stays."""
-        unchecked = self.check_finite
+        unchecked, steps = self.check_finite, placed.steps
         if self.fused is not None:
-            values = [value for _, value in steps[: self.n_fused]]
-            if self._run_fused(source, values, target) and unchecked:
+            if self.fused.run(source, placed.operands, target) and unchecked:
                 _raise_if_infinite(original)
-            source, steps, unchecked = target, steps[self.n_fused :], False
+            source, unchecked = target, False
         if source is not target and (not steps or source.dtype != target.dtype):
             # Converting first is faster than an operation that converts as it goes.
             np.copyto(target, source)
@@ -271,28 +267,28 @@ class _Work:
         if self.finish is not None:
             self.finish(target)
 
-    def _run_fused(self, source: Array, values: Sequence[Any], target: Array) -> bool:
-        """Do several steps at once; return whether the source holds an infinite value."""
-        assert self.fused is not None
-        over_rows, over_runs = self.fused
-        if values[0].ndim == 2:
-            return over_runs(source, *(value[:, 0] for value in values), target)
-        width = len(values[0])
-        return over_rows(source.reshape(-1, width), *values, target.reshape(-1, width))
-
     def _check(self, result: Array, original: Array) -> None:
         # Steps keep what is not finite, so that the result, hot in cache, clears most pieces.
         if not _is_surely_finite(result):
             _raise_if_infinite(original)
 
 
-def _parts(
-    placed: list[tuple[np.ufunc, Array | float]], part: slice
-) -> list[tuple[np.ufunc, Array | float]]:
-    return [
-        (operation, value[part] if isinstance(value, np.ndarray) else value)
-        for operation, value in placed
-    ]
+class _Placed(NamedTuple):
+    """The operands of the fused steps and the other steps, laid out for pieces of memory."""
+
+    operands: Sequence[Array | float]
+    steps: Sequence[tuple[np.ufunc, Array | float]]
+
+    def part(self, part: slice) -> "_Placed":
+        """Return what belongs to a piece."""
+        return _Placed(
+            [_part(value, part) for value in self.operands],
+            [(operation, _part(value, part)) for operation, value in self.steps],
+        )
+
+
+def _part(value: Array | float, part: slice) -> Array | float:
+    return value[part] if isinstance(value, np.ndarray) else value
 
 
 def _share_out(work: Callable[[int, int], None], cuts: list[int]) -> None:

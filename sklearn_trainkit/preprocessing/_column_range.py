@@ -17,6 +17,9 @@ __all__ = ["column_min_max"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+# Numbers side by side whose extremes a compiled loop keeps in the first-level cache.
+_ROW_IN_RUN = 256
+
 
 def column_min_max(
     X: Array, feature_axes: tuple[int, ...], check_finite: bool = True
@@ -65,11 +68,11 @@ def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
         block = blocks.view[index]
         if blocks.folded:
             block = np.ascontiguousarray(block)
-        least, most = (np.fmin, np.fmax) if careful else (np.minimum, np.maximum)
-        low, high = blocks.reduce(least, block), blocks.reduce(most, block)
+        low = blocks.reduce(np.fmin if careful else np.minimum, block)
         if not careful and block.dtype.kind == "f" and np.isnan(low).any():
             careful = True
-            low, high = blocks.reduce(np.fmin, block), blocks.reduce(np.fmax, block)
+            low = blocks.reduce(np.fmin, block)
+        high = blocks.reduce(np.fmax if careful else np.maximum, block)
         parts.append((low, high))
     return np.fmin.reduce([part[0] for part in parts]), np.fmax.reduce([part[1] for part in parts])
 
@@ -87,7 +90,7 @@ def _compiled_min_max(blocks: FeatureBlocks, loops: ModuleType) -> tuple[Array, 
         else:
             memory, starts, length = blocks.runs(block)
             low, high = _empty_range(len(starts), block.dtype)
-            loops.run_range(memory, starts, length, low, high)
+            loops.run_range(memory, starts, length, low, high, _ROW_IN_RUN)
             lows.append(blocks.gather_runs(np.minimum, low, block))
             highs.append(blocks.gather_runs(np.maximum, high, block))
     low, high = np.minimum.reduce(lows), np.maximum.reduce(highs)

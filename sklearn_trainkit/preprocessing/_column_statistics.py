@@ -220,6 +220,8 @@ class ColumnMoments:
             tuple(slice(None) if a in blocks.kept else slice(64) for a in range(block.ndim))
         ]
         lowest = blocks.reduce(np.fmin, np.ascontiguousarray(block)).astype(np.float64)
+        if self.exponent is None and fresh.all() and self._start_near(blocks, block, lowest):
+            return False
         probe = ColumnMoments(len(fresh))
         probe.high = np.where(np.isfinite(lowest), lowest, 0.0)
         probe._rescale_high(self.exponent)
@@ -230,6 +232,16 @@ class ColumnMoments:
         self.high = np.where(fresh, probe.high, self.high)
         self.low = np.where(fresh, 0.0, self.low)
         return careful
+
+    def _start_near(self, blocks: FeatureBlocks, block: Array, lowest: Array) -> bool:
+        """Start all features at the block's mean, unless values are missing or huge."""
+        deviations = np.subtract(block, blocks.spread(lowest), order="C")
+        offset = blocks.reduce(np.add, deviations) * (blocks.n_features / block.size)
+        near = lowest + offset
+        if not np.abs(near).max() < _LARGE:
+            return False
+        self.high = near
+        return True
 
     def _group_sums(
         self, blocks: FeatureBlocks, group: list[Array], careful: bool, check_finite: bool

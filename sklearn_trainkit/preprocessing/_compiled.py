@@ -1,12 +1,13 @@
 """Whether compiled loops do the work for an array: where numba is installed, for large ones."""
 
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-__all__ = ["compiled_loops"]
+__all__ = ["compile_loop", "compiled_loops"]
 
 # numba and its stored loops take about half a second to load: never for a small table.
 _WORTHWHILE_ELEMENTS = 1_048_576
@@ -44,3 +45,18 @@ def _load() -> ModuleType | None:
     except ImportError:
         return None
     return _numba_loops
+
+
+def compile_loop(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """Have numba compile a function, without fast math, and keep what it has compiled.
+
+    It goes by the date of the file that holds the function: what is compiled into a function, as
+    numba's intrinsics are, belongs in the same file.
+    """
+    import numba
+
+    try:
+        compiled: Any = numba.njit(loop, cache=True, nogil=True, error_model="numpy")
+    except RuntimeError:  # there is nowhere to keep it
+        compiled = numba.njit(loop, nogil=True, error_model="numpy")
+    return compiled

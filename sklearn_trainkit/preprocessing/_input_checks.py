@@ -135,11 +135,11 @@ def _features_agree(
         return False
     if not check_features:
         return True
-    named = "feature_names_in_" in estimator.__dict__
     if values is X or not hasattr(X, "columns"):
-        return not named
+        return "feature_names_in_" not in estimator.__dict__
+    # The same columns have the same names, or numbers in place of names, which nobody compares.
     fitted = estimator.__dict__.get("_fitted_columns")
-    return named and fitted is not None and (X.columns.is_(fitted) or X.columns.equals(fitted))
+    return fitted is not None and (X.columns.is_(fitted) or X.columns.equals(fitted))
 
 
 def _store_features(estimator: Any, X: Any, values: Array) -> None:

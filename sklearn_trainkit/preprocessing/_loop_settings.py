@@ -40,5 +40,7 @@ class BlockLoops:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        np.setbufsize(self._size)
         self._errors.__exit__(kind, error, traceback)
+        # From numpy 2 on, the line above has brought back all settings.
+        if np.getbufsize() != self._size:
+            np.setbufsize(self._size)

@@ -15,7 +15,7 @@ import numpy as np
 
 from sklearn_trainkit.preprocessing._feature_blocks import memory_order
 
-__all__ = ["MemoryLayout", "Piece", "aligned_empty_like", "segments"]
+__all__ = ["MemoryLayout", "Piece", "aligned_empty", "aligned_empty_like", "segments"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -84,21 +84,28 @@ class MemoryLayout:
             or run >= _LONG_RUN
             or (run >= _SHORT_RUN and period > min(_LONG_PERIOD, piece_elements))
         )
+        self._is_table = not self._has_runs and len(shape) == 2
         self._unit = run if self._has_runs else period
-        widest = min(row_elements, piece_elements)
-        n_tiles = 1 if self._has_runs else _count_tiles(period, widest)
+        n_tiles = 1
+        if not self._has_runs:
+            n_tiles = _count_tiles(period, min(row_elements, self._piece), min(_TILE, self._piece))
         self._width = n_tiles * self._unit
 
     def place(self, per_feature: Array) -> Array:
         """Lay out one value per feature: along a row of a piece, or one for each run."""
+        if self._is_table:
+            return self._tiled(per_feature)
         spread = per_feature.reshape(self._spread_shape).transpose(self._order)
         if self._has_runs:
             lead = (*self._shape[: self._last + 1], *spread.shape[self._last + 1 :])
             return _expanded(spread, lead).reshape(-1, 1)
         lead = (*spread.shape[: self._first], *self._shape[self._first :])
-        tiles = np.empty((self._width // self._unit, self._unit), dtype=per_feature.dtype)
-        tiles[...] = _expanded(spread, lead).reshape(-1)
-        return tiles.reshape(-1)
+        return self._tiled(_expanded(spread, lead).reshape(-1))
+
+    def _tiled(self, pattern: Array) -> Array:
+        tiles = aligned_empty(self._width, pattern.dtype)
+        tiles.reshape(-1, self._unit)[...] = pattern
+        return tiles
 
     def pieces(self, start: int, stop: int) -> Iterator[Piece]:
         """Yield the pieces of the memory between two positions, in order."""
@@ -142,10 +149,15 @@ class MemoryLayout:
             yield Piece(tail, stop, (stop - tail,), slice(stop - tail))
 
 
-def _count_tiles(period: int, row_elements: int) -> int:
-    """Return how many patterns lie side by side: as many as make rows of whole cache lines."""
+def _count_tiles(period: int, row_elements: int, most_elements: int) -> int:
+    """Return how many patterns lie side by side: as many as make rows of whole cache lines.
+
+    These may need a longer row, up to `most_elements`.
+    """
     n_tiles = max(1, row_elements // max(1, period))
     aligned = _LINE_ELEMENTS // gcd(period, _LINE_ELEMENTS)
+    if n_tiles < aligned and aligned * period <= most_elements:
+        return aligned
     return n_tiles // aligned * aligned or n_tiles
 
 
@@ -172,14 +184,21 @@ def segments(
 
 
 def aligned_empty_like(X: Array, dtype: np.dtype[Any]) -> Array:
-    """Return an empty array in the memory order of `X` that starts on a cache line.
+    """Return an empty array in the memory order of `X` that starts on a cache line."""
+    if X.flags.c_contiguous:
+        return aligned_empty(X.size, dtype).reshape(X.shape)
+    order = memory_order(X)
+    table = aligned_empty(X.size, dtype).reshape([X.shape[axis] for axis in order])
+    inverse = sorted(range(X.ndim), key=order.__getitem__)
+    return table.transpose(inverse)
+
+
+def aligned_empty(size: int, dtype: np.dtype[Any]) -> Array:
+    """Return an empty line of numbers that starts on a cache line.
 
     numpy starts arrays at any multiple of 16 bytes; operations whose vectors straddle two lines
     take a quarter longer.
     """
-    order = memory_order(X)
-    buffer = np.empty(X.size + _CACHE_LINE // dtype.itemsize, dtype=dtype)
+    buffer = np.empty(size + _CACHE_LINE // dtype.itemsize, dtype=dtype)
     skipped = -buffer.__array_interface__["data"][0] % _CACHE_LINE // dtype.itemsize
-    table = buffer[skipped : skipped + X.size].reshape([X.shape[axis] for axis in order])
-    inverse = sorted(range(X.ndim), key=order.__getitem__)
-    return table.transpose(inverse)
+    return buffer[skipped : skipped + size]

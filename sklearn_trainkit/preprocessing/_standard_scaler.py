@@ -25,12 +25,12 @@ from sklearn_trainkit.preprocessing._input_checks import (
     needs_inherited_path,
     take_input,
 )
-from sklearn_trainkit.preprocessing._standard_steps import (
+from sklearn_trainkit.preprocessing._standard_moments import (
     lay_out_as_table,
-    restoring_steps,
-    standardizing_steps,
-    update_in_threads,
+    resume_moments,
+    update_moments,
 )
+from sklearn_trainkit.preprocessing._standard_steps import restoring_steps, standardizing_steps
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
 from sklearn_trainkit.utils._sklearn_private import Interval, fit_context
 
@@ -225,25 +225,13 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         return self
 
     def _updated_moments(self, dense: DenseInput) -> ColumnMoments:
-        moments = self._resumed_moments()
+        moments = resume_moments(self)
         check_finite = not get_config()["assume_finite"]
-        n_threads = self._n_threads(dense.values)
         try:
-            if n_threads == 1:
-                moments.update(dense.values, dense.feature_axes, check_finite)
-            else:
-                update_in_threads(moments, dense, check_finite, n_threads)
+            update_moments(moments, dense, check_finite, self._n_threads(dense.values))
         except InfiniteValueError:
             raise_infinite(dense.values)
         return moments
-
-    def _resumed_moments(self) -> ColumnMoments:
-        if not hasattr(self, "n_samples_seen_"):
-            return ColumnMoments(self.n_features_in_)
-        moments = self.__dict__.get("_moments")
-        if moments is not None and np.array_equal(moments.mean(), self.mean_, equal_nan=True):
-            return deepcopy(moments)
-        return ColumnMoments.from_values(self.n_samples_seen_, self.mean_, self.var_)
 
     def _publish(self, moments: ColumnMoments) -> None:
         count = moments.count
@@ -339,10 +327,8 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _forward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
         steps = self._affine_steps(dtype)
         if self.clip is True:
-            for bound, operation in zip(
-                self._hard_bounds(dtype), (np.maximum, np.minimum), strict=True
-            ):
-                steps.append(Step(operation, bound))
+            low, high = self._hard_bounds(dtype)
+            steps += [Step(np.maximum, low), Step(np.minimum, high)]
         return steps
 
     def _affine_steps(self, dtype: np.dtype[Any]) -> list[Step]:

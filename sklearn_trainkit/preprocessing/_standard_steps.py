@@ -1,15 +1,12 @@
-"""What `StandardScaler` does to a block, and how it shares rows between threads."""
+"""What `StandardScaler` does to a block."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from sklearn_trainkit.preprocessing._block_scaling import Step, divide_step
-from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
-from sklearn_trainkit.preprocessing._input_checks import DenseInput
 
-__all__ = ["lay_out_as_table", "restoring_steps", "standardizing_steps", "update_in_threads"]
+__all__ = ["restoring_steps", "standardizing_steps"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -56,35 +53,3 @@ def _low_mean(mean: Array, high: Array, scale: Array | None) -> Array | None:
     low = mean - high
     shows = np.abs(low) > 1e-6 * (1.0 if scale is None else scale)
     return low.astype(high.dtype) if shows.any() else None
-
-
-def lay_out_as_table(dense: DenseInput, y: Any, sample_weight: Any) -> tuple[Array, Any, Any]:
-    """Lay the features of an n-d array side by side, and repeat the weights to match."""
-    values = dense.values
-    if values.ndim == 2:
-        return values, y, sample_weight
-    others = [axis for axis in range(values.ndim) if axis not in dense.feature_axes]
-    ordered = values.transpose([*others, *dense.feature_axes])
-    n_features = int(np.prod([values.shape[axis] for axis in dense.feature_axes]))
-    table = ordered.reshape(-1, n_features)
-    if np.ndim(sample_weight) == 1 and len(sample_weight) == len(values):
-        sample_weight = np.repeat(np.asarray(sample_weight), len(table) // len(values))
-    return table, y, sample_weight
-
-
-def update_in_threads(
-    moments: ColumnMoments, dense: DenseInput, check_finite: bool, n_threads: int
-) -> None:
-    """Add the rows of `dense` to `moments`, a share of them in each thread."""
-    values = dense.values
-    bounds = np.linspace(0, len(values), n_threads + 1).astype(int)
-    parts = [ColumnMoments(len(moments.count)) for _ in range(n_threads)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        tasks = [
-            pool.submit(part.update, values[start:stop], dense.feature_axes, check_finite)
-            for part, start, stop in zip(parts, bounds[:-1], bounds[1:], strict=True)
-        ]
-        for task in tasks:
-            task.result()
-    for part in parts:
-        moments.merge(part)

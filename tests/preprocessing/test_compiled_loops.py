@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler, _compiled
+from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler, _block_scaling, _compiled
 from tests.preprocessing.conftest import without_numba
 
 LAYOUTS = {
@@ -15,7 +15,12 @@ LAYOUTS = {
     "every second row": lambda X: np.repeat(X, 2, axis=0)[::2],
     "read-only": lambda X: _frozen(X),
 }
-SCALERS = [StandardScaler(), MinMaxScaler(), MinMaxScaler((-1, 1), clip=True)]
+SCALERS = [
+    StandardScaler(),
+    MinMaxScaler(),
+    MinMaxScaler((-1, 1)),
+    MinMaxScaler((-1, 1), clip=True),
+]
 
 
 def _frozen(X):
@@ -50,6 +55,19 @@ def loops_for_all(monkeypatch):
     monkeypatch.setattr(_compiled, "_WORTHWHILE_ELEMENTS", 1)
 
 
+@pytest.fixture(params=[False, True], ids=["through cache", "past cache"])
+def past_cache(request, monkeypatch):
+    if request.param:
+        monkeypatch.setattr(_block_scaling, "_PAST_CACHE_BYTES", 1)
+
+
+def assert_same_bits(found, expected):
+    np.testing.assert_array_equal(found, expected)
+    known = expected == expected
+    np.testing.assert_array_equal(np.signbit(found[known]), np.signbit(expected[known]))
+
+
+@pytest.mark.usefixtures("past_cache")
 @pytest.mark.parametrize("scaler", SCALERS, ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("missing", [False, True])
@@ -58,7 +76,23 @@ def test_scaling_gives_the_same_bits(numpy_only, scaler, layout, missing, dtype)
     X = LAYOUTS[layout](make_table(dtype, missing))
     fitted = numpy_only(lambda: scaler.fit(X))
     for method in (fitted.transform, fitted.inverse_transform):
-        np.testing.assert_array_equal(method(X), numpy_only(lambda m=method: m(X)))
+        assert_same_bits(method(X), numpy_only(lambda m=method: m(X)))
+
+
+@pytest.mark.usefixtures("past_cache")
+@pytest.mark.parametrize("shape", [(9_001, 1), (700, 50), (300, 129), (90, 500), (7, 5_003)])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_every_part_of_a_cache_line(numpy_only, shape, order, n_jobs, monkeypatch):
+    monkeypatch.setattr("sklearn_trainkit.preprocessing._dense_scaler.BLOCK_ELEMENTS", 1)
+    # float32 far from zero has a mean in two parts; zeros of both signs stay what they are.
+    far = np.asarray(make_table(np.float32, False, shape) + np.float32(1e6), order=order)
+    zeros = np.asarray(np.where(far > np.median(far), 0.0, -0.0), order=order)
+    for X in (far, zeros):
+        for scaler in (StandardScaler(n_jobs=n_jobs), MinMaxScaler((-1, 1), n_jobs=n_jobs)):
+            fitted = numpy_only(lambda s=scaler, X=X: s.fit(X))
+            for method in (fitted.transform, fitted.inverse_transform):
+                assert_same_bits(method(X), numpy_only(lambda m=method, X=X: m(X)))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -80,6 +114,7 @@ def test_statistics_against_long_double(layout, missing, dtype, shape):
     np.testing.assert_array_equal(limits.data_max_, np.nanmax(X, axis=0))
 
 
+@pytest.mark.usefixtures("past_cache")
 @pytest.mark.parametrize("channel_axis", [1, -1, (1, 2, 3)])
 @pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()], ids=str)
 def test_images_per_channel_and_per_pixel(numpy_only, scaler, channel_axis):
@@ -95,18 +130,31 @@ def test_images_per_channel_and_per_pixel(numpy_only, scaler, channel_axis):
     np.testing.assert_array_equal(fitted.transform(X), numpy_only(lambda: fitted.transform(X)))
 
 
+@pytest.mark.usefixtures("past_cache")
 @pytest.mark.parametrize("scaler", SCALERS, ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("missing", [False, True])
-def test_an_infinity_raises_in_fit_and_transform(scaler, layout, missing):
-    X = make_table(np.float32, missing)
-    scaler.fit(X)
-    X[2_999, 5] = -np.inf
-    X = LAYOUTS[layout](X)
-    with pytest.raises(ValueError, match="infinity"):
-        scaler.transform(X)
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinity_raises_in_fit_and_transform(scaler, layout, missing, value):
+    clean = make_table(np.float32, missing)
+    scaler.fit(clean)
+    for row, column in [(0, 0), (1, 20), (2_999, 5), (3_000, 36)]:
+        X = clean.copy()
+        X[row, column] = value
+        X = LAYOUTS[layout](X)
+        with pytest.raises(ValueError, match="infinity"):
+            scaler.transform(X)
     with pytest.raises(ValueError, match="infinity"):
         scaler.fit(X)
+
+
+def test_large_results_are_written_past_the_cache_and_read_by_other_threads():
+    X = make_table(np.float32, False, (180_000, 50))
+    scaler = StandardScaler(n_jobs=2).fit(X)
+    assert X.nbytes >= _block_scaling._PAST_CACHE_BYTES
+    np.testing.assert_allclose(
+        scaler.transform(X), (X - scaler.mean_) / scaler.scale_, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_a_column_without_values_stays_missing():

@@ -169,6 +169,17 @@ def test_frames(X, make):
         np.testing.assert_allclose(result.to_numpy(), expected, atol=1e-12)
 
 
+def test_frames_whose_columns_are_numbered(X):
+    frame = pd.DataFrame(X)
+    scaler = StandardScaler().fit(frame)
+    assert not hasattr(scaler, "feature_names_in_")
+    expected = SklearnStandardScaler().fit_transform(X)
+    for data in (frame, X, pd.DataFrame(X, columns=range(1, 7))):
+        np.testing.assert_allclose(scaler.transform(data), expected, atol=1e-12)
+    with pytest.warns(UserWarning, match="fitted without feature names"):
+        scaler.transform(pd.DataFrame(X, columns=list("abcdef")))
+
+
 def test_frames_of_several_kinds_of_columns_agree_with_sklearn():
     frame = pd.DataFrame(
         {"a": [1, 2, 4], "b": [0.5, np.nan, 2], "c": pd.array([1, None, 3], dtype="Float64")}

@@ -1,0 +1,66 @@
+"""How `StandardScaler` adds rows to its statistics."""
+
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
+from sklearn_trainkit.preprocessing._input_checks import DenseInput
+
+__all__ = ["lay_out_as_table", "resume_moments", "update_moments"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def resume_moments(scaler: Any) -> ColumnMoments:
+    """Return a copy of what `scaler` has seen, with all digits if nobody has changed it since."""
+    if not hasattr(scaler, "n_samples_seen_"):
+        return ColumnMoments(scaler.n_features_in_)
+    moments = scaler.__dict__.get("_moments")
+    if moments is not None and np.array_equal(moments.mean(), scaler.mean_, equal_nan=True):
+        return deepcopy(moments)
+    return ColumnMoments.from_values(scaler.n_samples_seen_, scaler.mean_, scaler.var_)
+
+
+def update_moments(
+    moments: ColumnMoments, dense: DenseInput, check_finite: bool, n_threads: int
+) -> None:
+    """Add the rows of `dense` to `moments`."""
+    if n_threads == 1:
+        moments.update(dense.values, dense.feature_axes, check_finite)
+    else:
+        _update_in_threads(moments, dense, check_finite, n_threads)
+
+
+def _update_in_threads(
+    moments: ColumnMoments, dense: DenseInput, check_finite: bool, n_threads: int
+) -> None:
+    """Add the rows of `dense` to `moments`, a share of them in each thread."""
+    values = dense.values
+    bounds = np.linspace(0, len(values), n_threads + 1).astype(int)
+    parts = [ColumnMoments(len(moments.count)) for _ in range(n_threads)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        tasks = [
+            pool.submit(part.update, values[start:stop], dense.feature_axes, check_finite)
+            for part, start, stop in zip(parts, bounds[:-1], bounds[1:], strict=True)
+        ]
+        for task in tasks:
+            task.result()
+    for part in parts:
+        moments.merge(part)
+
+
+def lay_out_as_table(dense: DenseInput, y: Any, sample_weight: Any) -> tuple[Array, Any, Any]:
+    """Lay the features of an n-d array side by side, and repeat the weights to match."""
+    values = dense.values
+    if values.ndim == 2:
+        return values, y, sample_weight
+    others = [axis for axis in range(values.ndim) if axis not in dense.feature_axes]
+    ordered = values.transpose([*others, *dense.feature_axes])
+    n_features = int(np.prod([values.shape[axis] for axis in dense.feature_axes]))
+    table = ordered.reshape(-1, n_features)
+    if np.ndim(sample_weight) == 1 and len(sample_weight) == len(values):
+        sample_weight = np.repeat(np.asarray(sample_weight), len(table) // len(values))
+    return table, y, sample_weight
