@@ -4,11 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from sklearn.callback import ProgressBar, ScoringMonitor
 from skorch import callbacks as skorch_callbacks
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 
 from sklearn_trainkit.callbacks import EpochScoring as OwnEpochScoring
-from sklearn_trainkit.callbacks import GradientClipping, GradientFlow
+from sklearn_trainkit.callbacks import (
+    GradientClipping,
+    GradientFlow,
+    TrainingLimit,
+    TrainingMeter,
+)
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks, is_part_of_task
 
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
@@ -16,6 +22,10 @@ BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
 _ONLOOKERS = {
     GradientFlow,
     OwnEpochScoring,
+    ProgressBar,
+    ScoringMonitor,
+    TrainingLimit,
+    TrainingMeter,
     skorch_callbacks.BatchScoring,
     skorch_callbacks.EarlyStopping,
     skorch_callbacks.EpochScoring,
@@ -26,8 +36,9 @@ _ONLOOKERS = {
 
 
 def is_onlooker(callback: Any) -> bool:
-    """Tell whether a callback is known to leave a network in training alone."""
-    return type(callback) in _ONLOOKERS
+    """Tell whether a callback, skorch's or scikit-learn's, leaves a network in training alone."""
+    # Whoever loads the best weights keeps copies of them, which must not be views of a block.
+    return type(callback) in _ONLOOKERS and not getattr(callback, "load_best", False)
 
 
 def want_a_graph(net: Any) -> bool:

@@ -18,7 +18,7 @@ from sklearn_trainkit.neural_network._stack_module import (
 )
 from sklearn_trainkit.neural_network._stack_size import networks_side_by_side, size_reason
 from sklearn_trainkit.neural_network._stacked_clipping import make_clipping
-from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
+from sklearn_trainkit.neural_network._stacked_layers import NotStackableError, has_global_hooks
 from sklearn_trainkit.neural_network._stacked_loader import StackedLoader
 from sklearn_trainkit.neural_network._stacked_optimizers import make_step_groups
 from sklearn_trainkit.neural_network._training_loop import TrainingRun
@@ -46,6 +46,8 @@ def obstacle_to_stacking(runs: Sequence[TrainingRun]) -> str | None:
         return "samples have more than one dimension"
     if len({run.loader.rows.part(0, 1).X.shape[1] for run in runs}) > 1:
         return "the data sets differ in their number of features"
+    if has_global_hooks():
+        return "all modules of the process have hooks"
     if len({run.loader.rows.weight is None for run in runs}) > 1:
         return "some data sets have sample weights and some have not"
     if len({run.settings.n_threads for run in runs}) > 1:
@@ -280,6 +282,8 @@ class _Stack:
                 clip()
             for group in self._groups:
                 group.step(step)
+        for network in self._networks.values():
+            network.forget()
         columns = losses.T.tolist()
         return [column[:n] for column, n in zip(columns, self._loader.n_steps, strict=True)]
 

@@ -14,6 +14,7 @@ from sklearn_trainkit.neural_network._loop_settings import LoopSettings
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._stacked_optimizers import has_step_hooks
 from sklearn_trainkit.neural_network._tensor_loader import TensorLoader
+from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
 
 
 class StackMember(ABC):
@@ -73,7 +74,8 @@ class StackMember(ABC):
     def is_listened_to(self) -> bool:
         """Whether a callback that may change anything is called around epochs."""
         methods = self._hooks["on_epoch_begin"] + self._hooks["on_epoch_end"]
-        return not all(is_onlooker(method.__self__) for method in methods)
+        callbacks = [*(method.__self__ for method in methods), *get_callbacks(self.net)]
+        return not all(is_onlooker(callback) for callback in callbacks)
 
     @property
     def loader(self) -> TensorLoader:

@@ -31,6 +31,9 @@ class ModuleBlock:
     Parameters
     ----------
     modules : sequence of m Modules
+    keep_storage : bool, default=False
+        Whether the modules get the storage that they have now back, not new storage: what others
+        have made of it, an alias say, stays true.
 
     Attributes
     ----------
@@ -45,8 +48,10 @@ class ModuleBlock:
         If the modules differ in their parameters or some are not trained.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
+    def __init__(self, modules: Sequence[nn.Module], keep_storage: bool = False) -> None:
         self.modules = list(modules)
+        for module in modules:
+            _check_mode(module)
         self._parameters = [dict(module.named_parameters()) for module in modules]
         self._check_parameters()
         self.columns: dict[str, tuple[int, int, torch.Size]] = {}
@@ -57,6 +62,10 @@ class ModuleBlock:
             self.columns[name] = start, stop, parameter.shape
         self.values = self.laid_out(self._parameters)
         self.gradients = torch.zeros_like(self.values)
+        self._storage: dict[tuple[int, str], torch.Tensor] = {}
+        if keep_storage:
+            for row, own in enumerate(self._parameters):
+                self._storage |= {(row, name): p.data for name, p in own.items()}
         self._buffers = self._stacked_buffers()
         self._paths = {
             id(layer): f"{path}." if path else ""
@@ -92,11 +101,13 @@ class ModuleBlock:
         """Return the rows from ``first`` to before ``last`` as a block that layers can use."""
         return BlockPart(self, first, last)
 
+    @torch.no_grad()
     def detach(self) -> None:
         """Give each module storage of its own again, with the values it has now."""
-        for module, own in zip(self.modules, self._parameters, strict=True):
-            for parameter in own.values():
-                parameter.data = parameter.data.clone()
+        for row, (module, own) in enumerate(zip(self.modules, self._parameters, strict=True)):
+            for name, parameter in own.items():
+                home = self._storage.get((row, name))
+                parameter.data = parameter.data.clone() if home is None else home.copy_(parameter)
                 parameter.grad = None
             for name in self._buffers:
                 layer, _, key = name.rpartition(".")
@@ -204,10 +215,20 @@ class StackedNetwork:
         self._network.backward(gradient, needs_input=False)
         return losses, outputs
 
+    def forget(self) -> None:
+        """Drop what the last batch has left behind."""
+        self._network.forget()
+
 
 def _has_hooks(parameter: nn.Parameter) -> bool:
     names = ("_backward_hooks", "_post_accumulate_grad_hooks")
     return any(getattr(parameter, name, None) for name in names)
+
+
+def _check_mode(module: nn.Module) -> None:
+    """Raise if layers are in different modes: stacked layers are all in train mode."""
+    if any(layer.training != module.training for layer in module.modules()):
+        raise NotStackableError("a layer is in another mode than the network")
 
 
 def check_unshared(module: nn.Module) -> None:

@@ -53,6 +53,8 @@ _FUNCTIONS: dict[type[nn.Module], Callable[[Any, torch.Tensor], torch.Tensor]] =
 class StackedActivation(StackedLayer):
     """An elementwise function whose derivative torch has as a kernel."""
 
+    kept = ("_x", "_y")
+
     def __init__(self, layers: Sequence[nn.Module], tensors: MemberTensors) -> None:
         check_alike(layers)
         self._layer = layers[0]
@@ -70,6 +72,8 @@ class StackedActivation(StackedLayer):
 
 class StackedElementwise(StackedLayer):
     """Any other elementwise function without parameters; autograd gives its derivative."""
+
+    kept = ("_x", "_y")
 
     def __init__(self, layers: Sequence[nn.Module], tensors: MemberTensors) -> None:
         check_alike(layers)

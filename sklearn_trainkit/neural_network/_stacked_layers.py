@@ -10,10 +10,11 @@ their tensors are, and returns a :class:`StackedLayer`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import nn
+from torch.nn.modules import module as torch_module
 
 from sklearn_trainkit.neural_network._dropout import SeededDropout, scaled_masks
 from sklearn_trainkit.neural_network._mlp_module import DenseLayer, MLPModule
@@ -40,7 +41,15 @@ class MemberTensors(Protocol):
 
 
 class StackedLayer(ABC):
-    """The same layer of m networks."""
+    """The same layer of m networks.
+
+    Attributes
+    ----------
+    kept : tuple of str
+        Attributes that the forward pass leaves for the backward pass.
+    """
+
+    kept: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -49,6 +58,15 @@ class StackedLayer(ABC):
     @abstractmethod
     def backward(self, gradient: torch.Tensor, needs_input: bool) -> torch.Tensor | None:
         """Write the gradients of the parameters; return that of the input where it is needed."""
+
+    def forget(self) -> None:
+        """Drop what the last batch has left behind."""
+        for name in self.kept:
+            vars(self).pop(name, None)
+        for value in vars(self).values():
+            for each in value if isinstance(value, list) else [value]:
+                if hasattr(each, "forget"):
+                    each.forget()
 
 
 Stacker = Callable[[Sequence[Any], MemberTensors], StackedLayer]
@@ -79,7 +97,7 @@ def stacked_layer(layers: Sequence[nn.Module], tensors: MemberTensors) -> Stacke
         raise NotStackableError(f"the networks differ in a layer: {', '.join(names)}")
     if kind not in STACKERS:
         raise NotStackableError(f"layers of type {kind.__name__} cannot be stacked")
-    if any(_has_hooks(layer) for layer in layers):
+    if any(has_hooks(layer) for layer in layers):
         raise NotStackableError(f"a layer of type {kind.__name__} has hooks")
     return STACKERS[kind](layers, tensors)
 
@@ -91,14 +109,24 @@ def check_alike(layers: Sequence[nn.Module]) -> None:
         raise NotStackableError(f"the networks differ in a layer: {', '.join(shown)}")
 
 
-def _has_hooks(layer: nn.Module) -> bool:
-    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(layer, name) for name in names)
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def has_hooks(layer: nn.Module) -> bool:
+    """Tell whether somebody hears of what passes through a layer, or has changed what it does."""
+    return "forward" in vars(layer) or any(getattr(layer, name) for name in _HOOKS)
+
+
+def has_global_hooks() -> bool:
+    """Tell whether somebody hears of what passes through all modules of the process."""
+    return any(getattr(torch_module, f"_global{name}", None) for name in _HOOKS)
 
 
 @stacks(nn.Linear)
 class StackedLinear(StackedLayer):
     """Batched matrix products, which is where stacking gains."""
+
+    kept = ("_x",)
 
     def __init__(self, layers: Sequence[nn.Linear], tensors: MemberTensors) -> None:
         self._weight, self._weight_gradient = tensors.parameter(layers, "weight")
@@ -138,6 +166,8 @@ class StackedIdentity(StackedLayer):
 @stacks(SeededDropout)
 class StackedDropout(StackedLayer):
     """Masks drawn network by network, each from its own generator, and applied at once."""
+
+    kept = ("_masks",)
 
     def __init__(self, layers: Sequence[SeededDropout], tensors: MemberTensors) -> None:
         self._layers = layers

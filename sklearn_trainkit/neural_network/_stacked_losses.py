@@ -15,7 +15,7 @@ from sklearn_trainkit.neural_network._losses import (
     RegressionLoss,
     class_log_softmax,
 )
-from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
+from sklearn_trainkit.neural_network._stacked_layers import NotStackableError, has_hooks
 
 
 class StackedLoss(ABC):
@@ -170,6 +170,6 @@ def stacked_loss(criteria: Sequence[nn.Module], like: torch.Tensor) -> StackedLo
     if len(kinds) > 1:
         raise NotStackableError(f"the networks differ in their loss: {', '.join(names)}")
     kind = next(iter(kinds))
-    if kind not in _LOSSES:
+    if kind not in _LOSSES or any(has_hooks(criterion) for criterion in criteria):
         raise NotStackableError(f"the loss {names[0]} cannot be stacked")
     return _LOSSES[kind](criteria, like)

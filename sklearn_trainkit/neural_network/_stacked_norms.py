@@ -22,6 +22,8 @@ _aten = torch.ops.aten
 class StackedBatchNorm(StackedLayer):
     """m networks of C features are one network of m * C: (m, N, C) becomes (N, m * C)."""
 
+    kept = ("_x", "_batch_mean", "_batch_invstd")
+
     def __init__(self, layers: Sequence[nn.BatchNorm1d], tensors: MemberTensors) -> None:
         check_alike(layers)
         first = layers[0]
@@ -89,6 +91,9 @@ class _ScaleAndShift:
             return x * self._weight
         return torch.addcmul(self._bias, x, self._weight)
 
+    def forget(self) -> None:
+        vars(self).pop("_x", None)
+
     def backward(self, gradient: torch.Tensor) -> torch.Tensor:
         if self._bias is not None:
             torch.sum(gradient, 1, out=self._bias_gradient)
@@ -101,6 +106,8 @@ class _ScaleAndShift:
 @stacks(nn.LayerNorm, nn.GroupNorm, FeatureInstanceNorm)
 class StackedLayerNorm(StackedLayer):
     """Mean 0 and variance 1 over groups of a row's features; layer norm has one group."""
+
+    kept = ("_x", "_row_mean", "_row_rstd")
 
     def __init__(self, layers: Sequence[Any], tensors: MemberTensors) -> None:
         check_alike(layers)
@@ -146,6 +153,8 @@ class StackedLayerNorm(StackedLayer):
 @stacks(nn.RMSNorm)
 class StackedRMSNorm(StackedLayer):
     """Root mean square 1 over a row's features."""
+
+    kept = ("_y", "_scale")
 
     def __init__(self, layers: Sequence[nn.RMSNorm], tensors: MemberTensors) -> None:
         check_alike(layers)

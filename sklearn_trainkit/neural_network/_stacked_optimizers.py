@@ -15,7 +15,7 @@ import torch
 
 from sklearn_trainkit.neural_network._stack_module import ModuleBlock
 
-_ELEMENTWISE = (
+ELEMENTWISE = (
     torch.optim.ASGD,
     torch.optim.Adadelta,
     torch.optim.Adagrad,
@@ -87,7 +87,7 @@ class StepGroup:
         if self._rates is not None:
             for group, lr in zip(self._optimizer.param_groups, self._rates[index], strict=True):
                 group["lr"] = lr
-        self._optimizer.step()
+        self.take_step()
 
     def step_at_own_rates(self) -> None:
         """Take a step at the learning rates that the network's own optimizer has now."""
@@ -96,10 +96,11 @@ class StepGroup:
         )
         for group, own in groups:
             group["lr"] = own["lr"]
-        self._optimizer.step()
+        self.take_step()
 
-    def lend(self) -> None:
-        """Let the networks' own optimizers see the state as it is, and as it becomes."""
+    def take_step(self) -> None:
+        """Take a step at the present rates."""
+        self._optimizer.step()
 
     def release(self) -> None:
         """Hand over to the networks' own optimizers what was learnt on the way."""
@@ -110,9 +111,22 @@ class OwnSteps(StepGroup):
 
     def __init__(self, block: ModuleBlock, run: Any, row: int, n_steps: int) -> None:
         super().__init__(run, run.net.optimizer_, n_steps)
+        self._places = []
         for name, parameter in run.net.module_.named_parameters():
             start, stop, shape = block.columns[name]
-            parameter.grad = block.gradients[row, start:stop].view(shape)
+            places = (rows[row, start:stop].view(shape) for rows in (block.values, block.gradients))
+            self._places.append((parameter, *places))
+
+    def take_step(self) -> None:
+        """Take a step, after which weights and gradients are where they were."""
+        for parameter, _, gradient in self._places:
+            parameter.grad = gradient
+        self._optimizer.step()
+        # An optimizer may put other tensors in their place.
+        for parameter, value, _ in self._places:
+            if parameter.data_ptr() != value.data_ptr():
+                value.copy_(parameter.data)
+                parameter.data = value
 
 
 class SharedSteps(StepGroup):
@@ -129,10 +143,11 @@ class SharedSteps(StepGroup):
         own = runs[0].net.optimizer_
         accepted = inspect.signature(type(own)).parameters
         options = {k: v for k, v in own.param_groups[0].items() if k != "params"}
-        optimizer = type(own)([self._rows], **{k: v for k, v in options.items() if k in accepted})
+        # A schedule may have come to a rate that the constructor refuses.
+        given = {k: v for k, v in options.items() if k in accepted and k != "lr"}
+        optimizer = type(own)([self._rows], **given)
         optimizer.param_groups[0].update(options)
         super().__init__(runs[0], optimizer, n_steps)
-        self._lent: dict[str, Any] = {}
         self._take_state()
 
     def _take_state(self) -> None:
@@ -152,38 +167,32 @@ class SharedSteps(StepGroup):
                 )
             self._optimizer.state[self._rows][name] = value
 
-    def lend(self) -> None:
-        """Let the networks' own optimizers see the state, which the steps change in place."""
-        shared = self._optimizer.state.get(self._rows, {})
-        if any(value is not self._lent.get(key) for key, value in shared.items()):
-            self._hand_out(copied=False)
-            self._lent = dict(shared)
-
     def release(self) -> None:
         """Cut the state up for the networks' own optimizers."""
-        self._hand_out(copied=True)
-
-    def _hand_out(self, copied: bool) -> None:
         shared = self._optimizer.state.get(self._rows, {})
         for row, run in enumerate(self._runs):
             for name, parameter in run.net.module_.named_parameters():
                 start, stop, shape = self._block.columns[name]
                 for key, value in shared.items():
                     if isinstance(value, torch.Tensor):
-                        value = value if value.ndim == 0 else value[row, start:stop].view(shape)
-                        value = value.clone() if copied else value
+                        part = value if value.ndim == 0 else value[row, start:stop].view(shape)
+                        value = part.clone()
                     run.net.optimizer_.state[parameter][key] = value
 
 
 def has_step_hooks(optimizer: torch.optim.Optimizer) -> bool:
-    """Tell whether somebody wants to hear of the steps of this very optimizer."""
-    return bool(optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks)
+    """Tell whether somebody wants to hear of the steps of this very optimizer.
+
+    torch's schedulers, and others, put a ``step`` of their own in its place.
+    """
+    names = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+    return "step" in vars(optimizer) or any(getattr(optimizer, name, None) for name in names)
 
 
 def _common_key(run: Any, block: ModuleBlock, row: int) -> Any:
     """Return what neighbours need in common to step together; None for those that cannot."""
     optimizer = run.net.optimizer_
-    if type(optimizer) not in _ELEMENTWISE or len(optimizer.param_groups) != 1:
+    if type(optimizer) not in ELEMENTWISE or len(optimizer.param_groups) != 1:
         return None
     group = optimizer.param_groups[0]
     parameters = list(run.net.module_.parameters())

@@ -8,7 +8,7 @@ batches.
 
 import math
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -126,7 +126,6 @@ class TrainingRun(StackMember):
         set_dropout_generator(net.module_, streams.dropout)
         self._notify("on_train_begin", X=None, y=None)
         self._tasks = FitTasks(net, callback_data, settings.n_epochs)
-        self._may_go_without_graph = goes_without_graph(self)
 
     def train(self, checkpoint: CheckpointFile | None = None) -> None:
         """Train to the end and finish, going on from ``checkpoint`` if it has been written."""
@@ -136,14 +135,23 @@ class TrainingRun(StackMember):
                 self.load_state_dict(state)
         try:
             while not self.done:
-                wanted = self.advance()
+                wanted = self._train_epoch(begun=False)
                 if checkpoint is not None and (checkpoint.due() or not wanted):
                     checkpoint.write(self.state_dict())
         finally:
             self.finish()
 
     def advance(self, *, begun: bool = False) -> bool:
-        """Train one epoch, opened already if ``begun``; return whether another one is wanted."""
+        """Train one epoch, opened already if ``begun``; return whether another one is wanted.
+
+        Afterwards network and optimizer are ordinary ones, for whoever looks at them.
+        """
+        try:
+            return self._train_epoch(begun)
+        finally:
+            self.release()
+
+    def _train_epoch(self, begun: bool) -> bool:
         with ExitStack() as stack:
             stack.enter_context(torch_threads(self.settings.n_threads))
             stack.enter_context(torch.enable_grad())
@@ -178,6 +186,7 @@ class TrainingRun(StackMember):
     def state_dict(self) -> dict[str, Any]:
         """Return all that training goes on from: tensors, numbers and text."""
         net = self.net
+        self.release()
         return {
             "epoch": self.epoch,
             "done": self.done,
@@ -268,8 +277,8 @@ class TrainingRun(StackMember):
         net = self.net
         watched, scheduled = self._watches_batches, not self._schedule.constant
         collected = bool(self._hooks["on_batch_output"])
-        step = self._ready_step()
         switch_mode(net.module_, True)
+        step = self._ready_step()
         total, n_rows = 0.0, 0
         for batch in self._loader:
             if self._augment is not None:
@@ -301,11 +310,9 @@ class TrainingRun(StackMember):
         """Return what takes the steps of an epoch: without a graph, if the network can."""
         if self._step is None:
             self._step = self._graph_step
-            if self._may_go_without_graph:
-                try:
+            if goes_without_graph(self):
+                with suppress(NotStackableError):
                     self._step = GraphlessStep(self)
-                except NotStackableError:
-                    self._may_go_without_graph = False
         return self._step
 
     def _leave_gradients(

@@ -21,8 +21,12 @@ from sklearn_trainkit.neural_network._stack_module import (
     check_unshared,
 )
 from sklearn_trainkit.neural_network._stacked_clipping import make_clipping
-from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
-from sklearn_trainkit.neural_network._stacked_optimizers import has_step_hooks, make_step_groups
+from sklearn_trainkit.neural_network._stacked_layers import has_global_hooks
+from sklearn_trainkit.neural_network._stacked_optimizers import (
+    ELEMENTWISE,
+    has_step_hooks,
+    make_step_groups,
+)
 from sklearn_trainkit.neural_network._tensor_loader import TensorRows
 
 __all__ = ["GraphStep", "GraphlessStep", "TrainingStep", "goes_without_graph"]
@@ -44,7 +48,7 @@ class TrainingStep(Protocol):
         """Take the optimizer's step; ``again`` leaves the clipped gradients once more."""
 
     def end_pass(self) -> None:
-        """Show the optimizer's state, at the end of an epoch."""
+        """Drop what the last batch has left behind."""
 
     def release(self) -> None:
         """Make network and optimizer ordinary ones again."""
@@ -76,7 +80,6 @@ class GraphStep:
         self._precision = precision
         # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
         self._forward = torch.compile(net.module_) if settings.compile else net.module_
-        self._needs_closure = isinstance(net.optimizer_, torch.optim.LBFGS)
 
     def leave_gradients(self, batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
         """Leave the gradients of a batch in the parameters; return loss and output."""
@@ -93,13 +96,13 @@ class GraphStep:
 
     def update(self, again: Again) -> None:
         """Take the optimizer's step, for which some evaluate the loss several times."""
-        if self._needs_closure:
+        if isinstance(self._net.optimizer_, torch.optim.LBFGS):
             self._net.optimizer_.step(lambda: again()[0])
         else:
             self._precision.step(self._net.optimizer_)
 
     def end_pass(self) -> None:
-        """Do nothing: the optimizer is the network's own."""
+        """Do nothing: the graph is gone already."""
 
     def release(self) -> None:
         """Do nothing: network and optimizer are as ever."""
@@ -108,8 +111,9 @@ class GraphStep:
 class GraphlessStep:
     """Steps of one dense network without a graph.
 
-    Until ``release`` the parameters, their ``grad`` and the optimizer's state are views of a block;
-    reading them, or writing into them, is as ever.
+    Until ``release`` the parameters and their ``grad`` are views of a block, which may be read and
+    written into, but not replaced; and the network's own optimizer knows of learning rates only. So
+    that is for the time in which nobody looks, or only those of whom it is known what they do.
 
     Parameters
     ----------
@@ -124,18 +128,19 @@ class GraphlessStep:
     def __init__(self, run: Any) -> None:
         net, settings = run.net, run.settings
         check_unshared(net.module_)
-        self._block = ModuleBlock([net.module_])
+        self._parameters = list(net.module_.parameters())
+        self._block = ModuleBlock([net.module_], keep_storage=True)
         try:
             self._network = StackedNetwork(self._block, [net.criterion_], 0, 1)
             self._block.check_all_used()
-        except NotStackableError:
+            self._block.show_gradients()
+            self._group = make_step_groups(self._block, [run], [len(run.loader)])[0]
+            self._clippings = make_clipping(
+                self._block, [settings.clip_norm], [settings.clip_value], [settings.clip_adaptive]
+            )
+        except BaseException:
             self._block.detach()
             raise
-        self._block.show_gradients()
-        self._group = make_step_groups(self._block, [run], [len(run.loader)])[0]
-        self._clippings = make_clipping(
-            self._block, [settings.clip_norm], [settings.clip_value], [settings.clip_adaptive]
-        )
 
     @torch.no_grad()
     def leave_gradients(self, batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
@@ -157,13 +162,16 @@ class GraphlessStep:
         self._group.step_at_own_rates()
 
     def end_pass(self) -> None:
-        """Show the optimizer's state to the network's own optimizer."""
-        self._group.lend()
+        """Drop what the last batch has left behind."""
+        self._network.forget()
 
     def release(self) -> None:
-        """Give network and optimizer storage of their own again."""
+        """Give network and optimizer storage of their own again, the last gradients too."""
         self._group.release()
+        gradients = [None if p.grad is None else p.grad.clone() for p in self._parameters]
         self._block.detach()
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+            parameter.grad = gradient
 
 
 def goes_without_graph(run: Any) -> bool:
@@ -177,8 +185,9 @@ def goes_without_graph(run: Any) -> bool:
         and len(rows.sample_shape) == 1
         and settings.precision == "full"
         and not settings.compile
-        and not isinstance(net.optimizer_, torch.optim.LBFGS)
+        and type(net.optimizer_) in ELEMENTWISE
         and not has_step_hooks(net.optimizer_)
+        and not has_global_hooks()
         and not any(True for _ in net.criterion_.parameters())
         and not want_a_graph(net)
     )

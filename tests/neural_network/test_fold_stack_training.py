@@ -173,8 +173,24 @@ class Renorm(torch.optim.SGD):
                 p -= group["lr"] * p.grad / p.grad.norm()
 
 
-def test_an_optimizer_that_looks_at_whole_tensors_steps_network_by_network():
-    net = MLPNetClassifier((6,), optimizer=Renorm, max_epochs=3, batch_size=8, random_state=0)
+class Replacing(torch.optim.Optimizer):
+    """Puts new tensors in the place of weights and gradients."""
+
+    def __init__(self, params, lr, weight_decay=0.0):
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = p.grad - p.grad.mean()
+                p.data = p.data - group["lr"] * p.grad
+        self.zero_grad()
+
+
+@pytest.mark.parametrize("optimizer", [Renorm, Replacing])
+def test_an_optimizer_that_looks_at_whole_tensors_steps_network_by_network(optimizer):
+    net = MLPNetClassifier((6,), optimizer=optimizer, max_epochs=3, batch_size=8, random_state=0)
     parts = [(X[fold], LABELS[fold]) for fold in folds_of(3)]
     assert_same(*train_both_ways([net] * 3, parts), atol=1e-10)
 

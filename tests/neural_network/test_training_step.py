@@ -79,11 +79,11 @@ class Noisy(GradientFlow):
     [
         {},
         {"norm": "batch", "skip": "add", "dropout": 0.1, "clip_norm": 1.0},
-        {"optimizer": Renorm},
         {"lr_schedule": "plateau"},
         {"callbacks": [GradientFlow(), GradientClipping(norm=1.0)]},
         {"callbacks": [OwnEpochScoring("accuracy", on_train=True)]},
         {"callbacks": [EarlyStopping(monitor="train_loss")]},
+        {"callbacks": [EarlyStopping(monitor="train_loss", load_best=True)]},
         {"callbacks": [Rescale()]},
         {"verbose": 1},
     ],
@@ -96,6 +96,7 @@ def test_dense_networks_need_no_graph(params, capsys):
     "params",
     [
         {"optimizer": "lbfgs"},
+        {"optimizer": Renorm},
         {"precision": "bf16", "dtype": "float32"},
         {"activation": nn.PReLU},
         {"callbacks": [WatchesSteps()]},
@@ -150,7 +151,7 @@ def test_afterwards_nothing_is_shared():
     net = MLPNetClassifier((6, 5), max_epochs=2, random_state=0).fit(X, LABELS)
     for parameter in net.module_.parameters():
         assert parameter.untyped_storage().nbytes() == parameter.nbytes
-        assert parameter.grad is None
+        assert parameter.grad.untyped_storage().nbytes() == parameter.nbytes
         for value in net.optimizer_.state[parameter].values():
             assert value.untyped_storage().nbytes() == value.nbytes
     steps = {state["step"].data_ptr() for state in net.optimizer_.state.values()}
@@ -162,11 +163,210 @@ def test_predictions_do_not_depend_on_where_the_weights_lie(norm):
     # Odd widths: parameters one after the other would begin anywhere in a cache line.
     net = MLPNetClassifier((7, 5, 3), norm=norm, dtype="float32", max_epochs=2, random_state=0)
     run = net.start_fit(X, LABELS)
-    while run.advance():
-        pass
+    while not run.done:
+        run._train_epoch(begun=False)
     before = net.predict_proba(X)
+    assert isinstance(run._step, GraphlessStep)
     run.finish()
     np.testing.assert_array_equal(net.predict_proba(X), before)
+
+
+def test_a_network_between_epochs_is_as_small_as_ever():
+    net = MLPNetClassifier((50, 50, 50), max_epochs=2, random_state=0)
+    run = net.start_fit(X, LABELS)
+    run.advance()
+    n_bytes = sum(p.nbytes for p in net.module_.parameters())
+    assert len(pickle.dumps(net)) < 5 * n_bytes  # weights, gradients, two moments and the rest
+    assert len(pickle.dumps(run.state_dict())) < 4 * n_bytes
+    steps = [state["step"] for state in net.optimizer_.state.values()]
+    assert len({id(step) for step in steps}) == len(steps)
+    run.finish()
+
+
+def test_what_a_batch_leaves_behind_is_dropped_with_the_epoch():
+    net = MLPNetClassifier(
+        (9, 8), activation=nn.Softplus, norm="layer", skip="add", dropout=0.1, max_epochs=1
+    )
+    run = net.start_fit(X, LABELS)
+    run._train_epoch(begun=False)
+
+    def tensors_of(layer):
+        for value in vars(layer).values():
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, torch.Tensor):
+                    yield each
+                elif hasattr(each, "forget"):
+                    yield from tensors_of(each)
+
+    assert all(len(X) not in tensor.shape for tensor in tensors_of(run._step._network._network))
+    run.finish()
+
+
+def epoch_by_epoch(net, change):
+    """Train with a change to the net, made by whoever advances it, after the first epoch."""
+    run = net.start_fit(X, LABELS)
+    run.advance()
+    change(net)
+    while run.advance():
+        pass
+    run.finish()
+    return net
+
+
+def decay(net):
+    net.optimizer_.param_groups[0]["weight_decay"] = 5.0
+
+
+def load(net):
+    net.optimizer_.load_state_dict(net.optimizer_.state_dict() | {"state": {}})
+
+
+def freeze(net):
+    net.module_.output.bias.requires_grad_(False)
+
+
+def hook_criterion(net):
+    net.criterion_.register_forward_hook(lambda module, inputs, loss: 3 * loss)
+
+
+def replace_forward(net):
+    forward = net.module_.output.forward
+    net.module_.output.forward = lambda x: 2 * forward(x)
+
+
+def wrap_step(net):
+    optimizer, step = net.optimizer_, net.optimizer_.step
+
+    def slower(*args, **kwargs):
+        optimizer.param_groups[0]["lr"] *= 0.1
+        return step(*args, **kwargs)
+
+    optimizer.step = slower
+
+
+def evaluate_norm(net):
+    net.module_.hidden[0][1].eval()
+
+
+CHANGES = [decay, load, freeze, hook_criterion, replace_forward, wrap_step]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whoever_advances_a_training_may_change_the_network(change):
+    net = MLPNetClassifier((6,), lr_schedule="constant", max_epochs=4, random_state=0)
+    reference = epoch_by_epoch(with_autograd(net), change)
+    assert_same([reference], [epoch_by_epoch(net, change)], atol=1e-9)
+
+
+class ChangesOnce(Callback):
+    """A skorch callback that does something to the network after, or before, an epoch."""
+
+    def __init__(self, change, hook="on_epoch_end"):
+        self.change = change
+        self.hook = hook
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.hook == "on_epoch_end" and len(net.history) == 2:
+            self.change(net)
+
+    def on_epoch_begin(self, net, **kwargs):
+        if self.hook == "on_epoch_begin" and len(net.history) == 2:
+            self.change(net)
+
+
+class ChangesOnceToo:
+    """scikit-learn's kind of callback."""
+
+    def __init__(self, change):
+        self.change = change
+        self.n_epochs = 0
+
+    def setup(self, estimator, context):
+        self.n_epochs = 0
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context, **kwargs):
+        pass
+
+    def on_fit_task_end(self, estimator, context, **kwargs):
+        self.n_epochs += 1
+        if self.n_epochs == 2:
+            self.change(estimator)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_callbacks_may_change_the_network(change):
+    base = MLPNetClassifier((6,), lr_schedule="constant", max_epochs=4, random_state=0)
+    for callback in (ChangesOnce(change), ChangesOnce(change, "on_epoch_begin")):
+        net = clone(base).set_params(callbacks=[callback])
+        assert_same([with_autograd(net).fit(X, LABELS)], [net.fit(X, LABELS)], atol=1e-9)
+    net, reference = clone(base), with_autograd(base)
+    for each in (net, reference):
+        each.set_callbacks(ChangesOnceToo(change)).fit(X, LABELS)
+    assert_same([reference], [net], atol=1e-9)
+
+
+def test_a_layer_that_a_callback_keeps_in_evaluation_mode_stays_there():
+    net = MLPNetClassifier(
+        (6,),
+        norm="batch",
+        callbacks=[ChangesOnce(evaluate_norm, "on_epoch_begin")],
+        max_epochs=4,
+        random_state=0,
+    )
+    reference = with_autograd(net).fit(X, LABELS)
+    assert_same([reference], [net.fit(X, LABELS)], atol=1e-9)
+
+
+def test_aliases_of_the_weights_stay_true():
+    class Clamps(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.weights_ = [parameter.data for parameter in net.module_.parameters()]
+
+        def on_epoch_end(self, net, **kwargs):
+            for weight in self.weights_:
+                weight.clamp_(-0.1, 0.1)
+
+    net = MLPNetClassifier((6,), callbacks=[Clamps()], max_epochs=3, random_state=0)
+    net.fit(X, LABELS)
+    assert max(p.abs().max() for p in net.module_.parameters()) <= 0.1
+
+
+def test_a_schedule_may_turn_negative():
+    params = {"lr_schedule": lambda progress: 0.5 - progress, "max_epochs": 3, "random_state": 0}
+    net = MLPNetClassifier((6,), callbacks=[Rescale()], **params)
+    assert_same([with_autograd(net).fit(X, LABELS)], [net.fit(X, LABELS)], atol=1e-9)
+
+
+class Lookahead(torch.optim.Optimizer):
+    """Wraps another optimizer without what the base class sets up."""
+
+    def __init__(self, params, lr, weight_decay=0.0):
+        self.inner = torch.optim.SGD(params, lr=lr, weight_decay=weight_decay)
+        self.param_groups, self.state = self.inner.param_groups, self.inner.state
+        self.defaults = self.inner.defaults
+
+    def step(self, closure=None):
+        return self.inner.step(closure)
+
+
+def test_optimizers_that_wrap_others_train():
+    net = MLPNetClassifier((6,), optimizer=Lookahead, max_epochs=2, random_state=0)
+    expected = clone(net).set_params(optimizer="sgd").fit(X, LABELS)
+    np.testing.assert_allclose(net.fit(X, LABELS).predict_proba(X), expected.predict_proba(X))
+
+
+def test_hooks_of_all_modules_are_called():
+    heard = []
+    handle = nn.modules.module.register_module_forward_hook(lambda *_: heard.append(1))
+    try:
+        net = MLPNetClassifier((6,), batch_size=-1, max_epochs=1, random_state=0)
+        assert kind_of_steps(net) is GraphStep
+    finally:
+        handle.remove()
+    assert heard
 
 
 def test_gradient_flow_sees_the_same():
