@@ -87,7 +87,8 @@ class StartFitStepper(EpochStepper):
         self._run.load_state_dict(state["_run"])
 
     def train_epoch(self) -> None:
-        self._run.advance()
+        # Nobody but scorers looks at the net before the next epoch.
+        self._run.advance(release=False)
 
     def count_epoch(self) -> None:
         self.done = self._run.done

@@ -135,21 +135,28 @@ class TrainingRun(StackMember):
                 self.load_state_dict(state)
         try:
             while not self.done:
-                wanted = self._train_epoch(begun=False)
+                wanted = self.advance(release=False)
                 if checkpoint is not None and (checkpoint.due() or not wanted):
                     checkpoint.write(self.state_dict())
         finally:
             self.finish()
 
-    def advance(self, *, begun: bool = False) -> bool:
-        """Train one epoch, opened already if ``begun``; return whether another one is wanted.
+    def advance(self, *, begun: bool = False, release: bool = True) -> bool:
+        """Train one epoch; return whether another one is wanted.
 
-        Afterwards network and optimizer are ordinary ones, for whoever looks at them.
+        Parameters
+        ----------
+        begun : bool, default=False
+            Whether the epoch is open already.
+        release : bool, default=True
+            Whether network and optimizer are ordinary ones afterwards. Without that, which saves
+            a little time, nothing may be done with them but to predict.
         """
         try:
             return self._train_epoch(begun)
         finally:
-            self.release()
+            if release:
+                self.release()
 
     def _train_epoch(self, begun: bool) -> bool:
         with ExitStack() as stack:

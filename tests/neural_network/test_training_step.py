@@ -164,7 +164,7 @@ def test_predictions_do_not_depend_on_where_the_weights_lie(norm):
     net = MLPNetClassifier((7, 5, 3), norm=norm, dtype="float32", max_epochs=2, random_state=0)
     run = net.start_fit(X, LABELS)
     while not run.done:
-        run._train_epoch(begun=False)
+        run.advance(release=False)
     before = net.predict_proba(X)
     assert isinstance(run._step, GraphlessStep)
     run.finish()
@@ -188,7 +188,7 @@ def test_what_a_batch_leaves_behind_is_dropped_with_the_epoch():
         (9, 8), activation=nn.Softplus, norm="layer", skip="add", dropout=0.1, max_epochs=1
     )
     run = net.start_fit(X, LABELS)
-    run._train_epoch(begun=False)
+    run.advance(release=False)
 
     def tensors_of(layer):
         for value in vars(layer).values():
