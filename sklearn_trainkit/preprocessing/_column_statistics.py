@@ -111,9 +111,9 @@ class ColumnMoments:
         """
         with BlockLoops():
             for features in feature_chunks(X, feature_axes):
-                part = self._view(features)
+                part = self.view(features)
                 part._update_chunk(blocks_of(X[:, features], feature_axes), check_finite)
-                self._assign(features, part)
+                self.assign(features, part)
 
     def _update_chunk(self, blocks: FeatureBlocks, check_finite: bool) -> None:
         indices = list(blocks.slices())
@@ -138,7 +138,8 @@ class ColumnMoments:
         self.count = np.asarray(row == row, dtype=np.int64)
         self.high = np.where(self.count, row, 0).astype(np.float64)
 
-    def _view(self, features: slice) -> "ColumnMoments":
+    def view(self, features: slice) -> "ColumnMoments":
+        """Return the moments of some features, to be updated and given back to `assign`."""
         if features == slice(None):
             return self
         part = ColumnMoments(len(self.count[features]))
@@ -147,7 +148,8 @@ class ColumnMoments:
         part.exponent = None if self.exponent is None else self.exponent[features]
         return part
 
-    def _assign(self, features: slice, part: "ColumnMoments") -> None:
+    def assign(self, features: slice, part: "ColumnMoments") -> None:
+        """Take over the moments of some features."""
         if part is self:
             return
         for name in ("count", "high", "low", "squares"):

@@ -181,7 +181,10 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
             return low, high
         try:
             low, high = column_min_max(
-                values, dense.feature_axes, not get_config()["assume_finite"]
+                values,
+                dense.feature_axes,
+                not get_config()["assume_finite"],
+                self._n_threads(values),
             )
         except InfiniteValueError:
             raise_infinite(values)

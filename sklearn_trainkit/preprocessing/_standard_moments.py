@@ -1,13 +1,14 @@
 """How `StandardScaler` adds rows to its statistics."""
 
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
 from sklearn_trainkit.preprocessing._input_checks import DenseInput
+from sklearn_trainkit.preprocessing._thread_shares import run_in_threads, share_out
 
 __all__ = ["lay_out_as_table", "resume_moments", "update_moments"]
 
@@ -30,26 +31,25 @@ def update_moments(
     """Add the rows of `dense` to `moments`."""
     if n_threads == 1:
         moments.update(dense.values, dense.feature_axes, check_finite)
+        return
+    by_columns, shares = share_out(dense.values, n_threads)
+    if by_columns:
+        parts = [moments.view(columns) for columns in shares]
+        values = [dense.values[:, columns] for columns in shares]
     else:
-        _update_in_threads(moments, dense, check_finite, n_threads)
-
-
-def _update_in_threads(
-    moments: ColumnMoments, dense: DenseInput, check_finite: bool, n_threads: int
-) -> None:
-    """Add the rows of `dense` to `moments`, a share of them in each thread."""
-    values = dense.values
-    bounds = np.linspace(0, len(values), n_threads + 1).astype(int)
-    parts = [ColumnMoments(len(moments.count)) for _ in range(n_threads)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        tasks = [
-            pool.submit(part.update, values[start:stop], dense.feature_axes, check_finite)
-            for part, start, stop in zip(parts, bounds[:-1], bounds[1:], strict=True)
+        parts = [ColumnMoments(len(moments.count)) for _ in shares]
+        values = [dense.values[rows] for rows in shares]
+    run_in_threads(
+        [
+            partial(part.update, share, dense.feature_axes, check_finite)
+            for part, share in zip(parts, values, strict=True)
         ]
-        for task in tasks:
-            task.result()
-    for part in parts:
-        moments.merge(part)
+    )
+    for share, part in zip(shares, parts, strict=True):
+        if by_columns:
+            moments.assign(share, part)
+        else:
+            moments.merge(part)
 
 
 def lay_out_as_table(dense: DenseInput, y: Any, sample_weight: Any) -> tuple[Array, Any, Any]:

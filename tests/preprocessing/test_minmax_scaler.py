@@ -226,3 +226,19 @@ def test_threads_change_nothing():
     X = np.random.default_rng(0).normal(5, 3, size=(90_000, 7))
     scaler = MinMaxScaler().fit(X)
     np.testing.assert_array_equal(MinMaxScaler(n_jobs=2).fit(X).transform(X), scaler.transform(X))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_columns", [1, 15])
+def test_fits_in_threads_change_nothing(order, n_columns):
+    X = np.asarray(np.random.default_rng(0).normal(5, 3, size=(1_200_000, n_columns)), order=order)
+    X[::5, 0] = np.nan
+    one = MinMaxScaler().fit(X)
+    three = MinMaxScaler(n_jobs=3).fit(X)
+    np.testing.assert_array_equal(three.data_min_, one.data_min_)
+    np.testing.assert_array_equal(three.data_max_, one.data_max_)
+    np.testing.assert_array_equal(one.data_max_, np.nanmax(X, axis=0))
+    np.testing.assert_array_equal(three.transform(X[:9]), one.transform(X[:9]))
+    X[-1, -1] = np.inf
+    with pytest.raises(ValueError, match="contains infinity"):
+        three.fit(X)

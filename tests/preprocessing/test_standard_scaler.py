@@ -293,9 +293,10 @@ def test_drift_is_told_on_request_only(X):
         StandardScaler().fit(X).out_of_range_share(X)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("channel_axis", [None, 1])
-def test_threads_change_nothing_but_rounding(channel_axis):
-    X = np.random.default_rng(0).normal(5, 3, size=(90_000, 7))
+def test_threads_change_nothing_but_rounding(channel_axis, order):
+    X = np.asarray(np.random.default_rng(0).normal(5, 3, size=(90_000, 15)), order=order)
     X[::5, 2] = np.nan
     one = StandardScaler(channel_axis=channel_axis).fit(X)
     two = StandardScaler(channel_axis=channel_axis, n_jobs=2).fit(X)
