@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sklearn_trainkit.neural_network._dropout import SeededDropout
+from sklearn_trainkit.neural_network._module_hooks import has_global_hooks
 from sklearn_trainkit.neural_network._stack_module import (
     ModuleBlock,
     StackedNetwork,
@@ -18,7 +19,7 @@ from sklearn_trainkit.neural_network._stack_module import (
 )
 from sklearn_trainkit.neural_network._stack_size import networks_side_by_side, size_reason
 from sklearn_trainkit.neural_network._stacked_clipping import make_clipping
-from sklearn_trainkit.neural_network._stacked_layers import NotStackableError, has_global_hooks
+from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
 from sklearn_trainkit.neural_network._stacked_loader import StackedLoader
 from sklearn_trainkit.neural_network._stacked_optimizers import make_step_groups
 from sklearn_trainkit.neural_network._training_loop import TrainingRun

@@ -9,6 +9,7 @@ from torch import nn
 from sklearn_trainkit.neural_network._activations import make_activation
 from sklearn_trainkit.neural_network._dropout import SeededDropout
 from sklearn_trainkit.neural_network._initialization import activation_gain, initialize_
+from sklearn_trainkit.neural_network._module_hooks import has_global_hooks, has_hooks
 from sklearn_trainkit.neural_network._normalization import make_norm
 from sklearn_trainkit.neural_network._skip_connections import (
     ConcatLayer,
@@ -50,6 +51,16 @@ class DenseLayer(nn.Sequential):
         if dropout > 0:
             layers.append(SeededDropout(dropout))
         super().__init__(*(layer for layer in layers if layer is not None))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, n_in) to (N, n_out)."""
+        if not torch.is_inference_mode_enabled():
+            return super().forward(x)
+        watched = has_global_hooks() or any(has_hooks(layer) for layer in self)
+        for layer in self:
+            # Nobody else has what the layer before has made, so no new memory is needed.
+            x = x.relu_() if type(layer) is nn.ReLU and not watched else layer(x)
+        return x
 
 
 class MLPModule(nn.Module):

@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import nn
-from torch.nn.modules import module as torch_module
 
 from sklearn_trainkit.neural_network._dropout import SeededDropout, scaled_masks
 from sklearn_trainkit.neural_network._mlp_module import DenseLayer, MLPModule
+from sklearn_trainkit.neural_network._module_hooks import has_hooks
 from sklearn_trainkit.neural_network._skip_connections import (
     ConcatLayer,
     LongSkipStack,
@@ -107,19 +107,6 @@ def check_alike(layers: Sequence[nn.Module]) -> None:
     shown = sorted({repr(layer) for layer in layers})
     if len(shown) > 1:
         raise NotStackableError(f"the networks differ in a layer: {', '.join(shown)}")
-
-
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
-
-def has_hooks(layer: nn.Module) -> bool:
-    """Tell whether somebody hears of what passes through a layer, or has changed what it does."""
-    return "forward" in vars(layer) or any(getattr(layer, name) for name in _HOOKS)
-
-
-def has_global_hooks() -> bool:
-    """Tell whether somebody hears of what passes through all modules of the process."""
-    return any(getattr(torch_module, f"_global{name}", None) for name in _HOOKS)
 
 
 @stacks(nn.Linear)

@@ -15,7 +15,8 @@ from sklearn_trainkit.neural_network._losses import (
     RegressionLoss,
     class_log_softmax,
 )
-from sklearn_trainkit.neural_network._stacked_layers import NotStackableError, has_hooks
+from sklearn_trainkit.neural_network._module_hooks import has_hooks
+from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
 
 
 class StackedLoss(ABC):

@@ -14,6 +14,7 @@ import torch
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.neural_network._callback_hooks import want_a_graph
 from sklearn_trainkit.neural_network._loop_settings import LoopSettings
+from sklearn_trainkit.neural_network._module_hooks import has_global_hooks
 from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._stack_module import (
     ModuleBlock,
@@ -21,7 +22,6 @@ from sklearn_trainkit.neural_network._stack_module import (
     check_unshared,
 )
 from sklearn_trainkit.neural_network._stacked_clipping import make_clipping
-from sklearn_trainkit.neural_network._stacked_layers import has_global_hooks
 from sklearn_trainkit.neural_network._stacked_optimizers import (
     ELEMENTWISE,
     has_step_hooks,

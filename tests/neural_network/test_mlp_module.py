@@ -147,3 +147,20 @@ def test_a_callable_initializes_the_weight():
     layer = nn.Linear(4, 3)
     initialize_(layer, nn.init.ones_)
     assert torch.equal(layer.weight, torch.ones(3, 4))
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_predicting_in_place_changes_nothing_and_hides_nothing(activation):
+    module = MLPModule(3, 2, hidden_units=(5, 4), activation=activation, skip="add").eval()
+    x = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    before = x.clone()
+    expected = module(x).detach()
+    with torch.inference_mode():
+        assert torch.equal(module(x), expected)
+    assert torch.equal(x, before)
+    seen = []
+    linear = next(layer for layer in module.modules() if isinstance(layer, torch.nn.Linear))
+    linear.register_forward_hook(lambda layer, inputs, output: seen.append(output))
+    with torch.inference_mode():
+        assert torch.equal(module(x), expected)
+    assert torch.equal(seen[0], torch.nn.functional.linear(x, linear.weight, linear.bias))
