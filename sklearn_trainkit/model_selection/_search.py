@@ -1,7 +1,6 @@
 """``OptunaSearchCV``: scikit-learn's search contract on top of optuna's samplers and pruners."""
 
 import time
-import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -19,10 +18,8 @@ from optuna.study import StudyDirection
 from sklearn.base import clone, is_classifier
 from sklearn.utils import get_tags, indexable
 
-from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget, SearchLoop
+from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget
 from sklearn_trainkit.model_selection._cv_results import (
-    break_ties,
-    format_results,
     settle_failures,
 )
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
@@ -30,8 +27,13 @@ from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
 from sklearn_trainkit.model_selection._joint_study import JointStudy
 from sklearn_trainkit.model_selection._pause_and_resume import choose_loop
-from sklearn_trainkit.model_selection._pickling import SelfContained
 from sklearn_trainkit.model_selection._refit import refit_winner
+from sklearn_trainkit.model_selection._search_notices import (
+    TrialTasks,
+    has_listeners,
+    tell_of_oddities,
+    warn_user,
+)
 from sklearn_trainkit.model_selection._search_plan import (
     EVALUATORS,
     SearchPlan,
@@ -43,10 +45,7 @@ from sklearn_trainkit.model_selection._search_plan import (
     draw_seeds,
     plan_trials,
 )
-from sklearn_trainkit.model_selection._selection import (
-    describe_majority_ties,
-    find_pareto_front,
-)
+from sklearn_trainkit.model_selection._search_results import SearchResults
 from sklearn_trainkit.model_selection._storage import (
     make_fingerprint,
     open_study,
@@ -59,16 +58,13 @@ from sklearn_trainkit.model_selection._study import (
     make_sampler,
     quiet_optuna,
     reseed_sampler,
-    summarize,
 )
-from sklearn_trainkit.model_selection._trial_record import COMPLETE, FIT_TIME, PRUNED, TrialRecord
-from sklearn_trainkit.model_selection._verbose import print_start, print_trial
+from sklearn_trainkit.model_selection._trial_record import FIT_TIME, TrialRecord
+from sklearn_trainkit.model_selection._verbose import print_start
 from sklearn_trainkit.preprocessing import warn_of_leakage
-from sklearn_trainkit.utils._sklearn_callbacks import has_callbacks
 from sklearn_trainkit.utils._sklearn_private import (
     BaseSearchCV,
     Interval,
-    MultimetricScorer,
     StrOptions,
     check_method_params,
     fit_context,
@@ -77,7 +73,7 @@ from sklearn_trainkit.utils._sklearn_private import (
 __all__ = ["OptunaSearchCV"]
 
 
-class OptunaSearchCV(SelfContained, BaseSearchCV):
+class OptunaSearchCV(SearchResults):
     """Search hyperparameters with optuna, under the contract of scikit-learn's searches.
 
     Parameters
@@ -381,26 +377,6 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         tags.target_tags = deepcopy(get_tags(self.estimator).target_tags)
         return tags
 
-    @property
-    def trials_(self) -> list[optuna.trial.FrozenTrial]:
-        """Trials of the study."""
-        return self.study_.trials
-
-    @property
-    def n_trials_(self) -> int:
-        """Number of trials in the study."""
-        return len(self.study_.get_trials(deepcopy=False))
-
-    @property
-    def best_trial_(self) -> optuna.trial.FrozenTrial:
-        """The trial of ``best_index_``."""
-        number = self._trial_numbers[self.best_index_]
-        return self.study_.get_trials(deepcopy=False)[number]
-
-    def trials_dataframe(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the study's trials as a DataFrame, as ``optuna.Study.trials_dataframe`` does."""
-        return self.study_.trials_dataframe(*args, **kwargs)
-
     def _make_plan(self, X: Any, y: Any, params: dict[str, Any]) -> SearchPlan:
         """Check every setting and draw the splits; nothing is fitted here."""
         scorer, refit_metric = self._get_scorers()
@@ -443,7 +419,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
             self.return_train_score,
             self.verbose,
             estimator_seed,
-            caller=self if self._has_listeners() else None,
+            caller=self if has_listeners(self) else None,
             force_stack=self.evaluator == "fold-stack",
         )
         objectives = check_objectives(self.objectives, scorer, self.pruner)
@@ -504,6 +480,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         task = plan.context.subcontext(
             task_name="search", max_subtasks=budget.n_trials, sequential_subtasks=False
         ).call_on_fit_task_begin(estimator=self)
+        tasks = TrialTasks(self, task)
         deadlines = Deadlines(
             None if budget.timeout is None else time.time() + budget.timeout, budget.trial_timeout
         )
@@ -523,111 +500,17 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
             ordered=seeded if self.ordered == "auto" else bool(self.ordered),
             joint=joint,
             callbacks=self.callbacks or (),
-            begin_task=lambda number: self._begin_trial(task, number),
-            end_task=self._end_trial,
-            listener=self._listen,
+            begin_task=tasks.begin,
+            end_task=tasks.end,
+            listener=tasks.hear,
             persist=None if self.storage is None else store_record,
         )
         records = loop.run()
         task.call_on_fit_task_end(estimator=self)
         self.evaluator_ = plan.evaluator
         self.interrupted_ = loop.interrupted
-        self._tell_what_was_odd(loop, records)
+        tell_of_oddities(self, loop, records)
         return records
-
-    def _begin_trial(self, task: Any, number: int) -> Any:
-        """Begin the task of a trial, unless nobody would hear of it."""
-        if not self._has_listeners():
-            return None
-        context = task.subcontext(
-            task_name="trial",
-            task_id=number,
-            max_subtasks=self.n_splits_,
-            sequential_subtasks=False,
-        )
-        return context.call_on_fit_task_begin(estimator=self)
-
-    def _has_listeners(self) -> bool:
-        return has_callbacks(self) or has_callbacks(self.estimator)
-
-    def _end_trial(self, context: Any) -> None:
-        if context is not None:
-            context.call_on_fit_task_end(estimator=self)
-
-    def _listen(self, record: TrialRecord) -> None:
-        """Stop at once when a scorer turns out not to know the refit metric; say what happened."""
-        scores = record.folds[0].test_scores
-        if callable(self.scoring) and isinstance(scores, dict):
-            self._check_refit_for_multimetric(scores)
-        if self.verbose > 0:
-            metric = self.refit if isinstance(self.refit, str) else None
-            best, n_pruned = summarize(self.study_)
-            print_trial(record, record.mean_score(metric), best, n_pruned)
-
-    def _tell_what_was_odd(self, loop: SearchLoop, records: list[TrialRecord]) -> None:
-        if loop.interrupted:
-            if not any(record.state == COMPLETE for record in records):
-                raise KeyboardInterrupt
-            _warn(f"Interrupted after {len(records)} trials; the results are those of these.")
-        elif records and all(record.state == PRUNED for record in records):
-            raise ValueError(
-                f"No trial was complete: {records[0].reason}. Raise timeout={self.timeout} or "
-                f"trial_timeout={self.trial_timeout}."
-            )
-        if loop.ask_seconds > max(1.0, loop.trial_seconds):
-            _warn(
-                f"The sampler took {loop.ask_seconds:.1f} s to propose candidates that took "
-                f"{loop.trial_seconds:.1f} s to evaluate; sampler='tpe' proposes faster."
-            )
-
-    def _store_results(self, plan: SearchPlan, records: list[TrialRecord]) -> None:
-        self.multimetric_ = any(isinstance(row.folds[0].test_scores, dict) for row in records)
-        scorer = plan.setup.scorer
-        self.scorer_ = scorer._scorers if isinstance(scorer, MultimetricScorer) else scorer
-        self._trial_numbers = [record.number for record in records]
-        self.evaluations_ = [record.evaluation or plan.evaluator for record in records]
-        limits = (self.pruner, self.timeout, self.trial_timeout)
-        self.cv_results_ = format_results(
-            records,
-            self.n_splits_,
-            return_train_score=self.return_train_score,
-            extended=any(limit is not None for limit in limits),
-        )
-        if self.objectives is not None:
-            self.pareto_front_ = find_pareto_front(self._objective_table())
-        if self.scoring in (None, "accuracy") and is_classifier(self.estimator):
-            means = self.cv_results_["mean_test_score"]
-            if (ties := describe_majority_ties(means, plan.setup.folds.y)) is not None:
-                _warn(ties)
-
-    def _objective_table(self) -> np.ndarray:
-        """Return the objectives of all candidates as columns, higher being better."""
-        results = self.cv_results_
-        columns = [
-            -results["mean_fit_time"] if name == FIT_TIME else results[f"mean_test_{name}"]
-            for name in self.objectives or ()
-        ]
-        return np.column_stack(columns)
-
-    def _select_best(self, plan: SearchPlan, records: list[TrialRecord]) -> None:
-        """Set ``best_index_``, ``best_params_`` and, unless refit is a callable, the score."""
-        if self.multimetric_ and not self.refit:
-            return
-        metric = plan.refit_metric
-        if self.multimetric_ and callable(self.scoring) and isinstance(self.refit, str):
-            metric = self.refit
-        self.best_index_ = self._select_best_index(self.refit, metric, self.cv_results_)
-        if not callable(self.refit):
-            ranks = self.cv_results_[f"rank_test_{metric}"]
-            self.best_index_ = break_ties(ranks, records)
-            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
-        if records[self.best_index_].state == PRUNED:
-            raise ValueError(
-                f"refit returned row {self.best_index_}, whose trial was pruned; choose among "
-                'the rows whose cv_results_["state"] is "complete".'
-            )
-        self.best_params_ = self.cv_results_["params"][self.best_index_]
-        self._best_n_epochs = records[self.best_index_].n_epochs
 
     def _refit_best(self, plan: SearchPlan) -> None:
         """Fit the winner on all rows."""
@@ -646,17 +529,7 @@ class OptunaSearchCV(SelfContained, BaseSearchCV):
         )
         self.best_estimator_, self.refit_time_ = refitted.estimator, refitted.seconds
         if refitted.collapse is not None:
-            _warn(refitted.collapse)
+            warn_user(refitted.collapse)
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
         context.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=plan.metadata)
-
-    def _winners_fold_scores(self, plan: SearchPlan) -> np.ndarray:
-        columns = [f"split{index}_test_{plan.refit_metric}" for index in range(self.n_splits_)]
-        if not all(column in self.cv_results_ for column in columns):
-            return np.array([])
-        return np.array([self.cv_results_[column][self.best_index_] for column in columns])
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=4)
