@@ -36,6 +36,7 @@ from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 __all__ = [
     "FOLD_STACK",
     "StackedTrialTraining",
+    "begin_folds",
     "bytes_of_folds",
     "can_stack_folds",
     "evaluate_fold_stack",
@@ -74,7 +75,15 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
     training = StackedTrialTraining(setup, job, candidate)
     with closing(training):
         stopped = training.advance(watch)
-        return replace(training.finish(watch, stopped), evaluation=training.evaluation)
+        return training.finish(watch, stopped)
+
+
+def begin_folds(setup: EvaluationSetup, job: TrialJob, candidate: Any) -> TrialTraining:
+    """Begin a trial that trains in epochs: as one network, where that is possible."""
+    fits = bytes_of_folds(setup.folds.X, len(setup.folds)) <= memory_limit()
+    if can_stack_folds(candidate) and fits:
+        return StackedTrialTraining(setup, job, candidate)
+    return TrialTraining(setup, job, candidate)
 
 
 class StackedTrialTraining(TrialTraining):
@@ -134,7 +143,22 @@ class StackedTrialTraining(TrialTraining):
         """End the training; a reason makes it a pruned trial."""
         if self._joint_run is not None:
             self._joint_run.release()
-        return super().finish(watch, reason)
+        return replace(super().finish(watch, reason), evaluation=self.evaluation)
+
+    def leave(self, watch: TrialWatch) -> TrialRecord:
+        """Come to rest; return the record for the case that this is the end."""
+        if self._joint_run is not None:
+            self._joint_run.release()
+        return replace(super().leave(watch), evaluation=self.evaluation)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_joint_run": None}
+
+    def attach(self, setup: EvaluationSetup) -> None:
+        """Go on after a stay on disk, with those folds that had not ended."""
+        super().attach(setup)
+        self._stacked = [fold for fold in self._folds if fold.run is not None]
+        self._begin_stack()
 
     def _begin_stack(self) -> None:
         # torch is loaded by now; importing this module must not load it.

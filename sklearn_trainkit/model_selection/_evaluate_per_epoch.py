@@ -4,6 +4,7 @@ Inside a Pipeline, the steps before the last are fitted once per fold, on its tr
 the test rows only ever pass through ``transform``.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from traceback import format_exc
@@ -77,8 +78,13 @@ def evaluate_per_epoch(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
         return training.finish(watch, reason)
 
 
-def start_training(setup: EvaluationSetup, job: TrialJob) -> "TrialTraining | TrialRecord":
-    """Begin a trial; return its record instead when there is nothing to advance by epochs."""
+def start_training(
+    setup: EvaluationSetup, job: TrialJob, make: "Callable[..., TrialTraining] | None" = None
+) -> "TrialTraining | TrialRecord":
+    """Begin a trial; return its record instead when there is nothing to advance by epochs.
+
+    ``make(setup, job, candidate)`` begins it in place of :class:`TrialTraining`.
+    """
     try:
         candidate = build_trainable(setup, job.params)
     except Exception:
@@ -87,7 +93,7 @@ def start_training(setup: EvaluationSetup, job: TrialJob) -> "TrialTraining | Tr
         return record_bad_params(setup, job, format_exc())
     if not can_train_in_epochs(candidate):
         return evaluate_whole_fit(setup, job, TrialWatch())
-    return TrialTraining(setup, job, candidate)
+    return (make or TrialTraining)(setup, job, candidate)
 
 
 class TrialTraining:
@@ -168,7 +174,10 @@ class TrialTraining:
         return replace(record, fold_scores=tuple(watch.fold_scores))
 
     def leave(self, watch: TrialWatch) -> TrialRecord:
-        """Return the record for the case that the training is never taken up again."""
+        """Come to rest; return the record for the case that this is the end."""
+        for fold in self._folds:
+            if fold.run is not None:
+                fold.run.release()
         return self._pruned([fold.outcome() for fold in self._folds], watch, "paused")
 
     def _pruned(self, folds: list[Any], watch: TrialWatch, reason: str) -> TrialRecord:

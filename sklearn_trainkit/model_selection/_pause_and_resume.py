@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchLoop
 from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
+from sklearn_trainkit.model_selection._evaluate_fold_stack import FOLD_STACK, begin_folds
 from sklearn_trainkit.model_selection._evaluate_per_epoch import TrialTraining, start_training
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection._executors import Deadlines, TrialResult
@@ -82,6 +83,8 @@ class PausingLoop(SearchLoop):
     pruner : PauseAndResumePruner
     n_epochs : int
         Of the estimator as it is; the last rung.
+    stacks : bool
+        Whether the folds of a candidate train as one network, where they can.
     *args, **kwargs
         As for :class:`SearchLoop`.
     """
@@ -93,11 +96,13 @@ class PausingLoop(SearchLoop):
         deadlines: Deadlines,
         pruner: PauseAndResumePruner,
         n_epochs: int,
+        stacks: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._setup = setup
         self._deadlines = deadlines
+        self._make = begin_folds if stacks else None
         self._rungs = make_rungs(n_epochs, pruner.min_epochs, pruner.reduction_factor)
         self._ladder = Ladder(len(self._rungs), pruner.reduction_factor)
         self._room = WaitingRoom(setup, pruner.max_in_memory)
@@ -123,7 +128,7 @@ class PausingLoop(SearchLoop):
         if asked is None:
             return
         trial, job = asked
-        started = start_training(self._setup, job)
+        started = start_training(self._setup, job, self._make)
         if isinstance(started, TrialRecord):
             self._tell(trial, job, TrialResult(started, {}, 0.0))
             return
@@ -209,7 +214,12 @@ def choose_loop(
     if isinstance(pruner, PauseAndResumePruner):
         n_epochs = count_epochs(last_step(setup.estimator))
         return partial(
-            PausingLoop, setup=setup, deadlines=deadlines, pruner=pruner, n_epochs=n_epochs
+            PausingLoop,
+            setup=setup,
+            deadlines=deadlines,
+            pruner=pruner,
+            n_epochs=n_epochs,
+            stacks=plan.evaluator == FOLD_STACK,
         )
     if together:
         return partial(

@@ -184,18 +184,16 @@ def choose_evaluator(evaluator: str, pruner: Any, setup: EvaluationSetup) -> str
             "evaluator='whole-fit': a pruner then works between folds."
         )
     stackable = can_stack_folds(setup.estimator) and not routed
-    pauses = pruner == "pause_and_resume" or isinstance(pruner, PauseAndResumePruner)
-    if evaluator == "fold-stack" and (not stackable or pauses):
+    if evaluator == "fold-stack" and not stackable:
         raise ValueError(
             "evaluator='fold-stack' needs a net of this package, or a Pipeline whose last step is "
-            f"one, no routed fit arguments, and no pruner='pause_and_resume'; got "
-            f"{setup.estimator!r} and pruner={pruner!r}. Use evaluator='auto'."
+            f"one, and no routed fit arguments; got {setup.estimator!r}. Use evaluator='auto'."
         )
     checkpoint_dir = getattr(last_step(setup.estimator), "checkpoint_dir", None)
     if evaluator == "auto":
         if pruner == "wilcoxon" or isinstance(pruner, optuna.pruners.WilcoxonPruner):
             evaluator = "whole-fit"
-        elif stackable and not pauses and checkpoint_dir is None:
+        elif stackable and checkpoint_dir is None:
             evaluator = "fold-stack"
         else:
             by_epoch = pruner is not None and steppable and not routed

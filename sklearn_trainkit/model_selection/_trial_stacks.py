@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -64,8 +63,7 @@ def evaluate_trials_together(
             joint.leave([going[place] for place in ended])
             for place, reason in ended.items():
                 training = going.pop(place)
-                record = training.finish(watches[place], reason)
-                yield place, replace(record, evaluation=training.evaluation)
+                yield place, training.finish(watches[place], reason)
     for place, job in enumerate(jobs):
         if place not in trainings:
             yield place, evaluate_fold_stack(setup, job, start_watch(place))

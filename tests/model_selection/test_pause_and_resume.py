@@ -73,25 +73,51 @@ def test_random_labels_score_near_chance():
     assert abs(search.best_score_ - 0.5) < 0.1
 
 
-def test_our_nets_wait_too():
+@pytest.mark.parametrize("max_in_memory", [0, 1, 16])
+@pytest.mark.parametrize("evaluator", ["per-epoch", "fold-stack"])
+def test_our_nets_wait_too(evaluator, max_in_memory):
     pytest.importorskip("torch")
     from sklearn_trainkit.neural_network import MLPNetClassifier
 
-    pipe = Pipeline([("scale", StandardScaler()), ("net", MLPNetClassifier((4,), max_epochs=4))])
+    net = MLPNetClassifier((4,), dropout=0.1, max_epochs=4)
+    pipe = Pipeline([("scale", StandardScaler()), ("net", net)])
     space = {"net__lr": loguniform(1e-3, 1)}
-    settings = {"n_trials": 6, "cv": 2, "random_state": 0}
+    settings = {"n_trials": 6, "cv": 2, "random_state": 0, "scoring": "neg_log_loss"}
     waiting = OptunaSearchCV(
-        pipe, space, pruner=PauseAndResumePruner(max_in_memory=1), **settings
+        pipe,
+        space,
+        pruner=PauseAndResumePruner(max_in_memory=max_in_memory),
+        evaluator=evaluator,
+        **settings,
     ).fit(X, y)
-    straight = OptunaSearchCV(pipe, space, enqueue=waiting.cv_results_["params"], **settings).fit(
-        X, y
-    )
+    assert waiting.evaluations_ == [evaluator] * 6
+    straight = OptunaSearchCV(
+        pipe, space, enqueue=waiting.cv_results_["params"], evaluator=evaluator, **settings
+    ).fit(X, y)
     complete = waiting.cv_results_["state"] == "complete"
+    assert 0 < complete.sum() < 6
     for index in range(2):
         key = f"split{index}_test_score"
         np.testing.assert_array_equal(
             waiting.cv_results_[key][complete], straight.cv_results_[key][complete]
         )
+
+
+def test_folds_of_waiting_nets_train_as_one_where_they_can():
+    pytest.importorskip("torch")
+    from sklearn_trainkit.neural_network import MLPNetClassifier
+
+    search = OptunaSearchCV(
+        MLPNetClassifier((4,), max_epochs=4),
+        {"lr": loguniform(1e-3, 1), "optimizer": ["adam", "lbfgs"]},
+        pruner="pause_and_resume",
+        n_trials=8,
+        cv=2,
+        random_state=0,
+    ).fit(X, y)
+    reason = "per-epoch: optimizer='lbfgs' evaluates the loss several times a step"
+    for params, how in zip(search.cv_results_["params"], search.evaluations_, strict=True):
+        assert how == ("fold-stack" if params["optimizer"] == "adam" else reason)
 
 
 def test_an_estimator_without_epochs_is_refused():
