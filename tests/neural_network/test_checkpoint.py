@@ -24,10 +24,10 @@ def cut_after(monkeypatch):
     advance = TrainingRun.advance
 
     def set_limit(n_epochs):
-        def advance_or_break_off(run):
+        def advance_or_break_off(run, **options):
             if n_epochs is not None and run.epoch >= n_epochs:
                 raise PowerCut
-            return advance(run)
+            return advance(run, **options)
 
         monkeypatch.setattr(TrainingRun, "advance", advance_or_break_off)
 

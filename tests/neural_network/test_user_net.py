@@ -44,7 +44,7 @@ def test_widths_come_from_the_data_and_arguments_by_name():
 
 
 def test_the_engine_is_that_of_the_dense_nets():
-    params = {"max_epochs": 4, "random_state": 0}
+    params = {"max_epochs": 4, "weight_decay": 0.1, "random_state": 0}
     dense = MLPNetClassifier((16, 8), **params).fit(X, y)
     own = NetClassifier(
         MLPModule, module__hidden_units=(16, 8), module__activation="gelu", **params
