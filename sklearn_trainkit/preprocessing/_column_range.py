@@ -102,8 +102,11 @@ def _chunk_min_max(blocks: FeatureBlocks) -> tuple[Array, Array]:
 
 def _compiled_min_max(blocks: FeatureBlocks, loops: ModuleType) -> tuple[Array, Array]:
     lows, highs = [], []
-    for index in blocks.slices():
-        block = blocks.view[index]
+    view = blocks.view
+    # A processor fetches ahead along a column, so that whole columns take two thirds of the time.
+    by_columns = not blocks.folded and view.ndim == 2 and view.strides[1] == view.itemsize
+    for index in [slice(None)] if by_columns else blocks.slices():
+        block = view[index]
         if blocks.folded:
             for rows in blocks.rows(np.ascontiguousarray(block)):
                 low, high = _empty_range(rows.shape[1], rows.dtype)
