@@ -80,10 +80,8 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
 
 def begin_folds(setup: EvaluationSetup, job: TrialJob, candidate: Any) -> TrialTraining:
     """Begin a trial that trains in epochs: as one network, where that is possible."""
-    fits = bytes_of_folds(setup.folds.X, len(setup.folds)) <= memory_limit()
-    if can_stack_folds(candidate) and fits:
-        return StackedTrialTraining(setup, job, candidate)
-    return TrialTraining(setup, job, candidate)
+    kind = StackedTrialTraining if can_stack_folds(candidate) else TrialTraining
+    return kind(setup, job, candidate)
 
 
 class StackedTrialTraining(TrialTraining):

@@ -41,12 +41,12 @@ def is_onlooker(callback: Any) -> bool:
     return type(callback) in _ONLOOKERS and not getattr(callback, "load_best", False)
 
 
-def want_a_graph(net: Any) -> bool:
+def want_a_graph(hooks: dict[str, Any]) -> bool:
     """Tell whether a callback hears of single steps that may do whatever autograd allows.
 
-    Our clipping changes gradients where they are, which needs none.
+    Our clipping changes gradients where they are, which needs none. ``hooks`` is what
+    :func:`overridden_hooks` returns.
     """
-    hooks = overridden_hooks(net)
     methods = [m for name in (*BATCH_HOOKS, "on_grad_computed") for m in hooks[name]]
     callbacks = {id(m.__self__): m.__self__ for m in methods}.values()
     return not all(is_onlooker(c) or type(c) is GradientClipping for c in callbacks)

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from sklearn_trainkit.neural_network._dropout import SeededDropout
-from sklearn_trainkit.neural_network._module_hooks import has_global_hooks
 from sklearn_trainkit.neural_network._stack_module import (
     ModuleBlock,
     StackedNetwork,
@@ -47,8 +46,6 @@ def obstacle_to_stacking(runs: Sequence[TrainingRun]) -> str | None:
         return "samples have more than one dimension"
     if len({run.loader.rows.part(0, 1).X.shape[1] for run in runs}) > 1:
         return "the data sets differ in their number of features"
-    if has_global_hooks():
-        return "all modules of the process have hooks"
     if len({run.loader.rows.weight is None for run in runs}) > 1:
         return "some data sets have sample weights and some have not"
     if len({run.settings.n_threads for run in runs}) > 1:

@@ -8,11 +8,16 @@ from typing import Any
 import torch
 
 from sklearn_trainkit.exceptions import DivergenceError
-from sklearn_trainkit.neural_network._callback_hooks import BATCH_HOOKS, is_onlooker
+from sklearn_trainkit.neural_network._callback_hooks import (
+    BATCH_HOOKS,
+    is_onlooker,
+    want_a_graph,
+)
 from sklearn_trainkit.neural_network._divergence import divergence_error
 from sklearn_trainkit.neural_network._loop_settings import LoopSettings
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
-from sklearn_trainkit.neural_network._stacked_optimizers import has_step_hooks
+from sklearn_trainkit.neural_network._module_hooks import has_global_hooks
+from sklearn_trainkit.neural_network._stacked_optimizers import ELEMENTWISE, has_step_hooks
 from sklearn_trainkit.neural_network._tensor_loader import TensorLoader
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
 
@@ -56,19 +61,39 @@ class StackMember(ABC):
         # An EpochScoring on validation rows is served after the pass, by each network itself.
         if any(method.__self__.on_train for method in self._hooks["on_batch_output"]):
             return "an EpochScoring collects the outputs of training batches"
+        return "batches are augmented" if self._augment is not None else self.need_of_a_graph()
+
+    def need_of_a_graph(self) -> str | None:
+        """Return what gradients by hand cannot do, of one network or several; None for nothing."""
         if isinstance(self.net.optimizer_, torch.optim.LBFGS):
             return "optimizer='lbfgs' evaluates the loss several times a step"
         if has_step_hooks(self.net.optimizer_):
             return "the optimizer has hooks"
+        if has_global_hooks():
+            return "all modules of the process have hooks"
         if self.settings.precision != "full":
             return f"precision={self.settings.precision!r}"
         if self.settings.compile:
             return "compile=True"
-        if self._augment is not None:
-            return "batches are augmented"
         if list(self.net.criterion_.parameters()):
             return "the loss has parameters"
         return None
+
+    @property
+    def may_go_without_graph(self) -> bool:
+        """Whether this training alone may try to do without a graph; its layers are not looked at.
+
+        Not on a GPU, where nobody has measured it, and not with an optimizer that would gain
+        nothing.
+        """
+        rows = self._loader.rows
+        return (
+            rows.device.type == "cpu"
+            and len(rows.sample_shape) == 1
+            and type(self.net.optimizer_) in ELEMENTWISE
+            and not want_a_graph(self._hooks)
+            and self.need_of_a_graph() is None
+        )
 
     @property
     def is_listened_to(self) -> bool:

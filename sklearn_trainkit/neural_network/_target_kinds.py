@@ -130,8 +130,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         probabilities : ndarray of shape (n_samples, n_classes), of ``dtype``
             Columns in the order of ``classes_``.
         """
-        self.check_is_fitted()
-        return self._output(X, self._coding.probabilities).numpy()
+        return self._output(X, lambda output: self._coding.probabilities(output)).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row.
@@ -144,8 +143,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         -------
         labels : ndarray of shape (n_samples,), or (n_samples, n_labels) for multilabel targets
         """
-        self.check_is_fitted()
-        codes = self._output(X, self._coding.codes).numpy()
+        codes = self._output(X, lambda output: self._coding.codes(output)).numpy()
         return codes if isinstance(X, RowsDataset) else self._coding.labels(codes)
 
 

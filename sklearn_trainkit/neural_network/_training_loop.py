@@ -49,7 +49,6 @@ from sklearn_trainkit.neural_network._training_step import (
     GraphlessStep,
     GraphStep,
     TrainingStep,
-    goes_without_graph,
 )
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.utils._threads import torch_threads
@@ -317,7 +316,7 @@ class TrainingRun(StackMember):
         """Return what takes the steps of an epoch: without a graph, if the network can."""
         if self._step is None:
             self._step = self._graph_step
-            if goes_without_graph(self):
+            if self.may_go_without_graph:
                 with suppress(NotStackableError):
                     self._step = GraphlessStep(self)
         return self._step

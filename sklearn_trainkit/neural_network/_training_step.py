@@ -12,9 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
-from sklearn_trainkit.neural_network._callback_hooks import want_a_graph
 from sklearn_trainkit.neural_network._loop_settings import LoopSettings
-from sklearn_trainkit.neural_network._module_hooks import has_global_hooks
 from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._stack_module import (
     ModuleBlock,
@@ -22,14 +20,10 @@ from sklearn_trainkit.neural_network._stack_module import (
     check_unshared,
 )
 from sklearn_trainkit.neural_network._stacked_clipping import make_clipping
-from sklearn_trainkit.neural_network._stacked_optimizers import (
-    ELEMENTWISE,
-    has_step_hooks,
-    make_step_groups,
-)
+from sklearn_trainkit.neural_network._stacked_optimizers import make_step_groups
 from sklearn_trainkit.neural_network._tensor_loader import TensorRows
 
-__all__ = ["GraphStep", "GraphlessStep", "TrainingStep", "goes_without_graph"]
+__all__ = ["GraphStep", "GraphlessStep", "TrainingStep"]
 
 # Leaves the clipped gradients of the batch; returns loss and output.
 Again = Callable[[], tuple[torch.Tensor, torch.Tensor]]
@@ -172,22 +166,3 @@ class GraphlessStep:
         self._block.detach()
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient
-
-
-def goes_without_graph(run: Any) -> bool:
-    """Tell whether a training may try :class:`GraphlessStep`: its layers are not looked at.
-
-    Not on a GPU, where nobody has measured it.
-    """
-    net, settings, rows = run.net, run.settings, run.loader.rows
-    return (
-        rows.device.type == "cpu"
-        and len(rows.sample_shape) == 1
-        and settings.precision == "full"
-        and not settings.compile
-        and type(net.optimizer_) in ELEMENTWISE
-        and not has_step_hooks(net.optimizer_)
-        and not has_global_hooks()
-        and not any(True for _ in net.criterion_.parameters())
-        and not want_a_graph(net)
-    )

@@ -1,7 +1,6 @@
 """Apply the same few operations to every element, piece by piece, while it is in cache."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import pairwise
 from math import isfinite
@@ -19,6 +18,7 @@ from sklearn_trainkit.preprocessing._memory_layout import (
     aligned_empty_like,
     segments,
 )
+from sklearn_trainkit.preprocessing._thread_shares import run_in_threads
 
 __all__ = ["Step", "apply_steps", "check_no_infinity", "divide_step"]
 
@@ -301,6 +301,4 @@ def _share_out(work: Callable[[int, int], None], cuts: list[int]) -> None:
         with BlockLoops():  # holds for its own thread only
             work(*bounds)
 
-    with ThreadPoolExecutor(len(cuts) - 1) as pool:
-        for task in [pool.submit(run, bounds) for bounds in pairwise(cuts)]:
-            task.result()
+    run_in_threads([partial(run, bounds) for bounds in pairwise(cuts)])
