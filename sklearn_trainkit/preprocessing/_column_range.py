@@ -20,7 +20,7 @@ __all__ = ["column_min_max"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 # Numbers side by side whose extremes a compiled loop keeps in the first-level cache.
-_ROW_IN_RUN = 256
+_ROW_IN_RUN = 128
 
 
 def column_min_max(
