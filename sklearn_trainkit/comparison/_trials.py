@@ -89,6 +89,7 @@ def _read_cv_results(
     unknown = np.full(n_trials, np.nan)
     worked = np.asarray(results.get("mean_fit_time", unknown), dtype=float)
     worked = worked + np.asarray(results.get("mean_score_time", unknown), dtype=float)
+    worked = worked * results.get("n_folds", search.n_splits_)
     scores = np.asarray(results[f"mean_test_{metric}"], dtype=float)
     spreads = np.asarray(results.get(f"std_test_{metric}", unknown), dtype=float)
     resources = np.asarray(results.get("n_resources", unknown), dtype=float)
@@ -100,7 +101,7 @@ def _read_cv_results(
             score=float(scores[number]),
             score_std=float(spreads[number]),
             resource=float(resources[number]),
-            worked_seconds=float(worked[number]) * search.n_splits_,
+            worked_seconds=float(worked[number]),
             completed_at=study_trials[number].datetime_complete if study_trials else None,
             curve=_read_curve(study_trials[number]) if study_trials else (),
         )

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_trainkit.model_selection._ask_and_tell import FOLD_SCORES
 from sklearn_trainkit.model_selection._distributions import describe
+from sklearn_trainkit.model_selection._trial_record import FOLD_SCORES
 
 __all__ = ["COMPLETE", "FAILED", "PRUNED", "TrialCurve", "TrialsTable", "read_trials"]
 
@@ -139,6 +139,7 @@ def _from_cv_results(search: Any, results: Any, metric: str | int | None) -> Tri
     n_folds = sum(1 for key in results if str(key).endswith(f"_test_{name}") and _is_split(key))
     times = [key for key in ("mean_fit_time", "mean_score_time") if key in results]
     worked: Any = sum(np.nan_to_num(np.asarray(results[key], dtype=float)) for key in times)
+    worked = worked * results.get("n_folds", n_folds)
     if not times or not n_folds:
         worked = np.nan
     table = TrialsTable(
@@ -146,8 +147,8 @@ def _from_cv_results(search: Any, results: Any, metric: str | int | None) -> Tri
         state=state,
         score=score,
         params=_params_frame(list(results["params"])),
-        seconds=np.cumsum(np.broadcast_to(np.asarray(worked, dtype=float) * n_folds, n_trials)),
-        epochs=_cumulative_epochs(results, n_folds, n_trials),
+        seconds=np.cumsum(np.broadcast_to(np.asarray(worked, dtype=float), n_trials)),
+        epochs=_cumulative_epochs(results, n_trials),
         curves=(_NO_CURVE,) * n_trials,
         score_name=name.replace("_", " "),
     )
@@ -273,12 +274,12 @@ def _is_split(key: Any) -> bool:
     return str(key).startswith("split") and str(key)[5:6].isdigit()
 
 
-def _cumulative_epochs(results: Any, n_folds: int, n_trials: int) -> np.ndarray:
-    if "n_epochs" not in results:
+def _cumulative_epochs(results: Any, n_trials: int) -> np.ndarray:
+    if "n_fold_epochs" not in results:
         return np.full(n_trials, np.nan)
-    epochs = np.ma.filled(np.ma.asarray(results["n_epochs"]).astype(float), np.nan)
+    epochs = np.ma.filled(np.ma.asarray(results["n_fold_epochs"]).astype(float), np.nan)
     # What one trial spent may be unknown, such as of a failed one: those after it are not.
-    return np.where(np.isnan(epochs), np.nan, np.nancumsum(epochs * n_folds))
+    return np.where(np.isnan(epochs), np.nan, np.nancumsum(epochs))
 
 
 def _elapsed(trials: Sequence[Any]) -> np.ndarray:
@@ -306,10 +307,15 @@ def _study_score(trial: Any, objective: int) -> float:
 def _read_curve(trial: Any) -> TrialCurve:
     steps = sorted(trial.intermediate_values)
     values = np.array([trial.intermediate_values[step] for step in steps], dtype=float)
-    # None stands for NaN there.
-    fold_scores = np.array(trial.user_attrs.get(FOLD_SCORES, []), dtype=float)
+    # None stands for NaN there; in a race the first steps are of fewer folds.
+    rows = trial.user_attrs.get(FOLD_SCORES, [])
+    n_folds = max(map(len, rows), default=0)
+    padded = [[*row, *[None] * (n_folds - len(row))] for row in rows]
+    fold_scores = np.array(padded, dtype=float)
     if fold_scores.shape[:1] != (len(steps),) or fold_scores.ndim != 2:
         fold_scores = np.empty((len(steps), 0))
+    elif padded != rows:  # the study has the last step as it was before the other folds came
+        values = np.array([np.mean(np.array(row, dtype=float)) for row in rows])
     return TrialCurve(np.array(steps, dtype=int), values, fold_scores)
 
 

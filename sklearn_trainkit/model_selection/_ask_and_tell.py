@@ -22,15 +22,14 @@ from sklearn_trainkit.model_selection._storage import ENQUEUED
 from sklearn_trainkit.model_selection._study import SearchStudy
 from sklearn_trainkit.model_selection._trial_record import (
     COMPLETE,
+    FOLD_SCORES,
     PRUNED,
     TrialRecord,
     failed_record,
 )
 
-__all__ = ["FOLD_SCORES", "SearchBudget", "SearchLoop"]
+__all__ = ["SearchBudget", "SearchLoop", "storable"]
 
-# The trial's attribute that holds the folds' own scores at each step that was reported.
-FOLD_SCORES = "fold_scores"
 _STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED}
 
 Callback = Callable[[optuna.Study, FrozenTrial], Any]
@@ -328,7 +327,7 @@ class SearchLoop:
         self._end_task(job.callback_ctx)
         self._copy_curve(trial, result)
         if record.fold_scores:
-            trial.set_user_attr(FOLD_SCORES, _storable(record.fold_scores))
+            trial.set_user_attr(FOLD_SCORES, storable(record.fold_scores))
         if self._persist is not None:
             self._persist(trial, record)
         state = _STATES.get(record.state, TrialState.FAIL)
@@ -371,6 +370,6 @@ def _list_untried(study: SearchStudy, n_enqueued: int) -> list[int]:
     return [index for index in range(n_enqueued) if index not in asked]
 
 
-def _storable(fold_scores: Sequence[Sequence[float]]) -> list[list[float | None]]:
-    # NaN is not JSON.
+def storable(fold_scores: Sequence[Sequence[float]]) -> list[list[float | None]]:
+    """Return the folds' scores as JSON can hold them, NaN as None."""
     return [[None if np.isnan(score) else float(score) for score in row] for row in fold_scores]

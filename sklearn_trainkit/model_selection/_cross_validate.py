@@ -11,6 +11,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import indexable
 
 from sklearn_trainkit.model_selection._cv_results import settle_failures
+from sklearn_trainkit.model_selection._epoch_steppers import last_step
 from sklearn_trainkit.model_selection._evaluate_fold_stack import (
     FOLD_STACK,
     StackedTrialTraining,
@@ -19,7 +20,6 @@ from sklearn_trainkit.model_selection._evaluate_fold_stack import (
     memory_limit,
 )
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
-from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
 from sklearn_trainkit.model_selection._trial_record import Scores, TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch

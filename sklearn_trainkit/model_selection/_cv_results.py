@@ -53,8 +53,8 @@ def format_results(
     return_train_score : bool
         Whether there are columns of training scores.
     extended : bool
-        Add what scikit-learn has no name for: ``state``, ``n_folds``, ``n_epochs`` and the
-        standard error of each score.
+        Add what scikit-learn has no name for: ``state``, ``n_folds``, ``n_epochs``,
+        ``n_fold_epochs`` and the standard error of each score.
     """
     results: dict[str, Any] = {}
     for key in ("fit_time", "score_time"):
@@ -79,9 +79,8 @@ def format_results(
         results["state"] = np.array([record.state for record in records], dtype=object)
         results["reason"] = np.array([record.reason for record in records], dtype=object)
         results["n_folds"] = np.array([len(record.folds) for record in records])
-        results["n_epochs"] = np.ma.masked_equal(
-            [-1 if record.n_epochs is None else record.n_epochs for record in records], -1
-        )
+        results["n_epochs"] = _masked_counts([record.n_epochs for record in records])
+        results["n_fold_epochs"] = _masked_counts([_fold_epochs(record) for record in records])
     return results
 
 
@@ -89,6 +88,16 @@ def break_ties(ranks: np.ndarray, records: Sequence[TrialRecord]) -> int:
     """Return the row to prefer among those ranked first: fewest epochs, then the earliest."""
     first = np.flatnonzero(ranks == ranks.min()).tolist()
     return min(first, key=lambda row: (records[row].n_epochs or 0, row))
+
+
+def _fold_epochs(record: TrialRecord) -> int | None:
+    if record.n_fold_epochs is not None or record.n_epochs is None:
+        return record.n_fold_epochs
+    return record.n_epochs * len(record.folds)
+
+
+def _masked_counts(counts: Sequence[int | None]) -> np.ma.MaskedArray:
+    return np.ma.masked_equal([-1 if count is None else count for count in counts], -1)
 
 
 def _store_scores(

@@ -10,8 +10,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone, is_classifier
+from sklearn.pipeline import Pipeline
 
-__all__ = ["EpochStepper", "count_epochs", "make_stepper", "stepper_kind"]
+__all__ = [
+    "EpochStepper",
+    "count_epochs",
+    "last_step",
+    "limit_epochs",
+    "make_stepper",
+    "stepper_kind",
+]
 
 
 class EpochStepper(ABC):
@@ -189,6 +197,11 @@ def stepper_kind(estimator: Any) -> str | None:
     return "partial_fit" if incremental and not stops_itself and not balanced else None
 
 
+def last_step(estimator: Any) -> Any:
+    """Return what trains: the last step of a Pipeline, or the estimator itself."""
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
 def count_epochs(estimator: Any) -> int:
     """Return how many epochs ``estimator`` wants.
 
@@ -197,13 +210,27 @@ def count_epochs(estimator: Any) -> int:
     ValueError
         If that is no number.
     """
-    name = "max_epochs" if hasattr(estimator, "max_epochs") else "max_iter"
+    name = _epochs_name(estimator)
     try:
         return int(getattr(estimator, name))
     except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"{name} must be a whole number of epochs. Got {getattr(estimator, name)!r}."
         ) from None
+
+
+def limit_epochs(estimator: Any, n_epochs: int) -> None:
+    """Have ``estimator``, or a Pipeline's last step, train for at most ``n_epochs`` epochs.
+
+    Its learning-rate schedule ends with them. What does not train in epochs is left alone.
+    """
+    final = last_step(estimator)
+    if stepper_kind(final) is not None and count_epochs(final) > n_epochs:
+        final.set_params(**{_epochs_name(final): n_epochs})
+
+
+def _epochs_name(estimator: Any) -> str:
+    return "max_epochs" if hasattr(estimator, "max_epochs") else "max_iter"
 
 
 def make_stepper(estimator: Any, n_epochs: int | None = None) -> EpochStepper:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_trainkit.model_selection._epoch_steppers import stepper_kind
+from sklearn_trainkit.model_selection._epoch_steppers import last_step, stepper_kind
 from sklearn_trainkit.model_selection._evaluate_per_epoch import (
     TrialTraining,
     build_trainable,
@@ -29,7 +29,7 @@ from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
     TrialJob,
 )
-from sklearn_trainkit.model_selection._fold_training import FoldTraining, last_step
+from sklearn_trainkit.model_selection._fold_training import FoldTraining
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 
@@ -63,7 +63,7 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
     limit = memory_limit()
     if not can_stack_folds(candidate):
         # What the search would do without nets.
-        evaluate = evaluate_per_epoch if watch.prunes else evaluate_whole_fit
+        evaluate = evaluate_per_epoch if watch.prunes or setup.in_epochs else evaluate_whole_fit
         record = evaluate(setup, job, watch)
         how = "whole-fit" if record.n_epochs is None else "per-epoch"
         reason = f"{type(last_step(candidate)).__name__} is no network of this package"

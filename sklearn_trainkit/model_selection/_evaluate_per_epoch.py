@@ -15,6 +15,7 @@ from sklearn.base import clone
 
 from sklearn_trainkit.model_selection._epoch_steppers import (
     count_epochs,
+    last_step,
     make_stepper,
     stepper_kind,
 )
@@ -31,7 +32,6 @@ from sklearn_trainkit.model_selection._evaluation import (
 from sklearn_trainkit.model_selection._fold_training import (
     FoldTraining,
     fit_head,
-    last_step,
     split_fit_params,
 )
 from sklearn_trainkit.model_selection._trial_record import PRUNED, TrialRecord

@@ -11,6 +11,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+from sklearn_trainkit.model_selection._epoch_steppers import limit_epochs
 from sklearn_trainkit.model_selection._folds import FrozenFolds
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
@@ -52,6 +53,10 @@ class EvaluationSetup:
         Report each fold's own score, not the mean so far.
     force_stack : bool
         Train folds as one network wherever that is exact, faster or not.
+    in_epochs : bool
+        Train in epochs what can be, whether anybody listens or not.
+    max_epochs : int or None
+        Epochs after which every candidate ends, with its schedule.
     """
 
     estimator: Any
@@ -65,6 +70,8 @@ class EvaluationSetup:
     caller: Any = None
     report_folds: bool = False
     force_stack: bool = False
+    in_epochs: bool = False
+    max_epochs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,8 @@ def build_candidate(setup: EvaluationSetup, params: dict[str, Any]) -> Any:
         candidate = candidate.set_params(**clone(params, safe=False))
     if setup.seed is not None:
         fill_seeds(candidate, setup.seed, keep=params)
+    if setup.max_epochs is not None:
+        limit_epochs(candidate, setup.max_epochs)
     return candidate
 
 

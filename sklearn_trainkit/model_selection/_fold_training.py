@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from sklearn_trainkit.model_selection._epoch_steppers import make_stepper
+from sklearn_trainkit.model_selection._epoch_steppers import last_step, make_stepper
 from sklearn_trainkit.model_selection._evaluate_whole_fit import failed_outcome
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection._trial_record import FoldOutcome
@@ -16,12 +16,7 @@ from sklearn_trainkit.model_selection._verbose import print_fold
 from sklearn_trainkit.utils._scorers import is_standard_scorer, metric_scorer
 from sklearn_trainkit.utils._sklearn_private import score_estimator
 
-__all__ = ["FoldTraining", "fit_head", "last_step", "split_fit_params", "transform_test"]
-
-
-def last_step(estimator: Any) -> Any:
-    """Return what trains: the last step of a Pipeline, or the estimator itself."""
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+__all__ = ["FoldTraining", "fit_head", "split_fit_params", "transform_test"]
 
 
 class FoldTraining:

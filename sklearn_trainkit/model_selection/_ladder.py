@@ -1,4 +1,4 @@
-"""The rungs of pause and resume: where candidates wait, and who goes on next.
+"""The rungs of pause and resume, and of racing: where candidates wait, and who goes on next.
 
 Plain successive halving decides on a candidate when it arrives at a rung and never comes back to
 it. Here nobody is dismissed: a candidate that waits goes on as soon as it is among the best third
@@ -7,12 +7,22 @@ of all that came to its rung (Li et al., "A System for Massively Parallel Hyperp
 """
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial
 
-__all__ = ["Ladder", "PauseAndResumePruner", "make_rungs"]
+__all__ = [
+    "Ladder",
+    "PauseAndResumePruner",
+    "RacingPruner",
+    "Rung",
+    "make_race",
+    "make_rungs",
+    "race_factors",
+]
 
 
 class PauseAndResumePruner(BasePruner):
@@ -64,6 +74,115 @@ class PauseAndResumePruner(BasePruner):
         return False
 
 
+class RacingPruner(BasePruner):
+    """Race candidates on one fold first, in short trainings, and give all folds to the best.
+
+    A candidate begins with the first fold and one epoch, and the best of those that came as far
+    train anew on that fold, three times as long, and so on to all its epochs; the better half of
+    those is evaluated on the other folds. Each training is a whole one: its learning-rate schedule
+    ends with it, because the first epochs of a long schedule rank candidates worse than a short
+    schedule does. Where training is not in epochs, candidates race over folds only. Candidates that
+    were not given all folds are reported as pruned. With one worker.
+
+    Racing over folds: Maron and Moore, "Hoeffding Races", 1993; over the length of training: Li et
+    al., "A System for Massively Parallel Hyperparameter Tuning", 2020.
+
+    Parameters
+    ----------
+    reduction_factor : int, default=3
+        One in this many goes on from each rung but the first and the last one; trainings become as
+        many times longer.
+    first_reduction_factor : int, default=4
+        One in this many goes on from the first rung, the cheapest.
+    last_reduction_factor : int, default=2
+        One in this many is given all folds.
+    min_epochs : int, default=1
+        Epochs of the first rung.
+    n_first_folds : int, default=1
+        Folds of all rungs but the last.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from sklearn_trainkit.model_selection import OptunaSearchCV, RacingPruner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> search = OptunaSearchCV(
+    ...     SGDClassifier(max_iter=3, random_state=0),
+    ...     {"alpha": [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]},
+    ...     sampler="grid",
+    ...     n_trials=None,
+    ...     cv=3,
+    ...     pruner=RacingPruner(),
+    ... ).fit(X, y)
+    >>> sorted(zip(search.cv_results_["n_epochs"].tolist(), search.cv_results_["n_folds"].tolist()))
+    [(1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (3, 1), (3, 3)]
+    """
+
+    def __init__(
+        self,
+        reduction_factor: int = 3,
+        first_reduction_factor: int = 4,
+        last_reduction_factor: int = 2,
+        min_epochs: int = 1,
+        n_first_folds: int = 1,
+    ) -> None:
+        for name, value, least in (
+            ("reduction_factor", reduction_factor, 2),
+            ("first_reduction_factor", first_reduction_factor, 2),
+            ("last_reduction_factor", last_reduction_factor, 1),
+            ("min_epochs", min_epochs, 1),
+            ("n_first_folds", n_first_folds, 1),
+        ):
+            if value < least:
+                raise ValueError(f"{name}={value} needs to be at least {least}.")
+        self.reduction_factor = reduction_factor
+        self.first_reduction_factor = first_reduction_factor
+        self.last_reduction_factor = last_reduction_factor
+        self.min_epochs = min_epochs
+        self.n_first_folds = n_first_folds
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Return False: who goes on is decided between trainings, not within one."""
+        return False
+
+
+class Rung(NamedTuple):
+    """How much of its evaluation a candidate has behind it: folds, and epochs on each."""
+
+    n_folds: int
+    n_epochs: int | None
+
+
+def make_race(pruner: RacingPruner, n_splits: int, n_epochs: int | None) -> list[Rung]:
+    """Return the rungs of a race; without epochs they differ in folds only.
+
+    >>> [tuple(rung) for rung in make_race(RacingPruner(), 3, 12)]
+    [(1, 1), (1, 3), (1, 12), (3, 12)]
+    >>> [tuple(rung) for rung in make_race(RacingPruner(), 5, None)]
+    [(1, None), (5, None)]
+    """
+    n_first = min(pruner.n_first_folds, n_splits)
+    epochs: Sequence[int | None] = [None]
+    if n_epochs is not None:
+        epochs = make_rungs(n_epochs, pruner.min_epochs, pruner.reduction_factor)
+    rungs = [Rung(n_first, each) for each in epochs]
+    return rungs if n_first == n_splits else [*rungs, Rung(n_splits, epochs[-1])]
+
+
+def race_factors(pruner: RacingPruner, n_rungs: int) -> list[int]:
+    """Return one in how many goes on from each rung but the last.
+
+    >>> race_factors(RacingPruner(), 5), race_factors(RacingPruner(), 2)
+    ([4, 3, 3, 2], [2])
+    """
+    factors = [pruner.reduction_factor] * (n_rungs - 1)
+    if factors:
+        factors[0] = pruner.first_reduction_factor
+        factors[-1] = pruner.last_reduction_factor
+    return factors
+
+
 def make_rungs(n_epochs: int, min_epochs: int, reduction_factor: int) -> list[int]:
     """Return the epochs at which candidates wait, the last one being the end.
 
@@ -84,19 +203,22 @@ class Ladder:
 
     Parameters
     ----------
-    n_rungs : int
-        The last of them is the end.
-    reduction_factor : int
-        One in this many goes on.
+    factors : sequence of int
+        One in how many goes on, for each rung but the last, which is the end.
     """
 
-    def __init__(self, n_rungs: int, reduction_factor: int) -> None:
-        self._factor = reduction_factor
-        self._values: list[dict[int, float]] = [{} for _ in range(n_rungs)]
+    def __init__(self, factors: Sequence[int]) -> None:
+        self._factors = factors
+        self._values: list[dict[int, float]] = [{} for _ in range(len(factors) + 1)]
 
     def arrive(self, number: int, rung: int, value: float) -> None:
         """Note that a candidate came to a rung; NaN counts as the worst."""
         self._values[rung][number] = -math.inf if math.isnan(value) else value
+
+    def leave(self, number: int) -> None:
+        """Forget a candidate that ended without coming to the end."""
+        for values in self._values:
+            values.pop(number, None)
 
     def is_waiting(self, number: int, rung: int) -> bool:
         """Return whether a candidate came to this rung and no further."""
@@ -105,12 +227,12 @@ class Ladder:
     def pick(self, *, more_to_come: bool) -> tuple[int, int] | None:
         """Return who goes on, and from which rung: those furthest up first.
 
-        While there are more to come, no more than a third of those that came to a rung go on,
+        While there are more to come, no more than their share of those that came to a rung go on,
         even if better ones came since; at the end these go on too.
         """
         for rung in reversed(range(len(self._values) - 1)):
             ranked = self._rank(rung)
-            places = len(ranked) // self._factor
+            places = len(ranked) // self._factors[rung]
             if more_to_come and len(self._values[rung + 1]) >= places:
                 continue
             for number in ranked[:places]:

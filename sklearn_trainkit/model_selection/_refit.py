@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_trainkit.model_selection._epoch_steppers import stepper_kind
+from sklearn_trainkit.model_selection._epoch_steppers import last_step, stepper_kind
 from sklearn_trainkit.model_selection._evaluate_per_epoch import fit_by_stepping
 from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
     build_candidate,
     fill_seeds,
 )
-from sklearn_trainkit.model_selection._fold_training import last_step
 from sklearn_trainkit.model_selection._selection import describe_collapse
 from sklearn_trainkit.utils._scorers import metric_scorer
 from sklearn_trainkit.utils._sklearn_private import score_estimator

@@ -19,14 +19,12 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils import get_tags, indexable
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget
-from sklearn_trainkit.model_selection._cv_results import (
-    settle_failures,
-)
+from sklearn_trainkit.model_selection._choose_loop import choose_loop, count_parts
+from sklearn_trainkit.model_selection._cv_results import settle_failures
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
 from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
 from sklearn_trainkit.model_selection._joint_study import JointStudy
-from sklearn_trainkit.model_selection._pause_and_resume import choose_loop
 from sklearn_trainkit.model_selection._refit import refit_winner
 from sklearn_trainkit.model_selection._search_notices import (
     TrialTasks,
@@ -98,17 +96,20 @@ class OptunaSearchCV(SearchResults):
         Ends the search once a complete trial reaches this mean test score.
     patience : int or None, default=None
         Ends the search after this many trials without a better score.
-    sampler : {"auto", "tpe", "gp", "cmaes", "random", "grid", "qmc", "nsga2"} or optuna \
-            sampler, default="auto"
-        What proposes candidates; "auto" is "tpe". "grid" tries every point of a finite space in
-        the order of ``ParameterGrid`` (a random subset when ``n_trials`` is smaller).
+    sampler : {"auto", "tpe", "forest", "gp", "cmaes", "random", "grid", "qmc", "nsga2"} or \
+            optuna sampler, default="auto"
+        What proposes candidates; "auto" is "tpe", "forest" is :class:`ForestSampler`. "grid" tries
+        every point of a finite space in the order of ``ParameterGrid`` (a random subset when
+        ``n_trials`` is smaller).
     pruner : {"auto", "median", "successive_halving", "hyperband", "pause_and_resume", \
-            "wilcoxon"}, optuna pruner or None, default=None
+            "racing", "wilcoxon"}, optuna pruner or None, default=None
         What stops hopeless trials: between epochs where the estimator trains in epochs, between
         folds otherwise. "auto" is "successive_halving" between epochs for 31 to 199 trials and
         "median" otherwise. "wilcoxon" compares folds and needs five of them.
         "pause_and_resume" stops nobody for good: candidates wait with their weights, and the
-        best third of those that came as far goes on (:class:`PauseAndResumePruner`).
+        best third of those that came as far goes on (:class:`PauseAndResumePruner`). "racing"
+        begins with one fold and one epoch, and only the best are given all of both
+        (:class:`RacingPruner`); candidates cost so little that there may be ten times as many.
     evaluator : {"auto", "fold-stack", "per-epoch", "whole-fit"}, default="auto"
         How a trial is evaluated. "fold-stack" trains all folds of a net of this package, or of a
         Pipeline that ends in one, as one stacked network: the same results in a fraction of the
@@ -174,9 +175,10 @@ class OptunaSearchCV(SearchResults):
     ----------
     cv_results_ : dict of ndarrays
         One row per trial, with the columns of ``GridSearchCV``. With a pruner or a time limit
-        also ``state`` ("complete", "pruned" or "failed"), ``n_folds``, ``n_epochs``, ``reason``
-        and the standard error ``sem_test_<metric>``; pruned rows rank below all others, and
-        show the scores of the epoch, or the folds, that they reached.
+        also ``state`` ("complete", "pruned" or "failed"), ``n_folds``, ``n_epochs``,
+        ``n_fold_epochs`` (trained in all), ``reason`` and the standard error
+        ``sem_test_<metric>``; pruned rows rank below all others, and show the scores of the epoch,
+        or the folds, that they reached.
     best_estimator_ : estimator
         Fitted on all rows with the best parameters; only with ``refit``.
     best_score_ : float
@@ -422,7 +424,7 @@ class OptunaSearchCV(SearchResults):
             caller=self if has_listeners(self) else None,
             force_stack=self.evaluator == "fold-stack",
         )
-        objectives = check_objectives(self.objectives, scorer, self.pruner)
+        objectives = check_objectives(self.objectives, scorer, self.sampler, self.pruner)
         evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
         pruner = make_pruner(
             self.pruner,
@@ -480,7 +482,7 @@ class OptunaSearchCV(SearchResults):
         task = plan.context.subcontext(
             task_name="search", max_subtasks=budget.n_trials, sequential_subtasks=False
         ).call_on_fit_task_begin(estimator=self)
-        tasks = TrialTasks(self, task)
+        tasks = TrialTasks(self, task, count_parts(plan))
         deadlines = Deadlines(
             None if budget.timeout is None else time.time() + budget.timeout, budget.trial_timeout
         )

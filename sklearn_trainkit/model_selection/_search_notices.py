@@ -25,11 +25,14 @@ class TrialTasks:
     search : OptunaSearchCV
     task : CallbackContext
         Of all its trials.
+    n_parts : int
+        Tasks within a trial.
     """
 
-    def __init__(self, search: Any, task: Any) -> None:
+    def __init__(self, search: Any, task: Any, n_parts: int) -> None:
         self._search = search
         self._task = task
+        self._n_parts = n_parts
 
     def begin(self, number: int) -> Any:
         """Begin the task of a trial, unless nobody would hear of it."""
@@ -38,7 +41,7 @@ class TrialTasks:
         context = self._task.subcontext(
             task_name="trial",
             task_id=number,
-            max_subtasks=self._search.n_splits_,
+            max_subtasks=self._n_parts,
             sequential_subtasks=False,
         )
         return context.call_on_fit_task_begin(estimator=self._search)

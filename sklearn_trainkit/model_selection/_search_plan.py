@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, get_tags
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget
-from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
+from sklearn_trainkit.model_selection._epoch_steppers import count_epochs, last_step
 from sklearn_trainkit.model_selection._evaluate_fold_stack import (
     can_stack_folds,
     evaluate_fold_stack,
@@ -23,7 +23,7 @@ from sklearn_trainkit.model_selection._evaluate_per_epoch import (
 )
 from sklearn_trainkit.model_selection._evaluate_whole_fit import evaluate_whole_fit
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, Evaluator
-from sklearn_trainkit.model_selection._fold_training import last_step
+from sklearn_trainkit.model_selection._forest_sampler import ForestSampler
 from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
 from sklearn_trainkit.model_selection._search_space import (
     EnqueuedTrial,
@@ -236,13 +236,13 @@ def check_pruner(pruner: BasePruner, evaluator: str, n_splits: int, n_trials: in
         )
 
 
-def check_objectives(objectives: Any, scorer: Any, pruner: Any) -> tuple[str, ...]:
+def check_objectives(objectives: Any, scorer: Any, sampler: Any, pruner: Any) -> tuple[str, ...]:
     """Return the objectives of the study; the empty name stands for the guiding score.
 
     Raises
     ------
     ValueError
-        When an objective is no metric, or there is a pruner, which compares one number.
+        When an objective is no metric, or there is a sampler or a pruner for one number.
     """
     if objectives is None:
         return ("",)
@@ -257,6 +257,11 @@ def check_objectives(objectives: Any, scorer: Any, pruner: Any) -> tuple[str, ..
             )
     if len(objectives) < 2 or len(set(objectives)) < len(objectives):
         raise ValueError(f"objectives={objectives!r} needs at least two different names.")
+    if sampler == "forest" or isinstance(sampler, ForestSampler):
+        raise ValueError(
+            f"sampler={sampler!r} follows one objective, but objectives={objectives!r}; use "
+            "sampler='tpe' or 'nsga2'."
+        )
     if pruner is not None:
         raise ValueError(
             f"pruner={pruner!r} compares one number, but objectives={objectives!r}; use "

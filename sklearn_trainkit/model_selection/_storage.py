@@ -130,6 +130,7 @@ def record_to_json(record: TrialRecord) -> dict[str, Any]:
         "folds": [_fold_to_json(fold) for fold in record.folds],
         "state": record.state,
         "n_epochs": record.n_epochs,
+        "n_fold_epochs": record.n_fold_epochs,
         "reason": record.reason,
         "evaluation": record.evaluation,
     }
@@ -273,6 +274,7 @@ def _record_from_json(trial: FrozenTrial, params: dict[str, Any]) -> TrialRecord
         stored["n_epochs"],
         stored["reason"],
         stored.get("evaluation"),
+        n_fold_epochs=stored.get("n_fold_epochs"),
     )
 
 

@@ -13,7 +13,8 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
+from sklearn_trainkit.model_selection._forest_sampler import ForestSampler
+from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner, RacingPruner
 
 __all__ = [
     "PRUNER_NAMES",
@@ -33,6 +34,7 @@ STUDY_NAME = "OptunaSearchCV"
 _SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     # That choices are drawn independently is documented, and not worth three lines a trial.
     "cmaes": lambda seed: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
+    "forest": lambda seed: ForestSampler(seed=seed),
     "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
     # The grid is enqueued point by point; nothing is left to sample.
     "grid": lambda seed: optuna.samplers.RandomSampler(seed=seed),
@@ -46,6 +48,7 @@ PRUNER_NAMES = [
     "hyperband",
     "median",
     "pause_and_resume",
+    "racing",
     "successive_halving",
     "wilcoxon",
 ]
@@ -154,6 +157,8 @@ def make_pruner(
             return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
         if pruner == "pause_and_resume":
             return PauseAndResumePruner()
+        if pruner == "racing":
+            return RacingPruner()
         if pruner == "wilcoxon":
             return optuna.pruners.WilcoxonPruner(p_threshold=0.1)
         return optuna.pruners.HyperbandPruner(

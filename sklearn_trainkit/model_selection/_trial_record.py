@@ -6,11 +6,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["COMPLETE", "FAILED", "PRUNED", "FoldOutcome", "Scores", "TrialRecord", "TrialResult"]
+__all__ = [
+    "COMPLETE",
+    "FAILED",
+    "FOLD_SCORES",
+    "PRUNED",
+    "FoldOutcome",
+    "Scores",
+    "TrialRecord",
+    "TrialResult",
+]
 
 COMPLETE = "complete"
 PRUNED = "pruned"
 FAILED = "failed"
+# The attribute of an optuna trial with the folds' own scores at each step that was reported.
+FOLD_SCORES = "fold_scores"
 # The one objective that is not a score, and is minimized.
 FIT_TIME = "fit_time"
 
@@ -62,6 +73,8 @@ class TrialRecord:
         How it was evaluated and, where that is not what was asked for, why.
     fold_scores : tuple of tuple of float
         The folds' own scores at each step of ``curve``, where training is in epochs.
+    n_fold_epochs : int or None
+        Epochs trained in all, where that is not ``n_epochs`` for each fold.
     """
 
     number: int
@@ -73,6 +86,7 @@ class TrialRecord:
     reason: str | None = None
     evaluation: str | None = None
     fold_scores: tuple[tuple[float, ...], ...] = ()
+    n_fold_epochs: int | None = None
 
     def mean_score(self, metric: str | None) -> float:
         """Return the mean test score over folds, of one metric when there are several."""

@@ -155,7 +155,7 @@ def test_other_sources_are_explained(source, message):
 
 def test_what_one_trial_hides_is_unknown_of_it_alone():
     results = {"params": [{"a": 1}, {"a": 2}, {"a": 3}], "mean_test_score": [0.1, np.nan, 0.3]}
-    results["n_epochs"] = np.ma.masked_equal([4, -1, 5], -1)
+    results["n_fold_epochs"] = np.ma.masked_equal([8, -1, 10], -1)
     results |= {f"split{fold}_test_score": [0.1, np.nan, 0.3] for fold in range(2)}
     trials = read_trials(results)
     np.testing.assert_array_equal(trials.epochs, [8, np.nan, 18])

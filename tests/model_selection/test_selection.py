@@ -138,6 +138,7 @@ def test_fit_time_is_minimized(sampler):
         ({"objectives": ["score", "size"]}, "'size' is neither a metric"),
         ({"objectives": ["score"]}, "needs at least two different names"),
         ({"objectives": ["score", "fit_time"], "pruner": "median"}, "compares one number"),
+        ({"objectives": ["score", "fit_time"], "sampler": "forest"}, "follows one objective"),
     ],
 )
 def test_bad_objectives(settings, message):
