@@ -116,7 +116,7 @@ class RacingPruner(BasePruner):
     ...     pruner=RacingPruner(),
     ... ).fit(X, y)
     >>> sorted(zip(search.cv_results_["n_epochs"].tolist(), search.cv_results_["n_folds"].tolist()))
-    [(1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (3, 1), (3, 3)]
+    [(1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (3, 1), (3, 1), (3, 3)]
     """
 
     def __init__(
