@@ -95,7 +95,8 @@ class RacingPruner(BasePruner):
     first_reduction_factor : int, default=4
         One in this many goes on from the first rung, the cheapest.
     last_reduction_factor : int, default=2
-        One in this many is given all folds.
+        One in this many goes on to the last rung: is given all folds or, if there are no others
+        than the first ones, all epochs.
     min_epochs : int, default=1
         Epochs of the first rung.
     n_first_folds : int, default=1

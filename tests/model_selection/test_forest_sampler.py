@@ -9,7 +9,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 
 from sklearn_trainkit.model_selection import ForestSampler
-from sklearn_trainkit.model_selection._forest_sampler import Model, Space, expect_ends, spread_out
+from sklearn_trainkit.model_selection._forest_sampler import Model, expect_ends, spread_out
+from sklearn_trainkit.model_selection._unit_space import UnitSpace
 
 DISTRIBUTIONS = {
     "choice": CategoricalDistribution(("a", None, 3)),
@@ -61,7 +62,7 @@ def test_the_same_seed_draws_the_same_and_minimizing_mirrors_maximizing():
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**31))
 def test_rows_and_parameters_are_the_same_thing(seed):
-    space = Space(DISTRIBUTIONS)
+    space = UnitSpace(DISTRIBUTIONS)
     rng = np.random.default_rng(seed)
     rows = space.draw(20, rng)
     for drawn in (rows, space.mutate(rows, rng)):
@@ -74,7 +75,7 @@ def test_rows_and_parameters_are_the_same_thing(seed):
 
 
 def test_every_value_of_a_stepped_range_is_as_likely():
-    space = Space({"whole": IntDistribution(1, 9, step=2), "choice": DISTRIBUTIONS["choice"]})
+    space = UnitSpace({"whole": IntDistribution(1, 9, step=2), "choice": DISTRIBUTIONS["choice"]})
     rows = space.draw(5000, np.random.default_rng(0))
     drawn = [space.decode(row) for row in rows]
     for name, values in (("whole", [1, 3, 5, 7, 9]), ("choice", ["a", None, 3])):
@@ -133,7 +134,7 @@ def test_stopped_trials_are_not_taken_for_good_ones():
         study.add_trial(
             make_trial(x, {1: x / 2, 9: x}, value=x) if x > 0.5 else make_trial(x, {1: x / 2})
         )
-    space = Space({"x": FloatDistribution(0.0, 1.0)})
+    space = UnitSpace({"x": FloatDistribution(0.0, 1.0)})
     scores = expect_ends(study, study.trials)
     model = Model(space, space.encode(study.trials), scores, 100, seed=0)
     expected, spread = model.expect(np.array([[0.05], [0.4], [0.6], [0.9]]))
