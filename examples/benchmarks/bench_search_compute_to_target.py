@@ -174,11 +174,11 @@ def measure(search, X, y, X_held, y_held, fresh):
     }
 
 
-def run_seed(X, y, seed, names):
+def run_seed(X, y, seed, names, schedule):
     rows, held, labels, held_labels = train_test_split(X, y, stratify=y, random_state=seed)
     cv = StratifiedKFold(N_SPLITS, shuffle=True, random_state=seed)
     fresh = StratifiedKFold(N_SPLITS, shuffle=True, random_state=seed + 1000)
-    net = MLPNetClassifier((32,), max_epochs=N_EPOCHS, random_state=seed)
+    net = MLPNetClassifier((32,), max_epochs=N_EPOCHS, lr_schedule=schedule, random_state=seed)
     pipe = Pipeline([("scale", StandardScaler()), ("net", net)])
     random = RandomizedSearchCV(pipe, SPACE, n_iter=N_RANDOM, cv=cv, random_state=seed)
     reference = measure(random, rows, labels, held, held_labels, fresh)
@@ -222,6 +222,7 @@ def main():
     parser.add_argument("--target", help="its target column; the last one by default")
     parser.add_argument("--rows", type=int, default=4000, help="at most this many rows")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--schedule", default="one_cycle", help="of the networks' learning rate")
     parser.add_argument("--only", nargs="+", choices=list(STRATEGIES), help="searches to run")
     parser.add_argument("--out", help="CSV file for the runs")
     options = parser.parse_args()
@@ -233,7 +234,7 @@ def main():
         X, _, y, _ = train_test_split(X, y, train_size=options.rows, stratify=y, random_state=0)
     table = []
     for seed in range(options.seeds):
-        table += run_seed(X, y, seed, options.only or list(STRATEGIES))
+        table += run_seed(X, y, seed, options.only or list(STRATEGIES), options.schedule)
     if options.out:
         pd.DataFrame(table).to_csv(options.out, index=False)
     print(f"\n{options.csv or options.data}: {X.shape[0]} rows, {X.shape[1]} columns")
