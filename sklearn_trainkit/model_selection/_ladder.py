@@ -61,10 +61,8 @@ class PauseAndResumePruner(BasePruner):
     def __init__(
         self, reduction_factor: int = 3, min_epochs: int = 1, max_in_memory: int = 16
     ) -> None:
-        if reduction_factor < 2:
-            raise ValueError(f"reduction_factor={reduction_factor} needs to be at least 2.")
-        if min_epochs < 1:
-            raise ValueError(f"min_epochs={min_epochs} needs to be at least 1.")
+        _check_least("reduction_factor", reduction_factor, 2)
+        _check_least("min_epochs", min_epochs, 1)
         self.reduction_factor = reduction_factor
         self.min_epochs = min_epochs
         self.max_in_memory = max_in_memory
@@ -128,15 +126,11 @@ class RacingPruner(BasePruner):
         min_epochs: int = 1,
         n_first_folds: int = 1,
     ) -> None:
-        for name, value, least in (
-            ("reduction_factor", reduction_factor, 2),
-            ("first_reduction_factor", first_reduction_factor, 2),
-            ("last_reduction_factor", last_reduction_factor, 1),
-            ("min_epochs", min_epochs, 1),
-            ("n_first_folds", n_first_folds, 1),
-        ):
-            if value < least:
-                raise ValueError(f"{name}={value} needs to be at least {least}.")
+        _check_least("reduction_factor", reduction_factor, 2)
+        _check_least("first_reduction_factor", first_reduction_factor, 2)
+        _check_least("last_reduction_factor", last_reduction_factor, 1)
+        _check_least("min_epochs", min_epochs, 1)
+        _check_least("n_first_folds", n_first_folds, 1)
         self.reduction_factor = reduction_factor
         self.first_reduction_factor = first_reduction_factor
         self.last_reduction_factor = last_reduction_factor
@@ -146,6 +140,11 @@ class RacingPruner(BasePruner):
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Return False: who goes on is decided between trainings, not within one."""
         return False
+
+
+def _check_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{name}={value} needs to be at least {least}.")
 
 
 class Rung(NamedTuple):
