@@ -163,15 +163,15 @@ def expect_ends(study: Study, trials: Sequence[FrozenTrial]) -> np.ndarray:
         curves.append(curve)
     # The steps where somebody was stopped.
     levels = sorted({max(curve) for curve in curves if curve} | {_END})
-    to_come = 0.0
+    following, to_come = _END, 0.0
     ends = np.full(len(trials), np.nan)
-    for level, following in zip(reversed(levels), [None, *reversed(levels[1:])], strict=True):
-        if following is not None:
-            gains = [
-                each[following] - each[level] for each in curves if {level, following} <= set(each)
-            ]
-            gains = [gain for gain in gains if math.isfinite(gain)]
-            to_come += float(np.median(gains)) if gains else 0.0
+    for level in reversed(levels):
+        gains = [
+            each[following] - each[level] for each in curves if {level, following} <= set(each)
+        ]
+        gains = [gain for gain in gains if math.isfinite(gain)]
+        to_come += float(np.median(gains)) if gains else 0.0
+        following = level
         for index, curve in enumerate(curves):
             if curve and max(curve) == level:
                 ends[index] = curve[level] + to_come

@@ -40,15 +40,15 @@ class LadderLoop(SearchLoop):
         self._setup = setup
         self._deadlines = deadlines
         self._ladder = ladder
-        self._resting: dict[int, tuple[optuna.Trial, TrialJob, TrialResult]] = {}
+        self._resting: dict[int, tuple[optuna.Trial, TrialJob, TrialResult, Any]] = {}
 
     @abstractmethod
     def _begin(self, trial: optuna.Trial, job: TrialJob) -> None:
         """Bring a new candidate to the first rung."""
 
     @abstractmethod
-    def _go_on(self, trial: optuna.Trial, job: TrialJob, rung: int) -> None:
-        """Bring a candidate to the rung after ``rung``."""
+    def _go_on(self, trial: optuna.Trial, job: TrialJob, kept: Any, rung: int) -> None:
+        """Bring a candidate to its next rung; ``kept`` is what it rested with."""
 
     def _forget_all(self) -> None:
         """Let go of what was kept of those that wait."""
@@ -67,16 +67,18 @@ class LadderLoop(SearchLoop):
                 if picked is None:
                     break
                 number, rung = picked
-                trial, job, _ = self._resting.pop(number)
+                trial, job, _, kept = self._resting.pop(number)
                 self._study.waiting.discard(number)
-                self._go_on(trial, job, rung)
+                self._go_on(trial, job, kept, rung + 1)
         finally:
             self._dismiss()
 
-    def _rest(self, trial: optuna.Trial, job: TrialJob, rung: int, result: TrialResult) -> None:
+    def _rest(
+        self, trial: optuna.Trial, job: TrialJob, kept: Any, rung: int, result: TrialResult
+    ) -> None:
         """Have a candidate wait at a rung; ``result`` is for the case that this was its end."""
         self._ladder.arrive(trial.number, rung, result.record.mean_score(self._metric))
-        self._resting[trial.number] = trial, job, result
+        self._resting[trial.number] = trial, job, result, kept
         self._study.waiting.add(trial.number)
 
     def _end(
@@ -95,7 +97,7 @@ class LadderLoop(SearchLoop):
         self._tell(trial, job, result)
 
     def _dismiss(self) -> None:
-        for trial, job, result in self._resting.values():
+        for trial, job, result, _ in self._resting.values():
             self._study.waiting.discard(trial.number)
             self._ladder.leave(trial.number)
             self._tell(trial, job, result)

@@ -94,7 +94,6 @@ class PausingLoop(LadderLoop):
         super().__init__(*args, ladder=ladder, **kwargs)
         self._make = begin_folds if stacks else None
         self._room = WaitingRoom(self._setup, pruner.max_in_memory)
-        self._watches: dict[int, TrialWatch] = {}
 
     def _begin(self, trial: optuna.Trial, job: TrialJob) -> None:
         started = start_training(self._setup, job, self._make)
@@ -106,15 +105,15 @@ class PausingLoop(LadderLoop):
             trial.report(value, step)
             return False
 
-        self._watches[trial.number] = self._deadlines.watch(report)
-        self._climb(trial, job, started, 0)
+        self._climb(trial, job, self._deadlines.watch(report), started, 0)
 
-    def _go_on(self, trial: optuna.Trial, job: TrialJob, rung: int) -> None:
-        self._climb(trial, job, self._room.take(trial.number), rung + 1)
+    def _go_on(self, trial: optuna.Trial, job: TrialJob, kept: TrialWatch, rung: int) -> None:
+        self._climb(trial, job, kept, self._room.take(trial.number), rung)
 
-    def _climb(self, trial: optuna.Trial, job: TrialJob, training: Any, rung: int) -> None:
+    def _climb(
+        self, trial: optuna.Trial, job: TrialJob, watch: TrialWatch, training: Any, rung: int
+    ) -> None:
         """Train up to a rung, and wait there or end there."""
-        watch = self._watches[trial.number]
         at_end = rung == len(self._rungs) - 1
         try:
             reason = training.advance(watch, None if at_end else self._rungs[rung])
@@ -126,7 +125,7 @@ class PausingLoop(LadderLoop):
             raise
         result = TrialResult(record, {}, sum(fold.fit_time for fold in record.folds))
         if not ends:
-            self._rest(trial, job, rung, result)
+            self._rest(trial, job, watch, rung, result)
             self._room.put(trial.number, training)
             return
         training.close()

@@ -91,19 +91,13 @@ class RacingLoop(LadderLoop):
         ladder = Ladder(race_factors(pruner, len(self._rungs)))
         super().__init__(*args, setup=setup, ladder=ladder, **kwargs)
         self._evaluate = evaluate
-        self._racers: dict[int, Racer] = {}
 
     def _begin(self, trial: optuna.Trial, job: TrialJob) -> None:
-        self._racers[trial.number] = Racer()
-        self._climb(trial, job, 0)
+        self._go_on(trial, job, Racer(), 0)
 
-    def _go_on(self, trial: optuna.Trial, job: TrialJob, rung: int) -> None:
-        self._climb(trial, job, rung + 1)
-
-    def _climb(self, trial: optuna.Trial, job: TrialJob, rung: int) -> None:
+    def _go_on(self, trial: optuna.Trial, job: TrialJob, kept: Racer, rung: int) -> None:
         """Evaluate what a rung asks for beyond the one before, and wait there or end there."""
-        racer = self._racers[trial.number]
-        started, told = perf_counter(), set(racer.scores)
+        racer, started, told = kept, perf_counter(), set(kept.scores)
         try:
             record = self._train(racer, job, rung)
             for step, value in record.curve:
@@ -118,9 +112,8 @@ class RacingLoop(LadderLoop):
         if record.state == COMPLETE and rung < len(self._rungs) - 1:
             place = self._rungs[rung]
             record = replace(record, state=PRUNED, reason=f"paused at {_describe(place)}")
-            self._rest(trial, job, rung, TrialResult(record, {}, racer.seconds))
+            self._rest(trial, job, racer, rung, TrialResult(record, {}, racer.seconds))
             return
-        del self._racers[trial.number]
         self._end(trial, job, TrialResult(record, {}, racer.seconds), [rung])
 
     def _train(self, racer: Racer, job: TrialJob, rung: int) -> TrialRecord:
