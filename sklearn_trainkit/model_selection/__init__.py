@@ -7,6 +7,7 @@ from sklearn_trainkit.model_selection._fold_ensemble import (
 )
 from sklearn_trainkit.model_selection._forest_sampler import ForestSampler
 from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner, RacingPruner
+from sklearn_trainkit.model_selection._portfolio import choose_portfolio
 from sklearn_trainkit.model_selection._search import OptunaSearchCV
 from sklearn_trainkit.model_selection._selection import OneStandardErrorRule
 
@@ -18,5 +19,6 @@ __all__ = [
     "OptunaSearchCV",
     "PauseAndResumePruner",
     "RacingPruner",
+    "choose_portfolio",
     "cross_validate",
 ]
