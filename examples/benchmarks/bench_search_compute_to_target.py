@@ -143,6 +143,7 @@ STRATEGIES = {
         "pruner": SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
     },
     "TPE, pause and resume": {"sampler": "tpe", "pruner": "pause_and_resume"},
+    "TPE, portfolio first": {"sampler": "tpe", "enqueue": "portfolio"},
     "TPE, own first, pause and resume": {
         "sampler": "tpe",
         "pruner": "pause_and_resume",

@@ -43,6 +43,12 @@ class Dimension(Protocol):
     def encode(self, value: Any) -> Any:
         """Return what optuna would have drawn for ``value``; ValueError if it never could."""
 
+    def nearest(self, value: Any) -> Any:
+        """Return ``value``, or else the number, or sequence of numbers, that comes nearest to it.
+
+        ValueError when there is none.
+        """
+
     def list_values(self) -> list[Any] | None:
         """Return every value, or None when there is no end of them."""
 
@@ -67,6 +73,13 @@ class ChoiceDimension:
                     return label
         raise ValueError(f"is not one of the choices {list(self.distribution.choices)}")
 
+    def nearest(self, value: Any) -> Any:
+        alike = [item for item in self.objects if _is_comparable(item, value)]
+        if not alike:
+            self.encode(value)
+            return value
+        return min(alike, key=lambda item: _distance(item, value))
+
     def list_values(self) -> list[Any]:
         return list(self.objects)
 
@@ -84,11 +97,19 @@ class NumericDimension:
         return drawn
 
     def encode(self, value: Any) -> Any:
-        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-        if not is_number or not self.distribution._contains(float(value)):
+        if not _is_number(value) or not self.distribution._contains(float(value)):
             raise ValueError(f"is outside {self.distribution}")
         whole = isinstance(self.distribution, IntDistribution)
         return int(value) if whole else float(value)
+
+    def nearest(self, value: Any) -> Any:
+        if not _is_number(value):
+            raise ValueError("is no number")
+        low, high, step = (getattr(self.distribution, key) for key in ("low", "high", "step"))
+        inside = min(max(value, low), high)
+        if step is None:
+            return inside
+        return min(low + round((inside - low) / step) * step, high)
 
     def list_values(self) -> list[Any] | None:
         low, high, step = (getattr(self.distribution, key) for key in ("low", "high", "step"))
@@ -116,6 +137,12 @@ class QuantileDimension:
         if not isinstance(value, numbers.Real) or not low <= value <= high:
             raise ValueError(f"is outside the support [{low}, {high}] of its distribution")
         return float(self.frozen.cdf(value))
+
+    def nearest(self, value: Any) -> Any:
+        if not _is_number(value):
+            raise ValueError("is no number")
+        low, high = self.frozen.support()
+        return min(max(value, low), high)
 
     def list_values(self) -> None:
         return None
@@ -258,6 +285,26 @@ def _from_scipy(name: str, frozen: Any) -> Dimension:
 def _is_logarithmic(low: float, middle: float, high: float) -> bool:
     # A shifted loguniform (loc != 0) is not uniform in the logarithm.
     return low > 0 and math.isclose(middle, math.sqrt(low * high), rel_tol=1e-6)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+
+
+def _is_comparable(left: Any, right: Any) -> bool:
+    if _is_number(left) and _is_number(right):
+        return True
+    pair = left, right
+    return all(isinstance(each, list | tuple) and all(map(_is_number, each)) for each in pair)
+
+
+def _distance(left: Any, right: Any) -> tuple[float, float]:
+    """Return how far two numbers, or two sequences of numbers, are apart: length, then size."""
+    if not _is_number(left):
+        return abs(len(left) - len(right)), _distance(sum(left), sum(right))[1]
+    if left > 0 and right > 0:
+        return 0.0, abs(math.log(left / right))
+    return 0.0, abs(left - right)
 
 
 def _is_storable(item: Any) -> bool:

@@ -121,10 +121,13 @@ class OptunaSearchCV(SearchResults):
         Trials asked for at once and trained together by "fold-stack", candidates times folds in
         one pass for networks of one shape. Small networks take a fraction of the time; the sampler
         learns only from the batches before.
-    enqueue : list of dict, "estimator" or None, default=None
+    enqueue : list of dict or str, "estimator", "portfolio" or None, default=None
         Candidates to try first, in this order. Values have to be in the space; parameters left
         out are drawn. "estimator" tries the estimator's own parameters, where the space holds
-        them. With a callable space, a dict names the draws, not the parameters.
+        them. "portfolio" tries up to 16 candidates, and no more than half of ``n_trials``, that
+        did well on many other data sets: those of ``get_portfolio()`` of the estimator or of a
+        part of it, as our dense networks have it, with numbers moved into the space. A list may
+        hold these names too. With a callable space, a dict names the draws, not the parameters.
     storage : str, path, optuna storage or None, default=None
         Where trials are kept: the path of a journal file, a database URL
         (``"sqlite:///study.db"``, ``"postgresql://..."``), an optuna storage; None is memory.
@@ -262,7 +265,7 @@ class OptunaSearchCV(SearchResults):
         "pruner": [StrOptions(set(PRUNER_NAMES)), BasePruner, None],
         "evaluator": [StrOptions({"auto", *EVALUATORS})],
         "trials_per_stack": [Interval(Integral, 1, None, closed="left")],
-        "enqueue": [list, tuple, StrOptions({"estimator"}), None],
+        "enqueue": [list, tuple, StrOptions({"estimator", "portfolio"}), None],
         "storage": [str, Path, BaseStorage, None],
         "study_name": [str, None],
         "resume": ["boolean"],

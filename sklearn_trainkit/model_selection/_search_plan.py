@@ -1,7 +1,6 @@
 """Everything a search settles before its first fit: candidates, budget, evaluator, pruner."""
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from sklearn_trainkit.model_selection._evaluate_per_epoch import (
 )
 from sklearn_trainkit.model_selection._evaluate_whole_fit import evaluate_whole_fit
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, Evaluator
+from sklearn_trainkit.model_selection._first_candidates import list_first_candidates
 from sklearn_trainkit.model_selection._forest_sampler import ForestSampler
 from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
 from sklearn_trainkit.model_selection._search_space import (
@@ -137,8 +137,8 @@ def plan_trials(
     """
     space = make_search_space(param_distributions)
     check_names(space, estimator)
-    enqueued = _list_enqueued(space, enqueue, estimator)
     n_trials = budget.n_trials
+    enqueued = list_first_candidates(space, enqueue, estimator, n_trials)
     if n_trials is not None and n_trials < len(enqueued):
         raise ValueError(
             f"n_trials={n_trials} is less than the {len(enqueued)} candidates in enqueue; raise "
@@ -273,26 +273,6 @@ def check_objectives(objectives: Any, scorer: Any, sampler: Any, pruner: Any) ->
 def count_candidate_epochs(evaluator: str, estimator: Any) -> int | None:
     """Return the epochs of the estimator as it is, or None for whole fits."""
     return None if evaluator == "whole-fit" else count_epochs(last_step(estimator))
-
-
-def _list_enqueued(space: Any, enqueue: Any, estimator: Any) -> list[EnqueuedTrial]:
-    if enqueue is None:
-        return []
-    if isinstance(enqueue, str):
-        own = space.match_subset(estimator.get_params(deep=True))
-        if own is None:
-            raise ValueError(
-                "enqueue='estimator': none of the estimator's own parameters is in "
-                "param_distributions. Pass a list of dicts instead."
-            )
-        return [own]
-    for index, candidate in enumerate(enqueue):
-        if not isinstance(candidate, Mapping):
-            raise TypeError(
-                f"enqueue[{index}] needs to be a dict of parameter names to values, but got "
-                f"{candidate!r}."
-            )
-    return [space.match(candidate, f"enqueue[{index}]") for index, candidate in enumerate(enqueue)]
 
 
 def _list_grid(space: Any, n_before: int, n_trials: int | None, seed: int) -> list[EnqueuedTrial]:

@@ -1,6 +1,6 @@
 """The search space: what the user wrote, checked, and turned into parameters trial by trial."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol
@@ -52,8 +52,17 @@ class SearchSpace(Protocol):
     def list_points(self) -> list[dict[str, Any]]:
         """Return every point of a finite space; ValueError when there is no end of them."""
 
-    def match_subset(self, params: Mapping[str, Any]) -> EnqueuedTrial | None:
-        """Return the candidate made of those ``params`` that the space holds, if any."""
+    def match_subset(
+        self, params: Mapping[str, Any], nearest: Collection[str] = ()
+    ) -> EnqueuedTrial | None:
+        """Return the candidate made of those ``params`` that the space holds, if any.
+
+        Of the parameters named in ``nearest``, numbers that it does not hold become the nearest
+        ones that it does.
+        """
+
+    def list_names(self) -> set[str]:
+        """Return the parameters that are known to be drawn."""
 
     def is_empty(self) -> bool:
         """Return whether there is nothing to draw."""
@@ -102,18 +111,24 @@ class BranchedSpace:
             for branch in self._branches
         ]
 
-    def match_subset(self, params: Mapping[str, Any]) -> EnqueuedTrial | None:
+    def match_subset(
+        self, params: Mapping[str, Any], nearest: Collection[str] = ()
+    ) -> EnqueuedTrial | None:
         """Return the candidate made of those ``params`` that some dict of the space holds."""
         best: EnqueuedTrial | None = None
         for index, branch in enumerate(self._branches):
             held = {
-                name: params[name]
+                name: dimension.nearest(params[name]) if name in nearest else params[name]
                 for name, dimension in branch.items()
-                if name in params and _holds(dimension, params[name])
+                if name in params and _holds(dimension, params[name], name in nearest)
             }
             if held and (best is None or len(held) > len(best.params)):
                 best = EnqueuedTrial(self._encode(index, held, "the estimator"), held)
         return best
+
+    def list_names(self) -> set[str]:
+        """Return the parameters of all dicts."""
+        return {name for branch in self._branches for name in branch}
 
     def is_empty(self) -> bool:
         """Return whether no dict of the space holds a parameter."""
@@ -168,8 +183,12 @@ class CallableSpace:
         # the draws: {"n_layers": 2, "width_0": 64}.
         return EnqueuedTrial(dict(params), {})
 
-    def match_subset(self, params: Mapping[str, Any]) -> None:
+    def match_subset(self, params: Mapping[str, Any], nearest: Collection[str] = ()) -> None:
         """Return None: only the function knows which draws make these parameters."""
+
+    def list_names(self) -> set[str]:
+        """Return nothing: only the function knows."""
+        return set()
 
     def is_empty(self) -> bool:
         """Return False."""
@@ -257,9 +276,9 @@ def _try_name(estimator: Any, name: str, value: Any) -> None:
         ) from error
 
 
-def _holds(dimension: Dimension, value: Any) -> bool:
+def _holds(dimension: Dimension, value: Any, nearly: bool) -> bool:
     try:
-        dimension.encode(value)
+        dimension.encode(dimension.nearest(value) if nearly else value)
     except ValueError:
         return False
     return True

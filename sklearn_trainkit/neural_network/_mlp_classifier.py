@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 
 from sklearn_trainkit.neural_network._mlp_parameters import MLP_CONSTRAINTS, MLPParameters
+from sklearn_trainkit.neural_network._mlp_portfolio import CLASSIFIER_PORTFOLIO
 from sklearn_trainkit.neural_network._parameter_docs import (
     store_arguments,
     with_shared_parameters,
@@ -65,6 +66,7 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
         **ClassifierNet._parameter_constraints,
         **MLP_CONSTRAINTS,
     }
+    _portfolio: ClassVar[tuple] = CLASSIFIER_PORTFOLIO
 
     def __init__(
         self,

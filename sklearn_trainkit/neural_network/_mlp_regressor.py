@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 
 from sklearn_trainkit.neural_network._mlp_parameters import MLP_CONSTRAINTS, MLPParameters
+from sklearn_trainkit.neural_network._mlp_portfolio import REGRESSOR_PORTFOLIO
 from sklearn_trainkit.neural_network._parameter_docs import (
     store_arguments,
     with_shared_parameters,
@@ -67,6 +68,7 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
         **RegressorNet._parameter_constraints,
         **MLP_CONSTRAINTS,
     }
+    _portfolio: ClassVar[tuple] = REGRESSOR_PORTFOLIO
 
     def __init__(
         self,

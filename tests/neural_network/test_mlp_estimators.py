@@ -368,3 +368,23 @@ def test_a_pipeline_scales_the_stopping_rows_without_the_scaler_seeing_them():
     mean, std = X[:80].mean(0), X[:80].std(0)
     np.testing.assert_allclose(seen["X_val"], (X[80:] - mean) / std)
     np.testing.assert_allclose(seen["X"], (X[:80] - mean) / std)
+
+
+@pytest.mark.parametrize("make_net", [MLPNetClassifier, MLPNetRegressor])
+def test_all_of_the_portfolio_trains(make_net):
+    portfolio = make_net().get_portfolio()
+    assert len({repr(entry) for entry in portfolio}) == len(portfolio)
+    data, targets = (X32, y) if make_net is MLPNetClassifier else (X32, X32[:, 0])
+    for entry in portfolio:
+        net = make_net(random_state=0, max_epochs=12).set_params(**entry).fit(data, targets)
+        assert net.score(data, targets) > 0.5  # of three classes
+    portfolio[0]["lr"] = -1.0
+    assert make_net().get_portfolio()[0]["lr"] > 0
+
+
+@pytest.mark.parametrize("make_net", [MLPNetClassifier, MLPNetRegressor])
+def test_each_optimizer_has_a_part_of_the_portfolio(make_net):
+    optimizers = [entry["optimizer"] for entry in make_net().get_portfolio()]
+    assert {name: optimizers.count(name) >= 4 for name in set(optimizers)} == dict.fromkeys(
+        ["adam", "adamw", "rmsprop", "sgd"], True
+    )

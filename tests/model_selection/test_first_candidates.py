@@ -1,0 +1,163 @@
+"""``enqueue="portfolio"``: candidates of an estimator, moved into the space at hand."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from sklearn_trainkit.model_selection import OptunaSearchCV
+from sklearn_trainkit.model_selection._first_candidates import list_first_candidates
+from sklearn_trainkit.model_selection._search_space import make_search_space
+from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor
+
+X, y = load_iris(return_X_y=True)
+ENTRIES = [
+    {"optimizer": "adam", "lr": 0.03, "width": (64, 64), "norm": "batch"},
+    {"optimizer": "sgd", "lr": 0.5, "width": (64,), "norm": "layer"},
+    {"optimizer": "adam", "lr": 0.001, "width": (16,), "norm": None},
+]
+
+
+class Expert(ClassifierMixin, BaseEstimator):
+    """Predicts the commonest class, and has a portfolio."""
+
+    def __init__(self, optimizer="adam", lr=0.1, width=(8,), norm=None, size=1):
+        self.optimizer = optimizer
+        self.lr = lr
+        self.width = width
+        self.norm = norm
+        self.size = size
+
+    def get_portfolio(self):
+        return ENTRIES
+
+    def fit(self, X, y):
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.commonest_ = self.classes_[counts.argmax()]
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.commonest_)
+
+
+def first(space, estimator, n_trials=100):
+    found = list_first_candidates(make_search_space(space), "portfolio", estimator, n_trials)
+    return [candidate.params for candidate in found]
+
+
+def test_what_the_space_holds_is_taken_as_it_is_and_in_order():
+    space = {name: sorted({e[name] for e in ENTRIES}, key=str) for name in ENTRIES[0]}
+    assert first(space, Expert()) == ENTRIES
+
+
+def test_numbers_become_the_nearest_ones():
+    space = {
+        "optimizer": ["adam", "sgd"],
+        "lr": stats.loguniform(0.01, 0.1),
+        "width": [(32,), (100,), (10, 10)],
+    }
+    assert first(space, Expert(norm="batch")) == [
+        {"optimizer": "adam", "lr": 0.03, "width": (10, 10)},
+        {"optimizer": "adam", "lr": 0.01, "width": (32,)},
+        {"optimizer": "sgd", "lr": 0.1, "width": (100,)},
+    ]
+    # 0.03 is three times 0.01 and a third of 0.09; 0.5 is above and 0.001 below everything.
+    choices = {"optimizer": ["adam", "sgd"], "lr": [0.012, 0.09]}
+    assert [params["lr"] for params in first(choices, Expert(norm="batch"))] == [0.012, 0.09]
+
+
+def test_a_rate_is_for_its_optimizer():
+    rates = {"lr": stats.loguniform(1e-4, 1)}
+    assert [params["lr"] for params in first(rates, Expert(norm="batch"))] == [0.03, 0.001]
+    assert [params["lr"] for params in first(rates, Expert("sgd", norm="batch"))] == [0.5]
+    # Where it is drawn, what the estimator has does not count.
+    without_sgd = {"optimizer": ["adam", "rmsprop"], **rates}
+    for optimizer in ("adam", "sgd"):
+        assert [params["lr"] for params in first(without_sgd, Expert(optimizer, norm="batch"))] == [
+            0.03,
+            0.001,
+        ]
+
+
+def test_those_that_keep_their_named_choices_come_first():
+    space = {"lr": stats.loguniform(1e-4, 1), "optimizer": ["adam", "sgd"]}
+    rates = {
+        norm: [params["lr"] for params in first(space, Expert(norm=norm))]
+        for norm in (None, "batch", "layer")
+    }
+    assert rates == {
+        None: [0.001, 0.03, 0.5],
+        "batch": [0.03, 0.001, 0.5],
+        "layer": [0.5, 0.001, 0.03],
+    }
+
+
+def test_what_the_portfolio_leaves_open_is_the_estimators_own():
+    space = {"lr": [0.03, 0.5], "size": [1, 2, 3], "optimizer": ["adam", "sgd"]}
+    assert first(space, Expert(size=2))[0] == {"lr": 0.03, "size": 2, "optimizer": "adam"}
+    assert first(space, Expert(size=9))[0] == {"lr": 0.03, "optimizer": "adam"}
+
+
+def test_candidates_that_come_out_the_same_are_tried_once():
+    assert first({"width": [(64,)]}, Expert()) == [{"width": (64,)}]
+
+
+def test_dicts_and_names_can_be_mixed():
+    space = make_search_space({"lr": stats.loguniform(1e-3, 1), "norm": [None, "batch"]})
+    listed = list_first_candidates(space, [{"lr": 0.7}, "estimator", "portfolio"], Expert(), 10)
+    assert [candidate.params.get("lr") for candidate in listed] == [0.7, 0.1, 0.03, 0.001]
+    with pytest.raises(TypeError, match=r"enqueue\[1\] needs to be a dict.*but got 'own'"):
+        list_first_candidates(space, [{"lr": 0.7}, "own"], Expert(), 10)
+
+
+def test_a_portfolio_takes_half_of_the_trials():
+    space = {"lr": [0.03, 0.5, 0.001], "optimizer": ["adam", "sgd"], "norm": [None, "batch"]}
+    assert [len(first(space, Expert(), n)) for n in (None, 6, 5, 1)] == [3, 3, 2, 1]
+
+
+def test_a_part_of_the_estimator_is_found_and_the_dict_that_holds_most():
+    pipe = Pipeline([("scale", StandardScaler()), ("net", Expert())])
+    scalers = [MinMaxScaler(), StandardScaler()]
+    space = [
+        {"scale": scalers, "net__size": [1, 2]},
+        {"scale": scalers, "net__lr": [0.03, 0.5], "net__optimizer": ["adam"]},
+    ]
+    candidate = first(space, pipe)[0]
+    assert candidate["net__lr"] == 0.03
+    assert isinstance(candidate["scale"], StandardScaler)
+    wrapped = TransformedTargetRegressor(MLPNetRegressor())
+    assert first({"regressor__lr": stats.loguniform(1e-5, 1)}, wrapped)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "space", "message"),
+    [
+        (LogisticRegression(), {"C": [1.0]}, "neither LogisticRegression nor a part of it has a"),
+        (Expert(), {"size": [1, 2]}, "holds no candidate of the portfolio, which sets"),
+        (Expert(), lambda trial: {"lr": trial.suggest_float("lr", 0, 1)}, "holds no candidate"),
+    ],
+)
+def test_without_a_portfolio_or_a_place_for_it(estimator, space, message):
+    with pytest.raises(ValueError, match=f"enqueue='portfolio'.*{message}"):
+        OptunaSearchCV(estimator, space, enqueue="portfolio", n_trials=4).fit(X, y)
+
+
+def test_a_search_begins_with_the_portfolio():
+    pipe = Pipeline([("scale", StandardScaler()), ("net", MLPNetClassifier(max_epochs=3))])
+    space = {
+        "net__lr": stats.loguniform(1e-5, 1),
+        "net__optimizer": ["adam", "sgd", "rmsprop"],
+        "net__hidden_units": [(8,), (8, 8)],
+    }
+    search = OptunaSearchCV(
+        pipe, space, enqueue="portfolio", n_trials=12, cv=2, random_state=0, pruner="racing"
+    ).fit(X, y)
+    expected = first(space, pipe, 12)
+    assert len(expected) == 6
+    assert search.cv_results_["params"][:6] == expected
+    assert len(search.cv_results_["params"]) == 12
