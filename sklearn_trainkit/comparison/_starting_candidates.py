@@ -72,7 +72,8 @@ def add_starting_candidates(
         return _sample_beforehand(search, points, seed), ""
     parameters = search.get_params(deep=False)
     if "enqueue" in parameters:
-        queue = search.enqueue if isinstance(search.enqueue, list | tuple) else []
+        queue = search.enqueue or []
+        queue = [queue] if isinstance(queue, str) else queue
         return search.set_params(enqueue=[*map(dict, candidates), *queue]), ""
     return search, NO_PLACE
 

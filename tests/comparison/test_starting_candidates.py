@@ -44,6 +44,7 @@ START_TRIED = [
         (RandomizedSearchCV(pipeline(), SPACE, n_iter=1), 1),
         (OptunaSearchCV(pipeline(), SPACE, n_trials=5), 5),
         (OptunaSearchCV(pipeline(), SPACE, n_trials=5, enqueue=[{"net__lr": 0.5}]), 5),
+        (OptunaSearchCV(pipeline(), SPACE, n_trials=5, enqueue="estimator"), 5),
     ],
 )
 def test_they_come_first_and_the_number_of_trials_stays(data, searcher, n_trials):
@@ -53,6 +54,13 @@ def test_they_come_first_and_the_number_of_trials_stays(data, searcher, n_trials
     assert (run["error"], run["note"], run["trials"]) == ("", "", n_trials)
     assert tried(table)[:2] == START_TRIED[:n_trials]
     assert run["epochs"] == 3 * (2 * n_trials + 1)  # also the candidates' networks are watched
+
+
+def test_what_a_search_would_have_tried_first_comes_next(data):
+    searcher = OptunaSearchCV(pipeline(), SPACE, n_trials=4, enqueue="estimator")
+    table = compare_searches({"a": searcher}, *data, cv=2, starting_candidates=START)
+    own = {"scaler": "StandardScaler()", "net__lr": IterativeClassifier().lr}
+    assert tried(table)[:3] == [*START_TRIED, own]
 
 
 def test_the_other_draws_of_a_randomized_search_are_its_own(data):
