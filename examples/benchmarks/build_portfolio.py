@@ -130,7 +130,9 @@ def refine(results, n_each, seed=1):
     chosen = []
     for optimizer in OPTIMIZERS:
         best = [each for each in ranked if each["optimizer"] == optimizer][:10]
-        pool = {repr(new): new for new in (vary(best[rng.randint(10)], rng) for _ in range(3000))}
+        pool = {
+            repr(new): new for new in (vary(best[rng.randint(len(best))], rng) for _ in range(3000))
+        }
         fresh = [new for key, new in pool.items() if key not in places]
         expected = forest.predict(describe(fresh))
         chosen += [fresh[index] for index in np.argsort(expected)[:n_each]]

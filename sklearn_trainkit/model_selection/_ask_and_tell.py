@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from sklearn_trainkit.model_selection._joint_study import JointStudy
 from sklearn_trainkit.model_selection._patient_storage import StorageLostError
 from sklearn_trainkit.model_selection._pool_runner import Death
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
-from sklearn_trainkit.model_selection._storage import ENQUEUED
+from sklearn_trainkit.model_selection._storage import ENQUEUED, find_enqueued
 from sklearn_trainkit.model_selection._study import SearchStudy
 from sklearn_trainkit.model_selection._trial_record import (
     COMPLETE,
@@ -71,8 +71,8 @@ class SearchLoop:
         Turns a trial into parameters.
     runner : Runner
         Evaluates trials.
-    enqueued : sequence of EnqueuedTrial
-        Candidates to try first.
+    enqueued : dict of str to EnqueuedTrial
+        Candidates to try first, by their keys.
     budget : SearchBudget
         When to end.
     metric : str or None
@@ -109,7 +109,7 @@ class SearchLoop:
         space: SearchSpace,
         runner: Runner,
         *,
-        enqueued: Sequence[EnqueuedTrial],
+        enqueued: Mapping[str, EnqueuedTrial],
         budget: SearchBudget,
         metric: str | None,
         objectives: Sequence[str],
@@ -142,7 +142,7 @@ class SearchLoop:
         self._pending: dict[Future[TrialResult], tuple[optuna.Trial, TrialJob]] = {}
         self._submitted: dict[int, float] = {}
         self._n_asked = len(self.records)
-        self._waiting = deque(_list_untried(study, len(enqueued)))
+        self._waiting = deque(_list_untried(study, enqueued))
         self._deadline = None if budget.timeout is None else time.time() + budget.timeout
         self._best = -np.inf
         self._stale = 0
@@ -237,10 +237,10 @@ class SearchLoop:
     def _ask_next(self) -> tuple[optuna.Trial, TrialJob] | None:
         """Return the next trial, or None if another process took what was left."""
         if self._waiting and self._joint is not None:
-            self._waiting = deque(_list_untried(self._study, len(self._enqueued)))
+            self._waiting = deque(_list_untried(self._study, self._enqueued))
         if self._waiting:
-            index = self._waiting.popleft()
-            trial = self._study.ask_for(self._enqueued[index].fixed, {ENQUEUED: index})
+            key = self._waiting.popleft()
+            trial = self._study.ask_for(self._enqueued[key].fixed, {ENQUEUED: key})
         else:
             trial = self._study.ask()
         try:
@@ -257,11 +257,9 @@ class SearchLoop:
 
     def _draw(self, trial: optuna.Trial) -> dict[str, Any]:
         params = self._space.suggest(trial)
-        if self._enqueued:
-            index = trial.user_attrs.get(ENQUEUED)
-            if index is not None:
-                # The user's own objects, not what decoding makes of them.
-                params.update(self._enqueued[index].params)
+        if self._enqueued and (dictated := find_enqueued(trial, self._enqueued)) is not None:
+            # The user's own objects, not what decoding makes of them.
+            params.update(dictated.params)
         return params
 
     def _wait(self) -> list["Future[TrialResult]"]:
@@ -364,10 +362,10 @@ class SearchLoop:
         self._pending.clear()
 
 
-def _list_untried(study: SearchStudy, n_enqueued: int) -> list[int]:
+def _list_untried(study: SearchStudy, enqueued: Iterable[str]) -> list[str]:
     """Return which enqueued candidates no session has asked for yet."""
     asked = {trial.user_attrs.get(ENQUEUED) for trial in study.get_trials(deepcopy=False)}
-    return [index for index in range(n_enqueued) if index not in asked]
+    return [key for key in enqueued if key not in asked]
 
 
 def storable(fold_scores: Sequence[Sequence[float]]) -> list[list[float | None]]:

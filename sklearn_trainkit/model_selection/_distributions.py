@@ -19,7 +19,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-__all__ = ["Dimension", "describe", "label_choices", "make_dimension", "suggest"]
+__all__ = ["Dimension", "describe", "is_equal", "label_choices", "make_dimension", "suggest"]
 
 _MAX_LABEL = 80
 # An unbounded distribution is cut where a quantile would be infinite.
@@ -67,18 +67,18 @@ class ChoiceDimension:
         return self.objects[self.distribution.choices.index(drawn)]
 
     def encode(self, value: Any) -> Any:
-        for same in (_is_identical, _is_equal):
+        for same in (_is_identical, is_equal):
             for candidate, label in zip(self.objects, self.distribution.choices, strict=True):
                 if same(candidate, value):
                     return label
         raise ValueError(f"is not one of the choices {list(self.distribution.choices)}")
 
     def nearest(self, value: Any) -> Any:
-        alike = [item for item in self.objects if _is_comparable(item, value)]
-        if not alike:
+        try:
             self.encode(value)
-            return value
-        return min(alike, key=lambda item: _distance(item, value))
+        except ValueError:
+            return _find_nearest(self.objects, value)
+        return value
 
     def list_values(self) -> list[Any]:
         return list(self.objects)
@@ -142,7 +142,9 @@ class QuantileDimension:
         if not _is_number(value):
             raise ValueError("is no number")
         low, high = self.frozen.support()
-        return min(max(value, low), high)
+        inside = min(max(float(value), float(low)), float(high))
+        # Of a discrete distribution the value whose quantile that is.
+        return self.decode(self.encode(inside)) if hasattr(self.frozen, "pmf") else inside
 
     def list_values(self) -> None:
         return None
@@ -291,20 +293,36 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
 
 
-def _is_comparable(left: Any, right: Any) -> bool:
-    if _is_number(left) and _is_number(right):
-        return True
-    pair = left, right
-    return all(isinstance(each, list | tuple) and all(map(_is_number, each)) for each in pair)
+def _find_nearest(items: Sequence[Any], value: Any) -> Any:
+    """Return the number, or the sequence of numbers, that comes nearest to ``value``.
+
+    Lengths come first, then sums, then single numbers; ratios count where all are positive, and
+    differences otherwise. One number is as good as a sequence of one.
+    """
+    wanted = _as_numbers(value)
+    numbers_of = {
+        index: found for index, item in enumerate(items) if (found := _as_numbers(item)) is not None
+    }
+    if wanted is None or not numbers_of:
+        raise ValueError(f"has nothing comparable among {list(items)}")
+    positive = min(min(row, default=0.0) for row in (wanted, *numbers_of.values())) > 0
+    scale = math.log if positive else float
+
+    def distance(index: int) -> tuple[float, float, float]:
+        row = numbers_of[index]
+        apart = [abs(scale(a) - scale(b)) for a, b in zip(row, wanted, strict=False)]
+        return abs(len(row) - len(wanted)), abs(scale(sum(row)) - scale(sum(wanted))), sum(apart)
+
+    return items[min(numbers_of, key=distance)]
 
 
-def _distance(left: Any, right: Any) -> tuple[float, float]:
-    """Return how far two numbers, or two sequences of numbers, are apart: length, then size."""
-    if not _is_number(left):
-        return abs(len(left) - len(right)), _distance(sum(left), sum(right))[1]
-    if left > 0 and right > 0:
-        return 0.0, abs(math.log(left / right))
-    return 0.0, abs(left - right)
+def _as_numbers(item: Any) -> tuple[float, ...] | None:
+    row = [item] if _is_number(item) else item
+    if isinstance(row, np.ndarray) and row.ndim == 1:
+        row = row.tolist()
+    if not isinstance(row, list | tuple) or not all(map(_is_number, row)):
+        return None
+    return tuple(map(float, row)) if all(map(math.isfinite, row)) else None
 
 
 def _is_storable(item: Any) -> bool:
@@ -316,7 +334,8 @@ def _is_storable(item: Any) -> bool:
 _is_identical: Callable[[Any, Any], bool] = lambda left, right: left is right  # noqa: E731
 
 
-def _is_equal(left: Any, right: Any) -> bool:
+def is_equal(left: Any, right: Any) -> bool:
+    """Return whether two parameter values are the same, objects of any kind included."""
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         return type(left) is type(right) and np.array_equal(left, right)
     if isinstance(left, bool) != isinstance(right, bool):

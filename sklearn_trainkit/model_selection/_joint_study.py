@@ -1,7 +1,7 @@
 """Several processes on one stored study: trials are shared out, and what was lost is taken up."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 import optuna
@@ -35,7 +35,7 @@ class JointStudy:
     ----------
     study : SearchStudy
     space : SearchSpace
-    enqueued : sequence of EnqueuedTrial
+    enqueued : dict of str to EnqueuedTrial
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class JointStudy:
     """
 
     def __init__(
-        self, study: SearchStudy, space: SearchSpace, enqueued: Sequence[EnqueuedTrial]
+        self, study: SearchStudy, space: SearchSpace, enqueued: Mapping[str, EnqueuedTrial]
     ) -> None:
         self._study = study
         self._space = space
@@ -88,9 +88,9 @@ class JointStudy:
         trial.set_user_attr(_DRIVER, self._drivers.me)
         self._known.add(trial.number)
         before = [other for other in self._read() if other.number < trial.number]
-        index = trial.user_attrs.get(ENQUEUED)
-        doubled = index is not None and any(
-            _counts(other) and other.user_attrs.get(ENQUEUED) == index for other in before
+        key = trial.user_attrs.get(ENQUEUED)
+        doubled = key is not None and any(
+            _counts(other) and other.user_attrs.get(ENQUEUED) == key for other in before
         )
         if doubled or (n_trials is not None and sum(map(_counts, before)) >= n_trials):
             self._study.tell(trial, state=TrialState.FAIL)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_trainkit.model_selection._distributions import is_equal
+from sklearn_trainkit.model_selection._trial_record import COMPLETE
 from sklearn_trainkit.utils._sklearn_private import Interval, validate_params
 
 __all__ = ["choose_portfolio"]
@@ -31,7 +33,7 @@ def choose_portfolio(
 
     They come in the order of their mean regret. A candidate's regret on one data set is how far
     it is below the best, in units of the distance from the best to the median; it is 1 from the
-    median down, and where the candidate failed.
+    median down, and where the candidate failed or was stopped early.
 
     Parameters
     ----------
@@ -55,6 +57,8 @@ def choose_portfolio(
     ------
     ValueError
         When the searches tried different candidates, or lack the metric.
+    TypeError
+        When ``results`` are something else.
 
     References
     ----------
@@ -83,19 +87,25 @@ def choose_portfolio(
 
 
 def _count_differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> int:
-    absent = object()
-    return sum(
-        repr(left.get(name, absent)) != repr(right.get(name, absent))
-        for name in left.keys() | right.keys()
-    )
+    shared = left.keys() & right.keys()
+    n_alike = sum(is_equal(left[name], right[name]) for name in shared)
+    return len(left.keys() | right.keys()) - n_alike
 
 
-def _common_candidates(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _common_candidates(results: Sequence[Any]) -> list[dict[str, Any]]:
     if not results:
         raise ValueError("results is empty: it needs cv_results_ of one search or more.")
+    for index, each in enumerate(results):
+        if not isinstance(each, Mapping) or "params" not in each:
+            raise TypeError(
+                f"results[{index}] needs to be the cv_results_ of a search, a dict with 'params', "
+                f"but got {type(each).__name__}."
+            )
     candidates = list(results[0]["params"])
     for index, each in enumerate(results):
-        if repr(list(each["params"])) != repr(candidates):
+        if len(each["params"]) != len(candidates) or any(
+            map(_count_differences, candidates, each["params"])
+        ):
             raise ValueError(
                 f"results[{index}] tried other candidates than results[0], or in another order; "
                 "enqueue the same list in all searches, with n_trials equal to its length."
@@ -109,8 +119,11 @@ def _regrets(results: Mapping[str, Any], column: str) -> np.ndarray:
         known = sorted(name for name in results if name.startswith("mean_test_"))
         raise ValueError(f"results have no {column!r}; they have {known}.")
     scores = np.asarray(results[column], dtype=float)
-    best, median = np.nanmax(scores), np.nanmedian(scores)
-    below = np.nan_to_num(best - scores, nan=np.inf)
-    if best > median:
-        return np.minimum(below / (best - median), 1.0)
-    return (below > 0).astype(float)
+    # The score of a trial that was stopped early is one of fewer epochs or folds.
+    stopped = np.asarray(results.get("state", COMPLETE)) != COMPLETE
+    scores = np.where(stopped | ~np.isfinite(scores), np.nan, scores)
+    if np.isnan(scores).all():
+        return np.ones(len(scores))
+    below = np.nan_to_num(np.nanmax(scores) - scores, nan=np.inf)
+    spread = np.nanmax(scores) - np.nanmedian(scores)
+    return np.minimum(below / spread, 1.0) if spread > 0 else (below > 0).astype(float)

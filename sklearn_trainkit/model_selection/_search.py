@@ -127,7 +127,8 @@ class OptunaSearchCV(SearchResults):
         them. "portfolio" tries up to 16 candidates, and no more than half of ``n_trials``, that
         did well on many other data sets: those of ``get_portfolio()`` of the estimator or of a
         part of it, as our dense networks have it, with numbers moved into the space. A list may
-        hold these names too. With a callable space, a dict names the draws, not the parameters.
+        hold these names too; they take the trials that its dicts leave. With a callable space,
+        a dict names the draws, not the parameters, and names cannot be had.
     storage : str, path, optuna storage or None, default=None
         Where trials are kept: the path of a journal file, a database URL
         (``"sqlite:///study.db"``, ``"postgresql://..."``), an optuna storage; None is memory.

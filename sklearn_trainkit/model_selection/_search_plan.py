@@ -1,6 +1,7 @@
 """Everything a search settles before its first fit: candidates, budget, evaluator, pruner."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,10 @@ from sklearn_trainkit.model_selection._evaluate_per_epoch import (
 )
 from sklearn_trainkit.model_selection._evaluate_whole_fit import evaluate_whole_fit
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, Evaluator
-from sklearn_trainkit.model_selection._first_candidates import list_first_candidates
+from sklearn_trainkit.model_selection._first_candidates import (
+    key_candidates,
+    list_first_candidates,
+)
 from sklearn_trainkit.model_selection._forest_sampler import ForestSampler
 from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
 from sklearn_trainkit.model_selection._search_space import (
@@ -61,14 +65,14 @@ class TrialPlan:
     Attributes
     ----------
     space : SearchSpace
-    enqueued : tuple of EnqueuedTrial
-        Tried first.
+    enqueued : dict of str to EnqueuedTrial
+        Tried first, by their keys.
     budget : SearchBudget
     sampler_seed : int
     """
 
     space: SearchSpace
-    enqueued: tuple[EnqueuedTrial, ...]
+    enqueued: dict[str, EnqueuedTrial]
     budget: SearchBudget
     sampler_seed: int
 
@@ -145,7 +149,7 @@ def plan_trials(
             "n_trials or shorten enqueue."
         )
     if isinstance(sampler, str) and sampler == "grid":
-        enqueued = enqueued + _list_grid(space, len(enqueued), n_trials, seed)
+        enqueued = enqueued + _list_grid(space, enqueued, n_trials, seed)
         n_trials = len(enqueued)
     elif n_trials is None and budget.timeout is None:
         raise ValueError(
@@ -159,7 +163,7 @@ def plan_trials(
     settled = SearchBudget(
         n_trials, budget.timeout, budget.trial_timeout, budget.target_score, budget.patience
     )
-    return TrialPlan(space, tuple(enqueued), settled, seed)
+    return TrialPlan(space, key_candidates(enqueued), settled, seed)
 
 
 def choose_evaluator(evaluator: str, pruner: Any, setup: EvaluationSetup) -> str:
@@ -275,7 +279,9 @@ def count_candidate_epochs(evaluator: str, estimator: Any) -> int | None:
     return None if evaluator == "whole-fit" else count_epochs(last_step(estimator))
 
 
-def _list_grid(space: Any, n_before: int, n_trials: int | None, seed: int) -> list[EnqueuedTrial]:
+def _list_grid(
+    space: SearchSpace, before: Sequence[EnqueuedTrial], n_trials: int | None, seed: int
+) -> list[EnqueuedTrial]:
     try:
         points = space.list_points()
     except ValueError as error:
@@ -283,8 +289,10 @@ def _list_grid(space: Any, n_before: int, n_trials: int | None, seed: int) -> li
             f"sampler='grid' needs a finite space, but {error}; use lists, ranges of integers, or "
             "distributions with a step."
         ) from None
+    known = [candidate.fixed for candidate in before]
     grid = [space.match(point, "the grid") for point in points]
-    room = len(grid) if n_trials is None else n_trials - n_before
+    grid = [point for point in grid if point.fixed not in known]
+    room = len(grid) if n_trials is None else n_trials - len(before)
     if room >= len(grid):
         return grid
     _warn(

@@ -1,6 +1,6 @@
 """The search space: what the user wrote, checked, and turned into parameters trial by trial."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from sklearn_trainkit.model_selection._distributions import (
     suggest,
 )
 
-__all__ = ["EnqueuedTrial", "SearchSpace", "check_names", "make_search_space"]
+__all__ = ["EnqueuedTrial", "SearchSpace", "check_names", "list_parents", "make_search_space"]
 
 # A frozen trial answers with what it drew.
 AnyTrial = optuna.Trial | optuna.trial.FrozenTrial
@@ -52,17 +52,14 @@ class SearchSpace(Protocol):
     def list_points(self) -> list[dict[str, Any]]:
         """Return every point of a finite space; ValueError when there is no end of them."""
 
-    def match_subset(
-        self, params: Mapping[str, Any], nearest: Collection[str] = ()
-    ) -> EnqueuedTrial | None:
-        """Return the candidate made of those ``params`` that the space holds, if any.
+    def match_subset(self, params: Mapping[str, Any]) -> EnqueuedTrial | None:
+        """Return the candidate made of those ``params`` that the space holds, if any."""
 
-        Of the parameters named in ``nearest``, numbers that it does not hold become the nearest
-        ones that it does.
-        """
+    def match_in(self, index: int, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
+        """Do what ``match`` does, for one of ``list_branches``."""
 
-    def list_names(self) -> set[str]:
-        """Return the parameters that are known to be drawn."""
+    def list_branches(self) -> list[dict[str, Dimension]]:
+        """Return the dicts of dimensions, in the user's order; none of a function."""
 
     def is_empty(self) -> bool:
         """Return whether there is nothing to draw."""
@@ -95,12 +92,14 @@ class BranchedSpace:
         problems = []
         for index in sorted(range(len(self._branches)), key=lambda i: self._surplus(i, params)):
             try:
-                fixed = self._encode(index, params, where)
+                return self.match_in(index, params, where)
             except ValueError as error:
                 problems.append(str(error))
-            else:
-                return EnqueuedTrial(fixed, dict(params))
         raise ValueError(problems[0])
+
+    def match_in(self, index: int, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
+        """Return how optuna would have drawn ``params`` from one of the dicts."""
+        return EnqueuedTrial(self._encode(index, params, where), dict(params))
 
     def list_points(self) -> list[dict[str, Any]]:
         return [point for branch in self._branches for point in _grid_of(branch)]
@@ -111,24 +110,18 @@ class BranchedSpace:
             for branch in self._branches
         ]
 
-    def match_subset(
-        self, params: Mapping[str, Any], nearest: Collection[str] = ()
-    ) -> EnqueuedTrial | None:
+    def match_subset(self, params: Mapping[str, Any]) -> EnqueuedTrial | None:
         """Return the candidate made of those ``params`` that some dict of the space holds."""
         best: EnqueuedTrial | None = None
         for index, branch in enumerate(self._branches):
             held = {
-                name: dimension.nearest(params[name]) if name in nearest else params[name]
+                name: params[name]
                 for name, dimension in branch.items()
-                if name in params and _holds(dimension, params[name], name in nearest)
+                if name in params and _holds(dimension, params[name])
             }
             if held and (best is None or len(held) > len(best.params)):
-                best = EnqueuedTrial(self._encode(index, held, "the estimator"), held)
+                best = self.match_in(index, held, "the estimator")
         return best
-
-    def list_names(self) -> set[str]:
-        """Return the parameters of all dicts."""
-        return {name for branch in self._branches for name in branch}
 
     def is_empty(self) -> bool:
         """Return whether no dict of the space holds a parameter."""
@@ -183,12 +176,15 @@ class CallableSpace:
         # the draws: {"n_layers": 2, "width_0": 64}.
         return EnqueuedTrial(dict(params), {})
 
-    def match_subset(self, params: Mapping[str, Any], nearest: Collection[str] = ()) -> None:
+    def match_subset(self, params: Mapping[str, Any]) -> None:
         """Return None: only the function knows which draws make these parameters."""
 
-    def list_names(self) -> set[str]:
+    def match_in(self, index: int, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
+        raise IndexError("a function has no dicts of dimensions")
+
+    def list_branches(self) -> list[dict[str, Dimension]]:
         """Return nothing: only the function knows."""
-        return set()
+        return []
 
     def is_empty(self) -> bool:
         """Return False."""
@@ -262,7 +258,7 @@ def check_names(space: BranchedSpace | CallableSpace, estimator: Any) -> None:
         return
     for branch in space.list_branches():
         for name, dimension in branch.items():
-            if not any(parent in branch for parent in _list_parents(name)):
+            if not any(parent in branch for parent in list_parents(name)):
                 _try_name(estimator, name, _example_of(dimension))
 
 
@@ -276,15 +272,15 @@ def _try_name(estimator: Any, name: str, value: Any) -> None:
         ) from error
 
 
-def _holds(dimension: Dimension, value: Any, nearly: bool) -> bool:
+def _holds(dimension: Dimension, value: Any) -> bool:
     try:
-        dimension.encode(dimension.nearest(value) if nearly else value)
+        dimension.encode(value)
     except ValueError:
         return False
     return True
 
 
-def _list_parents(name: str) -> list[str]:
+def list_parents(name: str) -> list[str]:
     """Return ``["a", "a__b"]`` for ``"a__b__c"``."""
     parts = name.split("__")
     return ["__".join(parts[:count]) for count in range(1, len(parts))]

@@ -28,6 +28,7 @@ __all__ = [
     "ENQUEUED",
     "RECORD",
     "copy_to_memory",
+    "find_enqueued",
     "make_fingerprint",
     "open_study",
     "read_record",
@@ -136,14 +137,21 @@ def record_to_json(record: TrialRecord) -> dict[str, Any]:
     }
 
 
+def find_enqueued(
+    trial: optuna.Trial | FrozenTrial, enqueued: Mapping[str, EnqueuedTrial]
+) -> EnqueuedTrial | None:
+    """Return the candidate that ``trial`` was enqueued as, if it is still among them."""
+    key = trial.user_attrs.get(ENQUEUED)
+    return None if key is None else enqueued.get(key)
+
+
 def read_record(
-    trial: FrozenTrial, space: SearchSpace, enqueued: Sequence[EnqueuedTrial]
+    trial: FrozenTrial, space: SearchSpace, enqueued: Mapping[str, EnqueuedTrial]
 ) -> TrialRecord:
     """Return the record that was stored with ``trial``."""
     params = space.suggest(trial)
-    index = trial.user_attrs.get(ENQUEUED)
-    if index is not None and index < len(enqueued):
-        params.update(enqueued[index].params)
+    if (dictated := find_enqueued(trial, enqueued)) is not None:
+        params.update(dictated.params)
     return _record_from_json(trial, params)
 
 

@@ -48,8 +48,8 @@ class MLPParameters:
         Returns
         -------
         portfolio : list of dict
-            Parameters of this estimator, best first in the mean over the data sets. At least
-            four have the same optimizer.
+            Parameters of this estimator, best first in the mean over the data sets. Each of
+            "adam", "adamw", "rmsprop" and "sgd" is the optimizer of four or more.
         """
         return [dict(entry) for entry in self._portfolio]
 

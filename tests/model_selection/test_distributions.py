@@ -1,5 +1,7 @@
 """One dimension of a space: what optuna draws, and what the estimator gets for it."""
 
+import math
+
 import numpy as np
 import optuna
 import pytest
@@ -109,3 +111,45 @@ def test_a_value_outside_is_refused(values, value, message):
 )
 def test_finite_dimensions_list_their_values(values, expected):
     assert make_dimension("a", values).list_values() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "nearest"),
+    [
+        ([0.0, 0.2, 0.5], 0.3, 0.2),  # with a zero, differences count
+        ([1e-5, 1e-2, 1.0], 0.15, 1.0),  # without, ratios
+        ([(64, 128), (128, 64)], (128, 64), (128, 64)),  # what is there stays
+        ([(64, 128), (128, 64)], (120, 60), (128, 64)),
+        ([(16,), (64,), (8, 8)], (32, 32), (8, 8)),  # lengths first
+        ([64, 128, 256], (100,), 128),  # one number is a sequence of one
+        ([None, 1.0, 5.0], 0.4, 1.0),
+        ([None, 1.0], None, None),
+        (["adam", "sgd"], "sgd", "sgd"),
+        ([math.nan, math.inf, 1.0], 1.0, 1.0),
+        (stats.uniform(0, 0.5), 0.7, 0.5),
+        (stats.loguniform(1e-3, 1), 1e-5, 1e-3),
+        (stats.randint(3, 9), 12, 8),
+        (optuna.distributions.IntDistribution(4, 64, log=True), 100, 64),
+        (optuna.distributions.IntDistribution(4, 16, step=4), 9, 8),
+        (optuna.distributions.FloatDistribution(0, 1, step=0.25), 0.4, 0.5),
+        (stats.norm(0, 1), 0.3, 0.3),
+        (stats.binom(8, 0.5), 11, 8),
+        (stats.rv_discrete(values=([16, 48, 256], [0.3, 0.3, 0.4])), 64, 48),
+    ],
+)
+def test_the_nearest_value(values, wanted, nearest):
+    dimension = make_dimension("a", values)
+    found = dimension.nearest(wanted)
+    assert found == nearest
+    assert type(found) is type(nearest)
+    # It can be drawn.
+    assert dimension.decode(dimension.encode(found)) == pytest.approx(nearest)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [(["adam", "sgd"], "lion"), ([None, "batch"], 1.0), ([1.0, 2.0], None), (stats.norm(), "a")],
+)
+def test_nothing_is_near(values, wanted):
+    with pytest.raises(ValueError, match=r"."):
+        make_dimension("a", values).nearest(wanted)

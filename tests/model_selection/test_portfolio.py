@@ -39,6 +39,26 @@ def test_a_candidate_that_failed_has_full_regret():
     assert choose_portfolio([results(0.5, 0.5, np.nan, 0.5)])[-1] == {"C": 3}
 
 
+def test_what_was_stopped_early_or_has_no_number_counts_as_failed():
+    stopped = {**results(0.99, 0.8, 0.7, -np.inf), "state": ["pruned", *["complete"] * 3]}
+    assert choose_portfolio([stopped] * 2) == [CANDIDATES[index] for index in (1, 0, 2, 3)]
+    nothing = results(*[np.nan] * 4)
+    assert choose_portfolio([nothing, results(1, 2, 3, 4)], 1) == [{"C": 4}]
+
+
+def test_objects_and_arrays_are_compared_by_what_they_hold():
+    first, second = (
+        [{"est": LogisticRegression(C=c), "w": np.arange(2000.0) * w} for c, w in ((1, 1), (1, 2))]
+        for _ in range(2)
+    )
+    searches = [{"params": each, "mean_test_score": [0.5, 0.9]} for each in (first, second)]
+    assert choose_portfolio(searches)[0] is not first[1]
+    assert [params["w"][1] for params in choose_portfolio(searches)] == [2.0, 1.0]
+    second[1]["w"] = np.arange(2000.0) * 2 + (np.arange(2000) == 1000)
+    with pytest.raises(ValueError, match="other candidates"):
+        choose_portfolio(searches)
+
+
 def test_scores_that_all_tie_say_nothing():
     tied, telling = results(0.5, 0.5, 0.5, 0.5), results(0.1, 0.2, 0.3, 0.4)
     assert choose_portfolio([tied, telling], 1) == [{"C": 4}]
@@ -63,6 +83,14 @@ def test_another_metric():
 def test_what_cannot_be_compared_is_refused(searches, settings, message):
     with pytest.raises(ValueError, match=message):
         choose_portfolio(searches, **settings)
+
+
+def test_something_else_than_results_is_refused():
+    search = OptunaSearchCV(LogisticRegression(), {"C": [1]})
+    with pytest.raises(
+        TypeError, match=r"results\[0\] needs to be the cv_results_.*OptunaSearchCV"
+    ):
+        choose_portfolio([search])
 
 
 def test_searches_on_other_data_lead_a_new_one():

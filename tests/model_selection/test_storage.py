@@ -194,3 +194,23 @@ def test_after_a_kill_the_rerun_starts_where_it_was(tmp_path):
     # The killed trial keeps its number, and its candidate is tried again under a new one.
     assert lines[:2] == [str(n_done + 1), str(n_done + 2)], rerun.stderr
     assert lines[2] == f"done {n_done + 3} {n_done + 2}"
+
+
+def test_a_grid_that_goes_on_keeps_the_parameters_of_its_points(tmp_path):
+    class Honest(LogisticRegression):
+        def score(self, X, y):
+            return self.C
+
+    def search(n_trials):
+        return OptunaSearchCV(
+            Honest(), {"C": [0.1, 0.2, 0.3, 0.4, 0.5]}, sampler="grid", n_trials=n_trials, cv=2,
+            storage=tmp_path / "journal", resume=True, random_state=0,
+        ).fit(X, y)  # fmt: skip
+
+    with pytest.warns(UserWarning, match="room for 2 of the 5 points"):
+        search(2)
+    results = search(None).cv_results_
+    assert [params["C"] for params in results["params"]] == pytest.approx(
+        results["mean_test_score"]
+    )
+    assert sorted(params["C"] for params in results["params"]) == [0.1, 0.2, 0.3, 0.4, 0.5]

@@ -1,0 +1,134 @@
+"""The portfolio of an estimator as candidates of a space that was made without knowing it."""
+
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any
+
+from sklearn_trainkit.model_selection._distributions import Dimension, is_equal
+from sklearn_trainkit.model_selection._search_space import (
+    EnqueuedTrial,
+    SearchSpace,
+    list_parents,
+)
+
+__all__ = ["fit_portfolio"]
+
+_INSTEAD = "Pass a list of dicts instead, or enqueue='estimator'."
+# What a parameter becomes that the space draws, but not with the value asked for.
+_DRAWN = object()
+
+
+def fit_portfolio(space: SearchSpace, estimator: Any) -> list[EnqueuedTrial]:
+    """Return the portfolio of the estimator, or of its parts that have one.
+
+    Numbers become the nearest ones that the space holds. Candidates that keep all their named
+    choices (activation, normalization) come first, and without their optimizer they are left
+    out: a rate that was found with one is none for another. What the portfolio leaves open is
+    the estimator's own, where the space holds that.
+
+    Raises
+    ------
+    TypeError
+        When something else than a list of dicts comes from ``get_portfolio``.
+    ValueError
+        When there is no portfolio, or nothing of it fits.
+    """
+    own = estimator.get_params(deep=True)
+    entries = _list_entries(estimator, own)
+    branches = space.list_branches()
+    if not branches:
+        raise ValueError(
+            "enqueue='portfolio': param_distributions is a function of a trial, and only that "
+            "knows which draws make a candidate. Pass a list of dicts of draws instead."
+        )
+    fitting: list[tuple[int, EnqueuedTrial]] = []
+    for entry in entries:
+        fits = [
+            (*fit[0], index, fit[1])
+            for index, branch in enumerate(branches)
+            if (fit := _fit_into(branch, own, entry)) is not None
+        ]
+        if fits:
+            n_lost, *_, index, params = min(fits, key=itemgetter(slice(4)))
+            fitting.append((n_lost, space.match_in(index, params, "the portfolio")))
+    found: dict[str, EnqueuedTrial] = {}
+    for _, candidate in sorted(fitting, key=itemgetter(0)):
+        found.setdefault(repr(candidate.fixed), candidate)
+    if not found:
+        names = sorted({name for entry in entries for name in entry})
+        raise ValueError(
+            f"enqueue='portfolio': none of the {len(entries)} candidates of the portfolio can be "
+            f"had in param_distributions; they set {names}, and an optimizer has to be theirs. "
+            f"{_INSTEAD}"
+        )
+    return list(found.values())
+
+
+def _list_entries(estimator: Any, own: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of all portfolios, by the names that ``estimator`` has for parameters."""
+    entries = []
+    for prefix, part in {"": estimator, **{f"{name}__": own[name] for name in own}}.items():
+        if not hasattr(part, "get_portfolio") or isinstance(part, type):
+            continue
+        portfolio = part.get_portfolio()
+        if not isinstance(portfolio, list | tuple) or not all(
+            isinstance(entry, Mapping) for entry in portfolio
+        ):
+            raise TypeError(
+                f"enqueue='portfolio': {type(part).__name__}.get_portfolio() needs to return a "
+                f"list of dicts of parameter names to values, but returned {portfolio!r}."
+            )
+        for entry in portfolio:
+            if unknown := sorted(entry.keys() - part.get_params(deep=True).keys()):
+                raise ValueError(
+                    f"enqueue='portfolio': {type(part).__name__}.get_portfolio() sets "
+                    f"{unknown[0]!r}, which is no parameter of it."
+                )
+            entries.append({f"{prefix}{name}": value for name, value in entry.items()})
+    if not entries:
+        raise ValueError(
+            f"enqueue='portfolio': neither {type(estimator).__name__} nor a part of it has a "
+            "portfolio (get_portfolio), as MLPNetClassifier and MLPNetRegressor have. " + _INSTEAD
+        )
+    return entries
+
+
+def _fit_into(
+    branch: Mapping[str, Dimension], own: Mapping[str, Any], entry: Mapping[str, Any]
+) -> tuple[tuple[int, int, int], dict[str, Any]] | None:
+    """Return how well an entry fits into one dict of a space, the least the best, and as what."""
+    held: dict[str, Any] = {}
+    for name, dimension in branch.items():
+        try:
+            if name in entry:
+                held[name] = dimension.nearest(entry[name])
+            elif name in own:
+                dimension.encode(own[name])
+                held[name] = own[name]
+        except ValueError:
+            continue
+    # Where another step may take the place of the one that has the portfolio, it is not for that.
+    replaced = {parent for name in entry for parent in list_parents(name)} & branch.keys()
+    n_taken = len(entry.keys() & held.keys())
+    if not replaced <= held.keys() or not n_taken:
+        return None
+    lost = [name for name in entry if _is_lost(entry[name], _becomes(name, held, branch, own))]
+    if any(name.split("__")[-1] == "optimizer" for name in lost):
+        return None
+    return (len(lost), -n_taken, -len(held)), held
+
+
+def _becomes(
+    name: str, held: Mapping[str, Any], branch: Mapping[str, Any], own: Mapping[str, Any]
+) -> Any:
+    if name in held:
+        return held[name]
+    return _DRAWN if name in branch else own.get(name)
+
+
+def _is_lost(value: Any, becomes: Any) -> bool:
+    """Return whether a named choice, or the choice of none, has become another one."""
+    named = isinstance(value, str) or (
+        value is None and (isinstance(becomes, str) or becomes is _DRAWN)
+    )
+    return named and not is_equal(becomes, value)
