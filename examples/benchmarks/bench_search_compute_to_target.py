@@ -175,12 +175,18 @@ def measure(search, X, y, X_held, y_held, fresh):
     }
 
 
-def run_seed(X, y, seed, names, schedule):
+def make_task(X, y, seed, schedule):
+    """Return what is tuned, the folds, and rows and labels to tune on and to judge by."""
     rows, held, labels, held_labels = train_test_split(X, y, stratify=y, random_state=seed)
     cv = StratifiedKFold(N_SPLITS, shuffle=True, random_state=seed)
-    fresh = StratifiedKFold(N_SPLITS, shuffle=True, random_state=seed + 1000)
     net = MLPNetClassifier((32,), max_epochs=N_EPOCHS, lr_schedule=schedule, random_state=seed)
     pipe = Pipeline([("scale", StandardScaler()), ("net", net)])
+    return pipe, cv, rows, held, labels, held_labels
+
+
+def run_seed(X, y, seed, names, schedule):
+    pipe, cv, rows, held, labels, held_labels = make_task(X, y, seed, schedule)
+    fresh = StratifiedKFold(N_SPLITS, shuffle=True, random_state=seed + 1000)
     random = RandomizedSearchCV(pipe, SPACE, n_iter=N_RANDOM, cv=cv, random_state=seed)
     reference = measure(random, rows, labels, held, held_labels, fresh)
     target = reference["cv"]
@@ -216,23 +222,34 @@ def summarize(table):
 
 
 # %%
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def make_parser(description):
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", default="digits", help="digits, breast_cancer or synthetic")
     parser.add_argument("--csv", help="a table whose numeric columns are the features")
     parser.add_argument("--target", help="its target column; the last one by default")
     parser.add_argument("--rows", type=int, default=4000, help="at most this many rows")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--schedule", default="one_cycle", help="of the networks' learning rate")
+    return parser
+
+
+def load_rows(options):
+    """Return the rows and labels that the command line asks for."""
+    X, y = load(options.data, options.csv, options.target)
+    if len(X) > options.rows:
+        X, _, y, _ = train_test_split(X, y, train_size=options.rows, stratify=y, random_state=0)
+    return X, y
+
+
+def main():
+    parser = make_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=list(STRATEGIES), help="searches to run")
     parser.add_argument("--out", help="CSV file for the runs")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
-    X, y = load(options.data, options.csv, options.target)
-    if len(X) > options.rows:
-        X, _, y, _ = train_test_split(X, y, train_size=options.rows, stratify=y, random_state=0)
+    X, y = load_rows(options)
     table = []
     for seed in range(options.seeds):
         table += run_seed(X, y, seed, options.only or list(STRATEGIES), options.schedule)
