@@ -51,7 +51,7 @@ def test_compare_searches_writes_the_tables_and_the_figure(monkeypatch, tmp_path
     run_example(monkeypatch, "compare_searches.py", "--data", "wine", "--seed", 1, *small)
     runs = pd.read_csv(tmp_path / "out" / "runs.csv")
     trials = pd.read_csv(tmp_path / "out" / "trials.csv")
-    assert runs["strategy"].tolist() == ["grid", "random", "optuna (TPE)"]
+    assert runs["strategy"].tolist() == ["grid", "random", "optuna (TPE)", "optuna, portfolio"]
     assert runs["error"].isna().all()
     assert runs["trials"].nunique() == 1  # an equal budget
     assert (runs["fits"] == 2 * runs["trials"] + 1).all()
