@@ -5,7 +5,7 @@ the folds that chose it, and that is partly luck. Here each search goes on to th
 trials; whenever a candidate becomes the best so far on the search's own folds, it is scored on
 three fresh splits into three folds. The search has arrived with the first that is as good there as
 the winner of ``RandomizedSearchCV``. That search is measured in the same way, since it has its
-winner before its end.
+winner before its end. What the judging costs is not counted.
 
     python examples/benchmarks/bench_search_fresh_target.py --data breast_cancer
 """

@@ -3,9 +3,9 @@
 ``bench_search_compute_to_target.py`` asks how soon a search reaches the best score of
 ``RandomizedSearchCV`` with 50 trials. Here the eight best candidates of that search are trained
 again on the same folds, with other seeds of the network. Somebody who knew these eight from the
-beginning, and tried one after another, would need 1 / share candidates until one is as good, and
-would be there 50 times that share sooner. A search can do better only where there are better
-candidates than these, or by stopping some early.
+beginning, and tried one after another, each time with a new seed, would need 1 / share candidates
+until one is as good, and would be there 50 times that share sooner. A search can do better only
+where there are better candidates than these, or by stopping some early.
 
     python examples/benchmarks/bench_search_luck.py --data breast_cancer --repeats 24
 """

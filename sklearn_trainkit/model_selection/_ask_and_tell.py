@@ -18,7 +18,7 @@ from sklearn_trainkit.model_selection._joint_study import JointStudy
 from sklearn_trainkit.model_selection._patient_storage import StorageLostError
 from sklearn_trainkit.model_selection._pool_runner import Death
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
-from sklearn_trainkit.model_selection._storage import ENQUEUED, find_enqueued
+from sklearn_trainkit.model_selection._storage import ENQUEUED, RECORD, find_enqueued
 from sklearn_trainkit.model_selection._study import SearchStudy
 from sklearn_trainkit.model_selection._trial_record import (
     COMPLETE,
@@ -363,8 +363,12 @@ class SearchLoop:
 
 
 def _list_untried(study: SearchStudy, enqueued: Iterable[str]) -> list[str]:
-    """Return which enqueued candidates no session has asked for yet."""
-    asked = {trial.user_attrs.get(ENQUEUED) for trial in study.get_trials(deepcopy=False)}
+    """Return which enqueued candidates no session has asked for yet, or was kept from trying."""
+    asked = {
+        trial.user_attrs.get(ENQUEUED)
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state != TrialState.FAIL or RECORD in trial.user_attrs
+    }
     return [key for key in enqueued if key not in asked]
 
 

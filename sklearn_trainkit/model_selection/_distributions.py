@@ -143,8 +143,11 @@ class QuantileDimension:
             raise ValueError("is no number")
         low, high = self.frozen.support()
         inside = min(max(float(value), float(low)), float(high))
-        # Of a discrete distribution the value whose quantile that is.
-        return self.decode(self.encode(inside)) if hasattr(self.frozen, "pmf") else inside
+        if not hasattr(self.frozen, "pmf"):
+            return inside
+        # Between two values of a discrete distribution, the one below.
+        whole = round(inside)
+        return whole if self.frozen.pmf(whole) > 0 else self.decode(self.encode(inside))
 
     def list_values(self) -> None:
         return None

@@ -1,6 +1,7 @@
 """What a search tries first: what is dictated, the estimator's own parameters, a portfolio."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,8 @@ def list_first_candidates(
 ) -> list[EnqueuedTrial]:
     """Return the candidates that ``enqueue`` stands for.
 
-    Dicts are all listed; what a name stands for has to be content with the trials that they
-    leave, and is left out where it is listed already.
+    Dicts are all listed; what a name stands for takes the trials that they leave, and nothing is
+    listed for it twice.
 
     Parameters
     ----------
@@ -35,20 +36,23 @@ def list_first_candidates(
         When a candidate is none, or the space holds nothing of what is asked for.
     """
     entries = [] if enqueue is None else [enqueue] if isinstance(enqueue, str) else list(enqueue)
-    room = None
-    if n_trials is not None:
-        room = n_trials - sum(isinstance(entry, Mapping) for entry in entries)
+    dictated = {
+        index: _match(space, entry, f"enqueue[{index}]")
+        for index, entry in enumerate(entries)
+        if isinstance(entry, Mapping)
+    }
+    known = [candidate.fixed for candidate in dictated.values()]
+    room = None if n_trials is None else max(n_trials - len(dictated), 0)
     listed: list[EnqueuedTrial] = []
     for index, entry in enumerate(entries):
-        if isinstance(entry, Mapping):
-            listed.append(space.match(entry, f"enqueue[{index}]"))
+        if index in dictated:
+            listed.append(dictated[index])
             continue
         found = _list_named(space, entry, f"enqueue[{index}]", estimator, n_trials)
-        known = [candidate.fixed for candidate in listed]
         added = [candidate for candidate in found if candidate.fixed not in known][:room]
         listed += added
-        if room is not None:
-            room -= len(added)
+        known += [candidate.fixed for candidate in added]
+        room = None if room is None else room - len(added)
     return listed
 
 
@@ -58,12 +62,19 @@ def key_candidates(listed: Sequence[EnqueuedTrial]) -> dict[str, EnqueuedTrial]:
     A stored trial knows its candidate by it, whatever else is enqueued when the study goes on.
     """
     keyed: dict[str, EnqueuedTrial] = {}
+    seen: Counter[str] = Counter()
     for candidate in listed:
         text = repr(sorted(candidate.fixed.items()))
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        count = sum(key.startswith(digest) for key in keyed)
-        keyed[f"{digest}-{count}"] = candidate
+        keyed[f"{digest}-{seen[digest]}"] = candidate
+        seen[digest] += 1
     return keyed
+
+
+def _match(space: SearchSpace, candidate: Mapping[Any, Any], where: str) -> EnqueuedTrial:
+    if not all(isinstance(name, str) for name in candidate):
+        raise TypeError(f"{where} needs names of parameters as keys, but got {candidate!r}.")
+    return space.match(candidate, where)
 
 
 def _list_named(
@@ -73,6 +84,11 @@ def _list_named(
         raise TypeError(
             f"{where} needs to be a dict of parameter names to values, 'estimator' or "
             f"'portfolio', but got {name!r}."
+        )
+    if not space.list_branches():
+        raise ValueError(
+            f"enqueue={name!r}: param_distributions is a function of a trial, and only that knows "
+            "which draws make a candidate. Pass a list of dicts of draws instead."
         )
     if name == "portfolio":
         half = _MAX_PORTFOLIO if n_trials is None else max(n_trials // 2, 1)

@@ -35,17 +35,11 @@ def fit_portfolio(space: SearchSpace, estimator: Any) -> list[EnqueuedTrial]:
     """
     own = estimator.get_params(deep=True)
     entries = _list_entries(estimator, own)
-    branches = space.list_branches()
-    if not branches:
-        raise ValueError(
-            "enqueue='portfolio': param_distributions is a function of a trial, and only that "
-            "knows which draws make a candidate. Pass a list of dicts of draws instead."
-        )
     fitting: list[tuple[int, EnqueuedTrial]] = []
     for entry in entries:
         fits = [
             (*fit[0], index, fit[1])
-            for index, branch in enumerate(branches)
+            for index, branch in enumerate(space.list_branches())
             if (fit := _fit_into(branch, own, entry)) is not None
         ]
         if fits:
@@ -72,7 +66,8 @@ def _list_entries(estimator: Any, own: Mapping[str, Any]) -> list[dict[str, Any]
             continue
         portfolio = part.get_portfolio()
         if not isinstance(portfolio, list | tuple) or not all(
-            isinstance(entry, Mapping) for entry in portfolio
+            isinstance(entry, Mapping) and all(isinstance(name, str) for name in entry)
+            for entry in portfolio
         ):
             raise TypeError(
                 f"enqueue='portfolio': {type(part).__name__}.get_portfolio() needs to return a "
@@ -88,7 +83,8 @@ def _list_entries(estimator: Any, own: Mapping[str, Any]) -> list[dict[str, Any]
     if not entries:
         raise ValueError(
             f"enqueue='portfolio': neither {type(estimator).__name__} nor a part of it has a "
-            "portfolio (get_portfolio), as MLPNetClassifier and MLPNetRegressor have. " + _INSTEAD
+            "portfolio (get_portfolio) with a candidate in it, as MLPNetClassifier and "
+            f"MLPNetRegressor have. {_INSTEAD}"
         )
     return entries
 
@@ -100,22 +96,28 @@ def _fit_into(
     held: dict[str, Any] = {}
     for name, dimension in branch.items():
         try:
-            if name in entry:
-                held[name] = dimension.nearest(entry[name])
-            elif name in own:
-                dimension.encode(own[name])
-                held[name] = own[name]
-        except ValueError:
+            value = dimension.nearest(entry[name]) if name in entry else own[name]
+            dimension.encode(value)
+        except (ValueError, OverflowError, KeyError):
             continue
+        held[name] = value
     # Where another step may take the place of the one that has the portfolio, it is not for that.
     replaced = {parent for name in entry for parent in list_parents(name)} & branch.keys()
     n_taken = len(entry.keys() & held.keys())
     if not replaced <= held.keys() or not n_taken:
         return None
     lost = [name for name in entry if _is_lost(entry[name], _becomes(name, held, branch, own))]
-    if any(name.split("__")[-1] == "optimizer" for name in lost):
-        return None
+    for name in entry:
+        if name.split("__")[-1] == "optimizer":
+            # Another optimizer than the estimator's own needs the rate that was found with it.
+            moved = name in held and held[name] != own.get(name)
+            if name in lost or (moved and _rate_of(name) not in held):
+                return None
     return (len(lost), -n_taken, -len(held)), held
+
+
+def _rate_of(optimizer: str) -> str:
+    return optimizer.removesuffix("optimizer") + "lr"
 
 
 def _becomes(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol
 
+import numpy as np
 import optuna
 from sklearn.base import clone
 
@@ -173,8 +174,12 @@ class CallableSpace:
 
     def match(self, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
         # The function alone knows how its draws become parameters, so here a candidate names
-        # the draws: {"n_layers": 2, "width_0": 64}.
-        return EnqueuedTrial(dict(params), {})
+        # the draws: {"n_layers": 2, "width_0": 64}. Databases know no numbers of numpy.
+        plain = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in params.items()
+        }
+        return EnqueuedTrial(plain, {})
 
     def match_subset(self, params: Mapping[str, Any]) -> None:
         """Return None: only the function knows which draws make these parameters."""

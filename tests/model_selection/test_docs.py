@@ -14,7 +14,7 @@ def blocks_of(page):
     return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize(("page", "n_blocks"), [("search.md", 4), ("scaling.md", 1)])
+@pytest.mark.parametrize(("page", "n_blocks"), [("search.md", 6), ("scaling.md", 1)])
 def test_the_page_runs(page, n_blocks, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = blocks_of(page)
@@ -22,6 +22,7 @@ def test_the_page_runs(page, n_blocks, tmp_path, monkeypatch):
     names = {}
     for block in blocks:
         exec(block, names)
+    assert len(names.get("portfolio", "four")) == 4
     assert repr(names["search"]).startswith("OptunaSearchCV(")
 
 

@@ -135,12 +135,20 @@ def test_candidates_that_come_out_the_same_are_tried_once():
     assert first({"width": [(64,)]}, Expert()) == [{"width": (64,)}]
 
 
+def test_without_the_rate_an_optimizer_has_to_be_the_estimators_own():
+    space = {"optimizer": ["adam", "sgd"], "width": [(16,), (64,), (64, 64)]}
+    assert {params["optimizer"] for params in first(space, Expert())} == {"adam"}
+    assert {params["optimizer"] for params in first(space, Expert("sgd"))} == {"sgd"}
+
+
 def test_dicts_and_names_can_be_mixed():
     space = make_search_space({"lr": stats.loguniform(1e-3, 1), "norm": [None, "batch"]})
     listed = list_first_candidates(space, [{"lr": 0.7}, "estimator", "portfolio"], Expert(), 10)
     assert [candidate.params.get("lr") for candidate in listed] == [0.7, 0.1, 0.03, 0.001]
     with pytest.raises(TypeError, match=r"enqueue\[1\] needs to be a dict.*but got 'own'"):
         list_first_candidates(space, [{"lr": 0.7}, "own"], Expert(), 10)
+    with pytest.raises(TypeError, match=r"enqueue\[0\] needs names of parameters as keys"):
+        list_first_candidates(space, [{1: 0.7, "lr": 0.1}], Expert(), 10)
 
 
 def test_a_portfolio_takes_half_of_the_trials():
@@ -160,6 +168,9 @@ def test_names_take_the_room_that_dicts_leave():
     assert rates(["portfolio", *dicts], 3) == [0.03, 0.7, 0.8]
     assert rates([*dicts, "estimator"], 2) == [0.7, 0.8]
     assert rates(["estimator", "portfolio", "estimator"], None) == [0.1, 0.03, 0.001]
+    assert rates(["portfolio", {"lr": 0.001, "norm": None}], None) == [0.03, 0.001]
+    # Too many dicts are the caller's mistake, and no more than these are counted.
+    assert rates([{"lr": rate} for rate in (0.1, 0.2, 0.3)] + ["portfolio"], 2) == [0.1, 0.2, 0.3]
 
 
 def test_no_point_of_a_grid_is_tried_twice():
@@ -231,10 +242,11 @@ def test_without_a_portfolio_or_a_place_for_it(estimator, space, message):
     [
         (None, TypeError, "needs to return a list of dicts.*but returned None"),
         ([("lr", 0.1)], TypeError, "needs to return a list of dicts"),
+        ([{1: 0.1}], TypeError, "needs to return a list of dicts"),
         ([{"lr": 0.1, "knid": "rbf"}], ValueError, "sets 'knid', which is no parameter of it"),
     ],
 )
-def test_a_portfolio_that_is_none(monkeypatch, portfolio, error, message):
+def test_a_portfolio_that_cannot_be_used(monkeypatch, portfolio, error, message):
     monkeypatch.setattr(Expert, "get_portfolio", lambda self: portfolio)
     with pytest.raises(error, match=rf"Expert.get_portfolio\(\) {message}"):
         first({"lr": RATES}, Expert())

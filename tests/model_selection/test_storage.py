@@ -214,3 +214,22 @@ def test_a_grid_that_goes_on_keeps_the_parameters_of_its_points(tmp_path):
         results["mean_test_score"]
     )
     assert sorted(params["C"] for params in results["params"]) == [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
+def test_a_point_of_a_grid_that_was_interrupted_is_tried_when_it_goes_on(tmp_path):
+    class Interrupted(LogisticRegression):
+        def fit(self, X, y):
+            if self.C == 0.3 and not (tmp_path / "again").exists():
+                raise KeyboardInterrupt
+            return super().fit(X, y)
+
+    def search():
+        return OptunaSearchCV(
+            Interrupted(), {"C": [0.1, 0.2, 0.3, 0.4]}, sampler="grid", n_trials=None, cv=2,
+            storage=tmp_path / "journal", resume=True, random_state=0,
+        ).fit(X, y)  # fmt: skip
+
+    assert search().interrupted_
+    (tmp_path / "again").touch()
+    tried = [params["C"] for params in search().cv_results_["params"]]
+    assert sorted(tried) == [0.1, 0.2, 0.3, 0.4]
