@@ -261,14 +261,15 @@ if __name__ == "__main__":
 # - No search wins on the held-out rows: 0.982 with a portfolio first, 0.982 for the grid, 0.981 for
 #   random search and for TPE. With 450 rows the score of one winner is uncertain by about 0.7
 #   points, and the corrected paired test gives p = 0.86 for each against the grid.
-#   ``compare_searches(..., seeds=range(10))`` with ``summarize_strategies`` is the way to ask again.
+#   ``compare_searches(..., seeds=range(10))`` with ``summarize_strategies`` asks again.
 # - What is known beforehand decides how soon one is there. The grid's few values were chosen by
 #   people who had trained networks before, those of the portfolio by what did well on other data.
 #   On the inner folds they end at 0.983 (portfolio) and 0.981 (grid), TPE at 0.976, random search
 #   at 0.973; of the area under the curve of the best score so far they get 0.97, 0.96, 0.92, 0.88.
 #   The portfolio is where the grid ends after 240 epochs in four of five seeds, the grid itself
 #   after 780, TPE after 1,230 in two of five, random search never.
-# - TPE draws blindly for its first ten trials, as random search does: 32 are few for six parameters.
+# - TPE draws blindly for its first ten trials, as random search does; 32 are few for six parameters
+#   then.
 # - The winner's curse is real, and larger where scores are higher: the inner score of the winner is
 #   0.4 points (grid) and 0.3 points (portfolio) above that of the same parameters on inner folds
 #   drawn anew, in single seeds more.
