@@ -233,8 +233,11 @@ def make_parser(description):
     return parser
 
 
-def load_rows(options):
-    """Return the rows and labels that the command line asks for."""
+def prepare(options):
+    """Return the rows and labels that the command line asks for; one thread, no warnings."""
+    warnings.simplefilter("ignore")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    torch.set_num_threads(1)
     X, y = load(options.data, options.csv, options.target)
     if len(X) > options.rows:
         X, _, y, _ = train_test_split(X, y, train_size=options.rows, stratify=y, random_state=0)
@@ -246,10 +249,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=list(STRATEGIES), help="searches to run")
     parser.add_argument("--out", help="CSV file for the runs")
     options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    torch.set_num_threads(1)
-    X, y = load_rows(options)
+    X, y = prepare(options)
     table = []
     for seed in range(options.seeds):
         table += run_seed(X, y, seed, options.only or list(STRATEGIES), options.schedule)

@@ -11,22 +11,18 @@ winner before its end. What the judging costs is not counted.
 """
 
 # %%
-import warnings
-
 import numpy as np
-import optuna
 import pandas as pd
-import torch
 from bench_search_compute_to_target import (
     N_EPOCHS,
     N_RANDOM,
     N_SPLITS,
     SPACE,
     STRATEGIES,
-    load_rows,
     make_parser,
     make_task,
     ours,
+    prepare,
 )
 from sklearn.base import clone
 from sklearn.model_selection import (
@@ -88,10 +84,7 @@ def clone_all(params):
 # %%
 def main():
     options = make_parser(__doc__).parse_args()
-    warnings.simplefilter("ignore")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    torch.set_num_threads(1)
-    X, y = load_rows(options)
+    X, y = prepare(options)
     table = []
     for seed in range(options.seeds):
         table += run_seed(X, y, seed, options.schedule)

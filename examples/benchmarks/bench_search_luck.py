@@ -11,13 +11,9 @@ where there are better candidates than these, or by stopping some early.
 """
 
 # %%
-import warnings
-
 import numpy as np
-import optuna
 import pandas as pd
-import torch
-from bench_search_compute_to_target import N_RANDOM, SPACE, load_rows, make_parser, make_task
+from bench_search_compute_to_target import N_RANDOM, SPACE, make_parser, make_task, prepare
 from sklearn.base import clone
 from sklearn.model_selection import RandomizedSearchCV
 
@@ -49,10 +45,7 @@ def main():
     parser = make_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=24, help="seeds of the network")
     options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    torch.set_num_threads(1)
-    X, y = load_rows(options)
+    X, y = prepare(options)
     means = []
     for seed in range(options.seeds):
         shares = measure_luck(X, y, seed, options.repeats, options.schedule)
