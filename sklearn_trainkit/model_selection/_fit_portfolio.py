@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn_trainkit.model_selection._distributions import Dimension, is_equal
 from sklearn_trainkit.model_selection._search_space import (
@@ -16,6 +16,16 @@ __all__ = ["fit_portfolio"]
 _INSTEAD = "Pass a list of dicts instead, or enqueue='estimator'."
 # What a parameter becomes that the space draws, but not with the value asked for.
 _DRAWN = object()
+
+
+class _Fit(NamedTuple):
+    """An entry of a portfolio in one dict of a space; of two, the smaller fits better."""
+
+    n_lost: int  # named choices
+    n_missed: int  # parameters that the dict does not draw
+    n_held: int  # parameters that are settled, negative
+    branch: int  # index of the dict
+    params: dict[str, Any]
 
 
 def fit_portfolio(space: SearchSpace, estimator: Any) -> list[EnqueuedTrial]:
@@ -38,13 +48,14 @@ def fit_portfolio(space: SearchSpace, estimator: Any) -> list[EnqueuedTrial]:
     fitting: list[tuple[int, EnqueuedTrial]] = []
     for entry in entries:
         fits = [
-            (*fit[0], index, fit[1])
+            fit
             for index, branch in enumerate(space.list_branches())
-            if (fit := _fit_into(branch, own, entry)) is not None
+            if (fit := _fit_into(index, branch, own, entry)) is not None
         ]
         if fits:
-            n_lost, *_, index, params = min(fits, key=itemgetter(slice(4)))
-            fitting.append((n_lost, space.match_in(index, params, "the portfolio")))
+            best = min(fits, key=lambda fit: fit[:4])
+            candidate = space.match_in(best.branch, best.params, "the portfolio")
+            fitting.append((best.n_lost, candidate))
     found: dict[str, EnqueuedTrial] = {}
     for _, candidate in sorted(fitting, key=itemgetter(0)):
         found.setdefault(repr(candidate.fixed), candidate)
@@ -90,9 +101,9 @@ def _list_entries(estimator: Any, own: Mapping[str, Any]) -> list[dict[str, Any]
 
 
 def _fit_into(
-    branch: Mapping[str, Dimension], own: Mapping[str, Any], entry: Mapping[str, Any]
-) -> tuple[tuple[int, int, int], dict[str, Any]] | None:
-    """Return how well an entry fits into one dict of a space, the least the best, and as what."""
+    index: int, branch: Mapping[str, Dimension], own: Mapping[str, Any], entry: Mapping[str, Any]
+) -> _Fit | None:
+    """Return what an entry becomes in one dict of a space, if it can be had there."""
     held: dict[str, Any] = {}
     for name, dimension in branch.items():
         try:
@@ -113,7 +124,7 @@ def _fit_into(
             moved = name in held and held[name] != own.get(name)
             if name in lost or (moved and _rate_of(name) not in held):
                 return None
-    return (len(lost), -n_taken, -len(held)), held
+    return _Fit(len(lost), len(entry) - n_taken, -len(held), index, held)
 
 
 def _rate_of(optimizer: str) -> str:
