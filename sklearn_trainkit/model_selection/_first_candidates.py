@@ -28,7 +28,7 @@ def list_first_candidates(
     estimator : estimator
         The one that is tuned.
     n_trials : int or None
-        Of the whole search: a portfolio takes at most half of them, but one.
+        Of the whole search: a portfolio takes half of them at most, and one at least.
 
     Raises
     ------
