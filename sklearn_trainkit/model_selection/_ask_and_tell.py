@@ -18,7 +18,7 @@ from sklearn_trainkit.model_selection._joint_study import JointStudy
 from sklearn_trainkit.model_selection._patient_storage import StorageLostError
 from sklearn_trainkit.model_selection._pool_runner import Death
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
-from sklearn_trainkit.model_selection._storage import ENQUEUED, RECORD, find_enqueued
+from sklearn_trainkit.model_selection._storage import ENQUEUED, RECORD, draw_params
 from sklearn_trainkit.model_selection._study import SearchStudy
 from sklearn_trainkit.model_selection._trial_record import (
     COMPLETE,
@@ -248,19 +248,12 @@ class SearchLoop:
                 return None
             self._n_asked += 1
             started = time.perf_counter()
-            params = self._draw(trial)
+            params = draw_params(trial, self._space, self._enqueued)
             self.ask_seconds += time.perf_counter() - started
             return trial, TrialJob(trial.number, params, self._begin_task(trial.number))
         except BaseException:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
-
-    def _draw(self, trial: optuna.Trial) -> dict[str, Any]:
-        params = self._space.suggest(trial)
-        if self._enqueued and (dictated := find_enqueued(trial, self._enqueued)) is not None:
-            # The user's own objects, not what decoding makes of them.
-            params.update(dictated.params)
-        return params
 
     def _wait(self) -> list["Future[TrialResult]"]:
         if self._ordered:

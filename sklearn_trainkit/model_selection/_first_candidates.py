@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sklearn_trainkit.model_selection._fit_portfolio import fit_portfolio
-from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
+from sklearn_trainkit.model_selection._search_space import BranchedSpace, EnqueuedTrial, SearchSpace
 
 __all__ = ["key_candidates", "list_first_candidates"]
 
@@ -85,7 +85,7 @@ def _list_named(
             f"{where} needs to be a dict of parameter names to values, 'estimator' or "
             f"'portfolio', but got {name!r}."
         )
-    if not space.list_branches():
+    if not isinstance(space, BranchedSpace):
         raise ValueError(
             f"enqueue={name!r}: param_distributions is a function of a trial, and only that knows "
             "which draws make a candidate. Pass a list of dicts of draws instead."

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from sklearn_trainkit.model_selection._distributions import Dimension, is_equal
 from sklearn_trainkit.model_selection._search_space import (
+    BranchedSpace,
     EnqueuedTrial,
-    SearchSpace,
     list_parents,
 )
 
@@ -28,7 +28,7 @@ class _Fit(NamedTuple):
     params: dict[str, Any]
 
 
-def fit_portfolio(space: SearchSpace, estimator: Any) -> list[EnqueuedTrial]:
+def fit_portfolio(space: BranchedSpace, estimator: Any) -> list[EnqueuedTrial]:
     """Return the portfolio of the estimator, or of its parts that have one.
 
     Numbers become the nearest ones that the space holds. Candidates that keep all their named

@@ -16,7 +16,14 @@ from sklearn_trainkit.model_selection._distributions import (
     suggest,
 )
 
-__all__ = ["EnqueuedTrial", "SearchSpace", "check_names", "list_parents", "make_search_space"]
+__all__ = [
+    "BranchedSpace",
+    "EnqueuedTrial",
+    "SearchSpace",
+    "check_names",
+    "list_parents",
+    "make_search_space",
+]
 
 # A frozen trial answers with what it drew.
 AnyTrial = optuna.Trial | optuna.trial.FrozenTrial
@@ -52,15 +59,6 @@ class SearchSpace(Protocol):
 
     def list_points(self) -> list[dict[str, Any]]:
         """Return every point of a finite space; ValueError when there is no end of them."""
-
-    def match_subset(self, params: Mapping[str, Any]) -> EnqueuedTrial | None:
-        """Return the candidate made of those ``params`` that the space holds, if any."""
-
-    def match_in(self, index: int, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
-        """Do what ``match`` does, for one of ``list_branches``."""
-
-    def list_branches(self) -> list[dict[str, Dimension]]:
-        """Return the dicts of dimensions, in the user's order; none of a function."""
 
     def is_empty(self) -> bool:
         """Return whether there is nothing to draw."""
@@ -180,16 +178,6 @@ class CallableSpace:
             for name, value in params.items()
         }
         return EnqueuedTrial(plain, {})
-
-    def match_subset(self, params: Mapping[str, Any]) -> None:
-        """Return None: only the function knows which draws make these parameters."""
-
-    def match_in(self, index: int, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
-        raise IndexError("a function has no dicts of dimensions")
-
-    def list_branches(self) -> list[dict[str, Dimension]]:
-        """Return nothing: only the function knows."""
-        return []
 
     def is_empty(self) -> bool:
         """Return False."""

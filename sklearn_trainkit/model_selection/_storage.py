@@ -28,7 +28,7 @@ __all__ = [
     "ENQUEUED",
     "RECORD",
     "copy_to_memory",
-    "find_enqueued",
+    "draw_params",
     "make_fingerprint",
     "open_study",
     "read_record",
@@ -137,22 +137,22 @@ def record_to_json(record: TrialRecord) -> dict[str, Any]:
     }
 
 
-def find_enqueued(
-    trial: optuna.Trial | FrozenTrial, enqueued: Mapping[str, EnqueuedTrial]
-) -> EnqueuedTrial | None:
-    """Return the candidate that ``trial`` was enqueued as, if it is still among them."""
-    key = trial.user_attrs.get(ENQUEUED)
-    return None if key is None else enqueued.get(key)
+def draw_params(
+    trial: optuna.Trial | FrozenTrial, space: SearchSpace, enqueued: Mapping[str, EnqueuedTrial]
+) -> dict[str, Any]:
+    """Return the parameters of ``trial``; the user's own objects where it was enqueued so."""
+    params = space.suggest(trial)
+    key = trial.user_attrs.get(ENQUEUED) if enqueued else None
+    if key is not None and key in enqueued:
+        params.update(enqueued[key].params)
+    return params
 
 
 def read_record(
     trial: FrozenTrial, space: SearchSpace, enqueued: Mapping[str, EnqueuedTrial]
 ) -> TrialRecord:
     """Return the record that was stored with ``trial``."""
-    params = space.suggest(trial)
-    if (dictated := find_enqueued(trial, enqueued)) is not None:
-        params.update(dictated.params)
-    return _record_from_json(trial, params)
+    return _record_from_json(trial, draw_params(trial, space, enqueued))
 
 
 def copy_to_memory(study: SearchStudy) -> SearchStudy:
