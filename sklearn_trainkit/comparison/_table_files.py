@@ -1,5 +1,6 @@
 """Write the long table to a file and read it back exactly, and keep the runs that a file holds."""
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sklearn_trainkit.comparison._table import COLUMNS, RUN_KEYS, RunKey, build_table
+from sklearn_trainkit.utils._whole_files import replace_file, sweep_unfinished
 
 __all__ = ["ResultsFile", "read_comparison", "write_comparison"]
 
@@ -36,13 +38,14 @@ def write_comparison(table: pd.DataFrame, path: PathLike) -> None:
     """
     path = Path(path)
     kind = _file_kind(path)
-    # The same ending, so that pandas compresses what is to be compressed.
-    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    content = io.BytesIO()
     if kind == "parquet":
-        table.to_parquet(unfinished, index=False)
+        table.to_parquet(content, index=False)
     else:
-        table.to_csv(unfinished, index=False)
-    os.replace(unfinished, path)
+        compression: Any = "gzip" if path.suffix == ".gz" else None
+        table.to_csv(content, index=False, compression=compression)
+    sweep_unfinished(path.parent, path.name)
+    replace_file(path, content.getvalue(), "table")
 
 
 def read_comparison(path: PathLike) -> pd.DataFrame:

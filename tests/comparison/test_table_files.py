@@ -119,3 +119,11 @@ def test_a_wrong_path_is_refused_before_anything_runs(data, tmp_path):
     pd.DataFrame({"x": np.arange(3)}).to_csv(foreign)
     with pytest.raises(ValueError, match="is not a comparison's table; it lacks the columns"):
         compare_searches({"a": search()}, *data, results_file=foreign)
+
+
+def test_writing_sweeps_what_dead_processes_left_of_this_table(table, tmp_path):
+    for name in ("table.csv", "other.csv"):
+        (tmp_path / f".unfinished-4194305-{name}").write_bytes(b"half")
+    write_comparison(table, tmp_path / "table.csv")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".unfinished-4194305-other.csv", "table.csv"]
