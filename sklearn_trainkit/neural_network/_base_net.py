@@ -132,8 +132,13 @@ class BaseNet(SkorchFace):
             For parameters or data that cannot be trained on.
         DivergenceError
             If the loss or a weight becomes NaN or infinite and ``on_divergence="raise"``.
+        OSError
+            If ``checkpoint_dir`` does not take files: before the training; or, for a disk that
+            was full at its end, after it, with the network fitted.
         """
         checkpoint = self._checkpoint_file(X, y, sample_weight, X_val, y_val, groups)
+        if checkpoint is not None:
+            checkpoint.prepare()
         run = self.start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val, groups=groups)
         run.train(checkpoint)
         return self

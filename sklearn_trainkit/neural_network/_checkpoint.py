@@ -1,9 +1,14 @@
 """Checkpoints: a fit that was cut short goes on where it was, bit for bit."""
 
+import errno
+import hashlib
+import io
 import json
 import os
 import pickle
+import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +18,11 @@ import torch
 from skorch.callbacks import Callback
 
 from sklearn_trainkit.callbacks._gradient_flow import LayerFlow
+from sklearn_trainkit.utils._whole_files import replace_file, sweep_unfinished
 
 # At most this many seconds of training are lost, and writing stays far below a hundredth.
 _SECONDS_BETWEEN_WRITES = 1.0
+_MAGIC = b"sklearn_trainkit checkpoint 1, sha256 "
 
 
 def fit_fingerprint(owner: str, params: dict[str, Any], *data: Any) -> str:
@@ -50,7 +57,7 @@ class CheckpointFile:
     """One fit's checkpoint, replaced in one stroke so that it is never half written.
 
     Holds tensors and plain numbers only and is read with ``weights_only=True``: opening one runs
-    no code.
+    no code. A checksum in its first line tells when its content is not what was written.
 
     Parameters
     ----------
@@ -62,29 +69,94 @@ class CheckpointFile:
     def __init__(self, directory: str | os.PathLike, fingerprint: str) -> None:
         self.path = Path(directory) / f"{fingerprint}.pt"
         self._written = time.monotonic()
+        self._problem: OSError | None = None
+
+    def prepare(self) -> None:
+        """Make the directory, sweep what dead processes left in it, and see that it takes files.
+
+        Raises
+        ------
+        OSError
+            If it does not; better now than after the training.
+        """
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep_unfinished(folder)
+            if not self.path.exists():
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+        except OSError as error:
+            raise OSError(
+                error.errno or errno.EIO,
+                f"checkpoint_dir must be a directory that files can be written to "
+                f"({error.strerror or error})",
+                os.fspath(folder),
+            ) from error
 
     def due(self) -> bool:
         """Tell whether the last write is long enough ago."""
         return time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES
 
     def write(self, state: dict[str, Any]) -> None:
-        """Store the state of a training run."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(f".{os.getpid()}.partial")
-        torch.save(state, partial)
-        partial.replace(self.path)
+        """Store the state of a training run; warn where the disk does not take it.
+
+        The training goes on: what it has learnt in memory is worth more than its checkpoint, and
+        by the next write the disk may have room again.
+        """
+        memory = io.BytesIO()
+        torch.save(state, memory)
+        content = memory.getbuffer()
+        try:
+            replace_file(self.path, b"".join([_first_line(content), content]), "checkpoint")
+        except OSError as error:
+            if self._problem is None:
+                warnings.warn(f"{error}. The training goes on.", UserWarning, stacklevel=2)
+            self._problem = error
+        else:
+            self._problem = None
         self._written = time.monotonic()
 
+    def check_written(self) -> None:
+        """Raise if the last state of the run could not be written.
+
+        Raises
+        ------
+        OSError
+            Naming the file. By now the network is trained.
+        """
+        if self._problem is not None:
+            raise OSError(
+                self._problem.errno,
+                f"{self._problem.strerror}. The network in memory is trained and can be used",
+                self._problem.filename,
+            ) from self._problem
+
     def read(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the stored state, or None if there is none."""
+        """Return the stored state, or None if there is none.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, or none of ours.
+        """
         if not self.path.exists():
             return None
         try:
-            return torch.load(self.path, map_location=device, weights_only=True)
+            first, newline, content = self.path.read_bytes().partition(b"\n")
+            if not first.startswith(_MAGIC):
+                raise ValueError("it is no checkpoint of this package, or its beginning is damaged")
+            if first + newline != _first_line(content):
+                raise ValueError("it is damaged: its content is not what its checksum was made of")
+            return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         except Exception as error:  # whatever a torn or foreign file makes of the reader
             raise ValueError(
                 f"The checkpoint {self.path} cannot be read; delete it to start anew. ({error})"
             ) from error
+
+
+def _first_line(content: bytes | memoryview) -> bytes:
+    return _MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n"
 
 
 def plain_value(value: Any) -> Any:

@@ -80,7 +80,10 @@ checkpoint_dir : str, path or None, default=None
     Folder for checkpoints. A fit that was cut short and is started again, with the same
     parameters and data, goes on where it was, bit for bit; one that had ended returns at
     once. Fits of other parameters or folds have files of their own. What skorch callbacks keep
-    for themselves, an EarlyStopping's patience for example, is not in them.
+    for themselves, an EarlyStopping's patience for example, is not in them. A checkpoint whose
+    bytes were damaged raises, naming its path. A full disk does not end the training: a warning
+    names the path, and ``fit`` raises at its end if the last checkpoint could not be written
+    either, with the network fitted.
 callbacks : list or None, default=None
     skorch callbacks. scikit-learn's are set with ``set_callbacks``.
 device : str or torch.device, default="cpu"

@@ -139,6 +139,8 @@ class TrainingRun(StackMember):
                     checkpoint.write(self.state_dict())
         finally:
             self.finish()
+        if checkpoint is not None:
+            checkpoint.check_written()
 
     def advance(self, *, begun: bool = False, release: bool = True) -> bool:
         """Train one epoch; return whether another one is wanted.

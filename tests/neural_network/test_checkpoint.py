@@ -1,5 +1,8 @@
 """A fit that is cut short goes on where it was, bit for bit."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from torch import nn
 
 from sklearn_trainkit.callbacks import GradientClipping, GradientFlow
 from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier, _checkpoint
+from sklearn_trainkit.neural_network._checkpoint import CheckpointFile
 from sklearn_trainkit.neural_network._training_loop import TrainingRun
 
 X, y = make_classification(150, 8, n_informative=5, random_state=0)
@@ -118,3 +122,83 @@ def test_what_cannot_be_resumed_says_so(tmp_path):
 def test_a_checkpoint_needs_a_fixed_seed(tmp_path):
     with pytest.raises(ValueError, match="needs an int random_state"):
         MLPNetClassifier(checkpoint_dir=tmp_path).fit(X, y)
+
+
+def small_net(folder):
+    return MLPNetClassifier((4,), max_epochs=2, random_state=0, checkpoint_dir=folder)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "foreign", "folder"])
+def test_a_damaged_checkpoint_is_noticed_and_named(tmp_path, damage):
+    small_net(tmp_path).fit(X, y)
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    places = range(0, len(content), 97) if damage == "flipped" else [0]
+    for place in places:
+        if damage == "flipped":
+            flipped = bytes([content[place] ^ 1])
+            path.write_bytes(content[:place] + flipped + content[place + 1 :])
+        elif damage == "folder":
+            path.unlink()
+            path.mkdir()
+        else:
+            path.write_bytes({"cut": content[:-7], "empty": b"", "foreign": b"GIF89a\n"}[damage])
+        with pytest.raises(ValueError, match="cannot be read; delete it") as raised:
+            CheckpointFile(tmp_path, path.stem).read(torch.device("cpu"))
+        assert str(path) in str(raised.value)
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk that is full for the writes whose numbers are in the set."""
+    full, count, replace = set(), iter(range(100)), os.replace
+
+    def replace_or_refuse(*args):
+        if next(count) in full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(*args)
+
+    monkeypatch.setattr(os, "replace", replace_or_refuse)
+    return full
+
+
+def test_a_full_disk_ends_no_training_but_is_said_with_the_path(tmp_path, disk):
+    disk |= {0, 1}
+    net = small_net(tmp_path)
+    with (
+        pytest.warns(UserWarning, match="The training goes on") as warned,
+        pytest.raises(OSError, match=r"checkpoint cannot be written \(No space.*can be used") as e,
+    ):
+        net.fit(X, y)
+    assert len(warned) == 1
+    assert str(tmp_path) in str(e.value)
+    assert list(tmp_path.iterdir()) == []
+    np.testing.assert_array_equal(
+        net.predict(X), clone(net).set_params(checkpoint_dir=None).fit(X, y).predict(X)
+    )
+
+
+def test_a_disk_with_room_again_gets_its_checkpoint(tmp_path, disk):
+    disk |= {0}
+    with pytest.warns(UserWarning, match="The training goes on"):
+        small_net(tmp_path).fit(X, y)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_directory_that_takes_no_files_ends_the_fit_before_its_training(tmp_path, cut_after):
+    cut_after(0)
+    file = tmp_path / "file"
+    file.write_text("")
+    for folder in (file, file / "below"):
+        with pytest.raises(
+            OSError, match="checkpoint_dir must be a directory that files"
+        ) as raised:
+            small_net(folder).fit(X, y)
+        assert str(folder) in str(raised.value)
+
+
+def test_leftovers_of_dead_processes_are_swept_before_the_training(tmp_path):
+    for name in (f"{'0' * 40}.4194305.partial", ".unfinished-4194305-x.pt"):
+        (tmp_path / name).write_bytes(b"half")
+    small_net(tmp_path).fit(X, y)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".pt"]
