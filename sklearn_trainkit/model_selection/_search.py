@@ -66,6 +66,7 @@ from sklearn_trainkit.utils._sklearn_private import (
     StrOptions,
     check_method_params,
     fit_context,
+    ordered_options,
 )
 
 __all__ = ["OptunaSearchCV"]
@@ -253,7 +254,7 @@ class OptunaSearchCV(SearchResults):
     _parameter_constraints: dict = {
         **{
             name: constraint
-            for name, constraint in BaseSearchCV._parameter_constraints.items()
+            for name, constraint in ordered_options(BaseSearchCV._parameter_constraints).items()
             if name != "pre_dispatch"
         },
         "param_distributions": [dict, list, tuple, callable],

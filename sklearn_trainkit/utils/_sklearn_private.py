@@ -1,5 +1,7 @@
 """The one file that names private names of scikit-learn, so that an upgrade touches one place."""
 
+from typing import Any
+
 from sklearn.base import _fit_context as fit_context
 from sklearn.callback._callback_support import callback_management_context
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer
@@ -18,13 +20,8 @@ from sklearn.model_selection._validation import (
 )
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    Options,
-    StrOptions,
-    validate_params,
-)
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils._param_validation import Options as SklearnOptions
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -47,6 +44,7 @@ __all__ = [
     "insert_error_scores",
     "normalize_scores",
     "num_samples",
+    "ordered_options",
     "routing_enabled",
     "safe_indexing",
     "safe_split",
@@ -55,3 +53,36 @@ __all__ = [
     "warn_or_raise_about_fit_failures",
     "yield_masked_arrays",
 ]
+
+
+class Options(SklearnOptions):
+    """scikit-learn's constraint, whose message lists the choices in a fixed order.
+
+    A set's own order of strings and types is another one in each process, so that no log could be
+    searched for a message.
+    """
+
+    def __str__(self) -> str:
+        choices = sorted(self._mark_if_deprecated(option) for option in self.options)
+        return super().__str__().partition(" among ")[0] + f" among {{{', '.join(choices)}}}"
+
+
+class StrOptions(Options):
+    """A set of strings, listed in alphabetical order."""
+
+    def __init__(self, options: set[str], *, deprecated: set[str] | None = None) -> None:
+        super().__init__(str, options, deprecated=deprecated)
+
+
+def ordered_options(constraints: dict[str, Any]) -> dict[str, Any]:
+    """Return constraints that were taken over from scikit-learn, listing choices in that order."""
+    return {
+        name: [_ordered(each) for each in allowed] if isinstance(allowed, list) else allowed
+        for name, allowed in constraints.items()
+    }
+
+
+def _ordered(constraint: Any) -> Any:
+    if not isinstance(constraint, SklearnOptions):
+        return constraint
+    return Options(constraint.type, constraint.options, deprecated=constraint.deprecated)
