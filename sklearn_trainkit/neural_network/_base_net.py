@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from sklearn_trainkit.neural_network._checkpoint import CheckpointFile, fit_fingerprint
 from sklearn_trainkit.neural_network._input_checks import (
     FLOAT_TYPES,
+    INPUT_TYPES,
     checked_device,
     mean_one_weights,
     resolved_batch_size,
@@ -191,6 +192,7 @@ class BaseNet(SkorchFace):
         weight = self._training_weights(sample_weight, y)
         if fresh:
             self._learn_targets(y, weight)
+            X = self._settle_input(X)
         else:
             self._learn_from_training_part(y, weight)
         seeds = stream_seeds(self.random_state)
@@ -214,8 +216,11 @@ class BaseNet(SkorchFace):
 
     def _train_one_epoch(self, X: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Train one epoch on checked data, going on from the present weights."""
+        fresh = not hasattr(self, "module_")
+        if fresh:
+            X = self._settle_input(X)
         rows = self._rows(X, self._encode_targets(y, "y"), weight)
-        if not hasattr(self, "module_"):
+        if fresh:
             self._initialize_all(stream_seeds(self.random_state), rows)
         # The last chunk of a stream may be smaller than a batch.
         batch_size = self.batch_size
@@ -321,12 +326,15 @@ class BaseNet(SkorchFace):
         index: np.ndarray | None = None,
     ) -> Rows:
         """Return rows to train or validate on: those of ``index``, whose targets are given."""
-        device, dtype = checked_device(self.device), FLOAT_TYPES[self.dtype_]
+        device = checked_device(self.device)
         y = torch.from_numpy(writeable(codes)).to(device)
-        factors = None if weight is None else torch.from_numpy(weight).to(device, dtype)
-        plain = isinstance(X, np.ndarray) and X.dtype == self.dtype_ and not is_mapped(X)
+        factors = None
+        if weight is not None:
+            factors = torch.from_numpy(weight).to(device, FLOAT_TYPES[self.dtype_])
+        X = self._as_input(X)
+        plain = isinstance(X, np.ndarray) and X.dtype == self.input_dtype_ and not is_mapped(X)
         if plain and (index is None or X.nbytes <= _COPIED_BYTES or device.type != "cpu"):
             part = X if index is None else X[index]
             return TensorRows(shared_tensor(part).to(device), y, factors)
         places = None if index is None else torch.from_numpy(index)
-        return SourceRows(as_source(X), y, factors, dtype, places)
+        return SourceRows(as_source(X), y, factors, INPUT_TYPES[self.input_dtype_], places)

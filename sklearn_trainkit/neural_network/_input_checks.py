@@ -10,6 +10,8 @@ import torch
 from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
 FLOAT_TYPES = {"float32": torch.float32, "float64": torch.float64}
+# What samples are when they reach the module.
+INPUT_TYPES = {**FLOAT_TYPES, "int64": torch.int64}
 
 
 def resolved_batch_size(batch_size: int | str, n_rows: int) -> int:

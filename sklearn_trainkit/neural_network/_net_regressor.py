@@ -27,6 +27,8 @@ class NetRegressor(UserModuleNet, RegressorNet):
         shape of one sample, ``input_shape``) and ``n_outputs`` are filled in from the data. An
         instance is copied by each fit and goes on from its weights. It must map (n, ...) to
         (n, n_outputs).
+        Integers in X reach it as int64 if it has an embedding or takes nothing
+        else; whole numbers of a float type, too, if it takes nothing else.
     module_params : dict or None, default=None
         Arguments of the class. ``module__x=...`` sets one of them by name, for searches.
     <<regressor>>
@@ -39,6 +41,8 @@ class NetRegressor(UserModuleNet, RegressorNet):
     <<attributes>>
     input_shape_ : tuple of int
         Shape of one sample.
+    input_dtype_ : {"float32", "float64", "int64"}
+        Type in which samples reach the module.
 
     See Also
     --------

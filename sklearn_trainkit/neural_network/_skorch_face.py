@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from sklearn_trainkit.neural_network._input_checks import (
     FLOAT_TYPES,
+    INPUT_TYPES,
     checked_device,
     is_ready,
 )
@@ -90,6 +91,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     _ensure_all_finite: bool | str = True
 
     dtype_: str
+    input_dtype_: str
     input_shape_: tuple[int, ...]
 
     @abstractmethod
@@ -199,16 +201,18 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     def _validation_options(self, X: Any, reset: bool) -> dict[str, Any]:
         """Return how ``validate_data`` treats X."""
         return {
-            "dtype": None if stays_as_it_is(X) else self._input_dtypes(reset),
+            "dtype": None if stays_as_it_is(X) else self._array_dtypes(reset),
             "order": "C",
             "allow_nd": self._allow_nd,
             "ensure_all_finite": self._ensure_all_finite,
         }
 
-    def _input_dtypes(self, reset: bool) -> Any:
+    def _array_dtypes(self, reset: bool) -> Any:
         """Return what ``validate_data`` may leave the type of X at."""
-        if not reset:
-            return self.dtype_
+        return self._input_dtypes() if reset else self.input_dtype_
+
+    def _input_dtypes(self) -> list[str]:
+        """Return what the network may compute in; the first where X does not say."""
         if self.precision != "full":
             if self.dtype == "float64":
                 raise ValueError(
@@ -231,11 +235,12 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
         if isinstance(X, RowsDataset):
             return X.rows
         # Names of features are compared by validate_data.
-        if hasattr(self, "feature_names_in_") or not is_ready(X, self.dtype_, self.input_shape_):
-            X = self._checked_samples(X, reset=False)
-        if isinstance(X, np.ndarray) and X.dtype == self.dtype_:
+        dtype = self.input_dtype_
+        if hasattr(self, "feature_names_in_") or not is_ready(X, dtype, self.input_shape_):
+            X = self._as_input(self._checked_samples(X, reset=False))
+        if isinstance(X, np.ndarray) and X.dtype == dtype:
             return TensorRows(shared_tensor(X), _NO_TARGETS)
-        return SourceRows(as_source(X), torch.empty(len(X)), None, FLOAT_TYPES[self.dtype_])
+        return SourceRows(as_source(X), torch.empty(len(X)), None, INPUT_TYPES[dtype])
 
     def _augmentation(self) -> Callable[[TensorRows, torch.Generator], TensorRows] | None:
         """Return what changes a training batch at random, or None."""
@@ -298,12 +303,20 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     def _learn_input(self, X: Any, reset: bool) -> None:
         """Keep type and shape of the samples, or compare with what was kept."""
         if reset:
-            dtypes = self._input_dtypes(reset)
+            dtypes = self._input_dtypes()
             name = str(X.dtype).removeprefix("torch.")
-            self.dtype_ = name if name in dtypes else dtypes[0]
+            self.dtype_ = self.input_dtype_ = name if name in dtypes else dtypes[0]
             self.input_shape_ = tuple(X.shape[1:])
         else:
             self._check_sample_shape(tuple(X.shape[1:]))
+
+    def _settle_input(self, X: Any) -> Any:
+        """Return X, that of a new network, in the type in which its module takes it."""
+        return X
+
+    def _as_input(self, X: Any) -> Any:
+        """Return checked X in the type in which the module takes it."""
+        return X
 
     def _check_sample_shape(self, shape: tuple[int, ...]) -> None:
         """Raise if samples of this shape are not what the network was fitted with."""

@@ -78,7 +78,7 @@ def check_user_output(module: nn.Module, X: torch.Tensor, n_outputs: int) -> Non
     try:
         with torch.no_grad():
             output = module(rows)
-    except RuntimeError as error:
+    except (IndexError, RuntimeError, TypeError) as error:
         raise ValueError(
             f"module={type(module).__name__} cannot take samples of shape {tuple(X.shape[1:])}: "
             f"{error}"

@@ -2,15 +2,26 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 
-from sklearn_trainkit.neural_network._input_checks import check_enough_rows
-from sklearn_trainkit.neural_network._source_rows import DatasetSource
+from sklearn_trainkit.neural_network._input_checks import FLOAT_TYPES, check_enough_rows
+from sklearn_trainkit.neural_network._integer_codes import (
+    INTEGER_TYPES,
+    as_integers,
+    wants_integers,
+)
+from sklearn_trainkit.neural_network._source_rows import (
+    DatasetSource,
+    is_mapped,
+    stays_as_it_is,
+)
 from sklearn_trainkit.neural_network._tensor_loader import Rows
 from sklearn_trainkit.neural_network._user_module import build_user_module, check_user_output
+from sklearn_trainkit.utils._random_streams import seeded_global_torch
 
 _PREFIX = "module__"
 
@@ -28,6 +39,8 @@ class UserModuleNet:
     module: Any
     module_: nn.Module
     module_params: dict | None
+    dtype_: str
+    input_dtype_: str
     input_shape_: tuple[int, ...]
     _n_outputs: int
 
@@ -64,6 +77,38 @@ class UserModuleNet:
             "n_outputs": self._n_outputs,
         }
         return build_user_module(self.module, {**(self.module_params or {}), **params}, widths)
+
+    def _as_array(self, X: Any) -> Any:
+        X = super()._as_array(X)  # type: ignore[misc]
+        if isinstance(X, (list, tuple)) and len(X):
+            try:
+                array = np.asarray(X)
+            except ValueError:  # rows of several lengths: scikit-learn says so
+                return X
+            return array if array.dtype.name in INTEGER_TYPES else X
+        return X
+
+    def _array_dtypes(self, reset: bool) -> Any:
+        # Integers are kept until it is known whether the module wants them.
+        dtypes = super()._array_dtypes(reset)  # type: ignore[misc]
+        if reset:
+            return [*dtypes, *INTEGER_TYPES]
+        return ["float64", "float32", *INTEGER_TYPES] if dtypes == "int64" else dtypes
+
+    def _settle_input(self, X: Any) -> Any:
+        with seeded_global_torch(0):
+            if wants_integers(X, self._trial_module, FLOAT_TYPES[self.dtype_]):
+                self.input_dtype_ = "int64"
+        return self._as_input(X)
+
+    def _trial_module(self) -> nn.Module:
+        return self._make_module().to(FLOAT_TYPES[self.dtype_])
+
+    def _as_input(self, X: Any) -> Any:
+        if self.input_dtype_ == "int64":
+            return as_integers(X)
+        kept = not isinstance(X, np.ndarray) or is_mapped(X) or stays_as_it_is(X)
+        return X if kept else X.astype(self.dtype_, copy=False)
 
     def _checked_source(self, dataset: Dataset) -> DatasetSource:
         return DatasetSource(dataset)
