@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_trainkit.comparison._table import RUN_KEYS
+from sklearn_trainkit.comparison._ties import rounding_error
 
 __all__ = ["measure_anytime"]
 
@@ -34,7 +35,8 @@ def measure_anytime(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
           that group, and stands until a run's first trial has ended; 1 is the group's best. NaN
           where the cost is not known;
         - ``epochs_to_baseline``, ``seconds_to_baseline``: cost at which the curve reached the
-          baseline's final best; NaN when it never did, or the cost is not known;
+          baseline's final best, or came as near as rounding lets tell; NaN when it never did, or
+          the cost is not known;
         - ``reached_baseline``: whether it did.
     """
     rows = []
@@ -68,7 +70,8 @@ def _rows_at_target(curve: pd.DataFrame | None, target_curve: pd.DataFrame | Non
         return pd.DataFrame()
     # A halving search may lose its best score when it moves to a larger resource, so the target
     # is where the baseline ended, and a curve reaches it when it first stands at it.
-    return curve[curve["best_so_far"] >= target_curve["best_so_far"].iloc[-1]]
+    target = float(target_curve["best_so_far"].iloc[-1])
+    return curve[curve["best_so_far"] >= target - float(rounding_error(target))]
 
 
 def _scaled_area(strategy: str, curves: dict[str, pd.DataFrame], currency: str) -> float:
@@ -91,7 +94,7 @@ def _step_area(
     if not len(every_score):
         return float("nan")
     low, high = every_score.min(), every_score.max()
-    if high == low:
+    if high - low <= rounding_error([low, high]).max():
         return 1.0
     scaled = np.nan_to_num((heights - low) / (high - low), nan=0.0, neginf=0.0)
     edges = np.minimum(np.concatenate([[0.0], costs, [horizon]]), horizon)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-__all__ = ["SMALLEST_SPREAD", "CorrectedMean", "corrected_mean", "holm"]
+from sklearn_trainkit.comparison._ties import rounding_error
 
-SMALLEST_SPREAD = 1e-12
+__all__ = ["CorrectedMean", "corrected_mean", "holm", "score_range"]
 
 
 class CorrectedMean(NamedTuple):
@@ -43,7 +43,12 @@ class CorrectedMean(NamedTuple):
 
 
 def corrected_mean(
-    values: ArrayLike, test_train_ratio: float, confidence: float = 0.95
+    values: ArrayLike,
+    test_train_ratio: float,
+    confidence: float = 0.95,
+    *,
+    within: tuple[float, float] = (-np.inf, np.inf),
+    tolerance: float | None = None,
 ) -> CorrectedMean:
     """Return the mean of values from overlapping splits, its interval, and a test against zero.
 
@@ -55,6 +60,12 @@ def corrected_mean(
         Held-out rows divided by training rows of a split.
     confidence : float, default=0.95
         Coverage of the interval.
+    within : tuple of (float, float), default=(-inf, inf)
+        Where the true mean must lie. Between 0 and 1 the interval is Wilson's, for as many
+        observations as would give the corrected variance (Kott, Andersson, Nerman: Two-sided
+        coverage intervals for small proportions. FCSM 2001); in other ranges it is cut.
+    tolerance : float or None, default=None
+        Values that differ by less are equal; None is what rounding may do to values of this size.
 
     Returns
     -------
@@ -70,15 +81,57 @@ def corrected_mean(
     kept = kept[~np.isnan(kept)]
     n_values = len(kept)
     mean = float(kept.mean()) if n_values else float("nan")
+    if tolerance is None:
+        tolerance = float(rounding_error(kept).max(initial=0.0))
     # Not a comparison with zero: differences of equal scores vary in their last digits.
-    if n_values < 2 or np.ptp(kept) < SMALLEST_SPREAD:
-        p_value = 1.0 if n_values > 1 and abs(mean) < SMALLEST_SPREAD else float("nan")
+    if n_values < 2 or np.ptp(kept) <= tolerance:
+        p_value = 1.0 if n_values > 1 and abs(mean) <= tolerance else float("nan")
         return CorrectedMean(mean, float("nan"), float("nan"), p_value, n_values)
     error = float(np.sqrt((1 / n_values + test_train_ratio) * kept.var(ddof=1)))
     student = stats.t(df=n_values - 1)
-    half = float(student.ppf(0.5 + confidence / 2)) * error
+    quantile = float(student.ppf(0.5 + confidence / 2))
     p_value = float(2 * student.sf(abs(mean) / error))
-    return CorrectedMean(mean, mean - half, mean + half, p_value, n_values)
+    if within == (0.0, 1.0):
+        return CorrectedMean(mean, *_wilson(mean, error, quantile), p_value, n_values)
+    low, high = (float(np.clip(mean + sign * quantile * error, *within)) for sign in (-1, 1))
+    return CorrectedMean(mean, low, high, p_value, n_values)
+
+
+def _wilson(mean: float, error: float, quantile: float) -> tuple[float, float]:
+    """Return Wilson's interval for a share whose standard error is known."""
+    # 1 / n times the squared quantile, n being the size of a sample with this standard error.
+    spread = (quantile * error) ** 2 / (mean * (1 - mean))
+    middle = (mean + spread / 2) / (1 + spread)
+    half = np.sqrt(spread * mean * (1 - mean) + spread**2 / 4) / (1 + spread)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def score_range(scores: ArrayLike) -> tuple[float, float]:
+    """Return the narrowest of the usual ranges of scores that some scores keep to.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_scores,)
+        All that are known; NaN and infinities are left out.
+
+    Returns
+    -------
+    low, high : float
+        0 to 1 (accuracy, Dice, areas under curves), up to 0 (errors and losses with their sign
+        turned), up to 1 (R2, correlations), or anything.
+
+    Examples
+    --------
+    >>> score_range([0.7, 1.0]), score_range([-2.5, -0.1]), score_range([-0.3, 0.8])
+    ((0.0, 1.0), (-inf, 0.0), (-inf, 1.0))
+    """
+    known = np.asarray(scores, dtype=float)
+    known = known[np.isfinite(known)]
+    if not len(known) or known.max() > 1:
+        return -np.inf, np.inf
+    if known.min() >= 0:
+        return 0.0, 1.0
+    return (-np.inf, 0.0) if known.max() <= 0 else (-np.inf, 1.0)
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_trainkit.comparison._anytime import GROUP
+from sklearn_trainkit.comparison._ties import rounding_error
 from sklearn_trainkit.inspection._drawing import literal, new_axes, strategy_styles
 
 __all__ = ["AnytimeCurvesDisplay", "anytime_curves"]
@@ -191,12 +192,13 @@ def _group_curves(
     low, high = finite.min(), finite.max()
     if not spent or np.isnan(low):
         return []
+    is_flat = high - low <= rounding_error([low, high]).max()
     horizon = max(costs.max() for costs in spent.values())
     shares = np.linspace(0, 1, n_points)
     frames = []
     for name, costs in spent.items():
         best = runs[name]["best_so_far"].to_numpy(dtype=float)
-        scaled = np.ones_like(best) if high == low else (best - low) / (high - low)
+        scaled = np.ones_like(best) if is_flat else (best - low) / (high - low)
         steps = np.concatenate([[0.0], np.nan_to_num(scaled, neginf=0.0)])
         heights = steps[np.searchsorted(costs, shares * horizon * (1 + 1e-12), side="right")]
         frames.append(

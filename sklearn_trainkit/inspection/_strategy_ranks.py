@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from sklearn_trainkit.comparison import rank_strategies, summarize_strategies
+from sklearn_trainkit.comparison._ties import tie_scores
 from sklearn_trainkit.inspection._drawing import COLORS, literal, new_axes
 
 __all__ = ["RankComparison", "StrategyRanksDisplay", "strategy_ranks"]
@@ -22,14 +23,16 @@ class RankComparison:
     mean_rank : Series of shape (n_strategies,)
         By strategy; 1 would be the best everywhere.
     n_datasets : int
-        Data sets over which the mean is taken.
+        Data sets over which the mean is taken: those that all strategies have.
     critical_difference : float
         Mean ranks closer than this do not differ; NaN for fewer than two data sets.
     friedman_p : float
         p-value of Friedman's test that all strategies are alike; NaN for fewer than three
-        strategies or two data sets.
+        strategies or two data sets, 1 where all are equal everywhere.
     groups : tuple of tuple of str
         The largest sets of neighbours that do not differ.
+    left_out : tuple of str, default=()
+        Data sets that some strategy lacks: they are in no rank and no test.
     """
 
     mean_rank: pd.Series
@@ -37,6 +40,7 @@ class RankComparison:
     critical_difference: float
     friedman_p: float
     groups: tuple[tuple[str, ...], ...]
+    left_out: tuple[str, ...] = ()
 
 
 def strategy_ranks(table: pd.DataFrame, *, alpha: float = 0.05) -> RankComparison:
@@ -44,7 +48,8 @@ def strategy_ranks(table: pd.DataFrame, *, alpha: float = 0.05) -> RankCompariso
 
     A strategy's rank on a data set is the mean of its ranks over seeds and outer folds, by
     held-out score. Data sets are independent of each other where folds are not, so they alone
-    count as observations (Demsar, JMLR 7, 2006).
+    count as observations (Demsar, JMLR 7, 2006). Both tests need complete blocks: data sets on
+    which some strategy has no run are left out.
 
     Parameters
     ----------
@@ -72,14 +77,26 @@ def strategy_ranks(table: pd.DataFrame, *, alpha: float = 0.05) -> RankCompariso
     mean_rank = rank_strategies(table).set_index("strategy")["mean_rank"]
     summary = summarize_strategies(table)
     by_dataset = summary.pivot(index="dataset", columns="strategy", values="mean_rank")
-    n_datasets, n_strategies = len(by_dataset), len(mean_rank)
+    blocks = by_dataset.dropna()
+    n_datasets, n_strategies = blocks.shape
     difference = _critical_difference(n_strategies, n_datasets, alpha)
-    p_value = float("nan")
-    if n_datasets > 1 and n_strategies > 2:
-        p_value = float(stats.friedmanchisquare(*by_dataset.to_numpy().T).pvalue)
     return RankComparison(
-        mean_rank, n_datasets, difference, p_value, _groups(mean_rank, difference)
+        mean_rank,
+        n_datasets,
+        difference,
+        _friedman_p(np.array([tie_scores(ranks) for ranks in blocks.to_numpy()])),
+        _groups(mean_rank, difference),
+        tuple(str(name) for name in by_dataset.index.difference(blocks.index, sort=False)),
     )
+
+
+def _friedman_p(blocks: np.ndarray) -> float:
+    """Return the p-value for ranks of shape (n_datasets, n_strategies)."""
+    if len(blocks) < 2 or blocks.shape[1] < 3:
+        return float("nan")
+    if not np.ptp(blocks, axis=1).any():  # scipy divides the spread by itself
+        return 1.0
+    return float(stats.friedmanchisquare(*blocks.T).pvalue)
 
 
 class StrategyRanksDisplay:
@@ -153,8 +170,18 @@ class StrategyRanksDisplay:
         -------
         display : StrategyRanksDisplay
             Itself.
+
+        Raises
+        ------
+        ValueError
+            When no data set has runs of all strategies.
         """
         ranks = self.ranks.mean_rank
+        if not self.ranks.n_datasets:
+            raise ValueError(
+                "ranks are of 0 data sets: no data set has runs of all strategies "
+                f"{list(ranks.index)}, so that there is nothing to draw"
+            )
         n_groups = len(self.ranks.groups)
         size = (6.4, 1.3 + 0.32 * len(ranks) + 0.18 * n_groups)
         self.ax_ = new_axes(ax, "StrategyRanksDisplay.plot", size)
@@ -185,6 +212,8 @@ class StrategyRanksDisplay:
         self.ax_.set(xlim=(0.9, len(ranks) + 0.3), ylim=(low_end, -0.6))
         self.ax_.set_xlabel("mean rank by held-out score (1 is best)")
         text = f"{self.ranks.n_datasets} data sets"
+        if self.ranks.left_out:
+            text += f" of {self.ranks.n_datasets + len(self.ranks.left_out)}, the complete ones"
         if np.isfinite(self.ranks.critical_difference):
             text += f"; critical difference {self.ranks.critical_difference:.2f}"
         self.ax_.set_title(text, fontsize="small", loc="left")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sklearn_trainkit.comparison._corrected_test import corrected_mean
+from sklearn_trainkit.comparison._corrected_test import corrected_mean, score_range
 
 DIFFERENCES = np.array([0.02, -0.01, 0.03, 0.015, 0.0])
 
@@ -64,3 +64,30 @@ def test_too_few_or_equal_values(values, expected):
     assert (result.mean, result.p_value, result.n_values) == pytest.approx(expected, nan_ok=True)
     assert math.isnan(result.low)
     assert math.isnan(result.high)
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    # Independent shares of 1 / n each: Wilson's interval of as many trials as have this variance.
+    shares = np.array([0.9, 0.95, 1.0, 0.85, 0.92])
+    result = corrected_mean(shares, test_train_ratio=0.25, within=(0.0, 1.0))
+    mean = shares.mean()
+    error = math.sqrt((1 / 5 + 0.25) * shares.var(ddof=1))
+    n, t = mean * (1 - mean) / error**2, stats.t.ppf(0.975, df=4)
+    for end in (result.low, result.high):  # Wilson: the shares whose own error reaches the mean
+        assert abs(mean - end) == pytest.approx(t * math.sqrt(end * (1 - end) / n))
+    assert result.low < mean < result.high < 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([0.0, 1.0], (0, 1)),
+        ([-1.0, 0.0], (-math.inf, 0)),
+        ([-1.0, 0.5], (-math.inf, 1)),
+        ([0.5, 1.5], (-math.inf, math.inf)),
+        ([float("nan"), -math.inf, 0.5], (0, 1)),
+        ([], (-math.inf, math.inf)),
+    ],
+)
+def test_ranges_that_scores_keep_to(scores, expected):
+    assert score_range(scores) == expected

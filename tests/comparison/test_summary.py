@@ -259,3 +259,100 @@ def test_runs_that_an_interrupted_comparison_lacks_are_noted():
     rows = by_strategy(summarize_strategies(table))
     assert rows["a"]["note"] == ""
     assert rows["b"]["note"] == "1 of 2 runs are not in the table"
+
+
+def make_scores(scores):
+    """Return a table with a run of each strategy for each of its scores, by data set."""
+    return make_table(
+        *(
+            make_run(name, score, dataset=dataset, seed=seed)
+            for dataset, strategies in scores.items()
+            for name, values in strategies.items()
+            for seed, score in enumerate(values)
+        )
+    )
+
+
+def test_scores_that_differ_by_rounding_share_a_rank_and_reach_the_baseline():
+    table = make_table(
+        make_run("a", 0.1 + 0.2, best=(0.2, 0.1 + 0.2)), make_run("b", 0.3, best=(0.1, 0.3))
+    )
+    rows = by_strategy(summarize_strategies(table))
+    assert (rows["a"]["mean_rank"], rows["b"]["mean_rank"]) == (1.5, 1.5)
+    assert rows["b"]["reached_baseline"] == 1
+    assert rows["b"]["difference"] == 0.0
+
+
+def test_large_scores_that_differ_by_rounding_have_no_difference():
+    noise = 1e-6 * np.array([[1, -1, 0.5, 0.3], [0, 0.2, -1, 0.4]])
+    errors = -2.5e9 - 1e6 * np.arange(4) + noise
+    rows = by_strategy(summarize_strategies(make_scores({"d": {"a": errors[0], "b": errors[1]}})))
+    assert rows["b"]["p_value"] == 1.0
+    assert math.isnan(rows["b"]["difference_low"])
+
+
+def test_only_seeds_that_all_strategies_have_are_ranked():
+    table = make_scores({"d": {"a": [0.9, 0.5], "b": [0.8, 0.7], "c": [0.7]}})
+    rows = by_strategy(summarize_strategies(table))
+    assert [rows[name]["mean_rank"] for name in "abc"] == [1, 2, 3]
+    # The difference is between the two of them, whatever a third has.
+    assert rows["b"]["difference"] == pytest.approx((0.8 - 0.9 + 0.7 - 0.5) / 2)
+
+
+def test_only_data_sets_that_all_strategies_have_are_ranked():
+    table = make_scores(
+        {
+            "d1": {"a": [0.9], "b": [0.8], "c": [0.7]},
+            "d2": {"b": [0.9], "c": [0.8]},
+            "d3": {"a": [0.5], "b": [0.7], "c": [0.6]},
+        }
+    )
+    rows = by_strategy(rank_strategies(table))
+    assert {name: row["mean_rank"] for name, row in rows.items()} == {"a": 2, "b": 1.5, "c": 2.5}
+    assert {name: row["best_on"] for name, row in rows.items()} == {"a": 1, "b": 1, "c": 0}
+    assert {row["common_datasets"] for row in rows.values()} == {2}
+
+
+def test_without_a_common_data_set_there_is_no_rank():
+    ranking = rank_strategies(make_scores({"d1": {"a": [0.9]}, "d2": {"b": [0.9]}}))
+    assert ranking["mean_rank"].isna().all()
+    assert ranking["common_datasets"].tolist() == [0, 0]
+    assert ranking["best_on"].tolist() == [0, 0]
+
+
+def test_wilcoxons_test_ties_differences_that_differ_by_rounding():
+    base = np.array([0.2, 0.3, 0.5, 0.6, 0.1, 0.4])
+    steps = np.array([0.1, -0.1, 0.1, 0.1, 0.2, 0.1])
+    table = make_scores(
+        {
+            f"d{i}": {"a": [low], "b": [low + step]}
+            for i, (low, step) in enumerate(zip(base, steps, strict=True))
+        }
+    )
+    row = by_strategy(rank_strategies(table))["b"]
+    assert row["p_value"] == stats.wilcoxon(steps).pvalue
+    assert row["p_value"] != stats.wilcoxon((base + steps) - base).pvalue
+
+
+@pytest.mark.parametrize(
+    ("scores", "low", "high"),
+    [
+        ([0.98, 1.0, 0.97], 0, 1),
+        ([0.01, 0.0, 0.05], 0, 1),
+        ([-0.01, -0.9], -math.inf, 0),
+        ([0.9, 0.99, -0.4], -math.inf, 1),
+    ],
+)
+def test_intervals_stay_where_all_scores_are(scores, low, high):
+    table = make_table(
+        *(make_run("a", score, best=(min(scores),), epochs=(1,), seed=seed)
+          for seed, score in enumerate(scores))
+    )  # fmt: skip
+    [row] = by_strategy(summarize_strategies(table)).values()
+    assert low <= row["test_low"] < np.mean(scores) < row["test_high"] <= high
+
+
+def test_differences_of_shares_stay_between_minus_one_and_one():
+    table = make_scores({"d": {"a": [0.1, 0.05], "b": [0.9, 1.0]}})
+    row = by_strategy(summarize_strategies(table))["b"]
+    assert -1 <= row["difference_low"] < row["difference_high"] == 1

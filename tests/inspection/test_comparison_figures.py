@@ -124,6 +124,51 @@ def test_a_single_data_set_has_no_critical_difference():
         strategy_ranks(make_table(make_run("a", [0.5], [1])), alpha=5)
 
 
+def make_blocks(blocks):
+    """Return a table with one run of each strategy with a score, by data set."""
+    return make_table(
+        *(
+            make_run(name, [0.5], [1], dataset=f"d{number}", test_score=score)
+            for number, block in enumerate(blocks)
+            for name, score in zip("abc", block, strict=True)
+            if score is not None
+        )
+    )
+
+
+def test_data_sets_that_a_strategy_lacks_are_in_no_rank_and_no_test():
+    complete = [(0.9, 0.8, 0.7), (0.9, 0.7, 0.8), (0.8, 0.9, 0.7), (0.9, 0.8, 0.6)]
+    alone = strategy_ranks(make_blocks(complete))
+    found = strategy_ranks(make_blocks([*complete, (None, 0.9, 0.8)]))
+    assert found.mean_rank.to_dict() == alone.mean_rank.to_dict()
+    assert (found.n_datasets, found.left_out) == (4, ("d4",))
+    assert found.friedman_p == stats.friedmanchisquare(*np.array(complete).T).pvalue
+    assert found.critical_difference == alone.critical_difference
+    title = StrategyRanksDisplay(found).plot().ax_.get_title(loc="left")
+    assert title.startswith("4 data sets of 5")
+
+
+def test_strategies_without_a_common_data_set_have_no_ranks():
+    found = strategy_ranks(make_blocks([(0.9, None, 0.8), (None, 0.7, 0.8)]))
+    assert found.mean_rank.isna().all()
+    assert np.isnan(found.friedman_p)
+    with pytest.raises(ValueError, match="no data set has runs of all strategies"):
+        StrategyRanksDisplay(found).plot()
+
+
+@pytest.mark.filterwarnings("error")
+def test_strategies_that_are_equal_but_for_rounding_are_alike():
+    found = strategy_ranks(make_blocks([(0.1 + 0.2, 0.3, 0.3), (0.5, 0.5, 0.5)]))
+    assert found.friedman_p == 1.0
+    assert found.mean_rank.to_dict() == {"a": 2.0, "b": 2.0, "c": 2.0}
+
+
+def test_friedmans_test_ranks_rounded_scores():
+    blocks = [(0.1 + 0.2, 0.3, 0.2), (0.6, 0.7, 0.7), (0.5, 0.6, 0.9), (0.1, 0.2, 0.2)]
+    expected = stats.friedmanchisquare(*np.round(blocks, 12).T).pvalue
+    assert strategy_ranks(make_blocks(blocks)).friedman_p == pytest.approx(expected)
+
+
 def test_coverage_holds_the_trials_of_each_strategy(first_run):
     found = search_coverage(first_run, params=["lr", "batch_size"])
     assert found.strategies == ("grid", "random", "TPE, pruned", "by hand")
