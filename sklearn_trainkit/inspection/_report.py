@@ -31,6 +31,7 @@ from sklearn_trainkit.inspection._search_coverage import SearchCoverageDisplay, 
 from sklearn_trainkit.inspection._strategy_ranks import StrategyRanksDisplay
 from sklearn_trainkit.inspection._training_curves import TrainingCurvesDisplay
 from sklearn_trainkit.inspection._trials_table import read_trials
+from sklearn_trainkit.inspection._winning_params import describe_winners
 
 __all__ = ["write_report"]
 
@@ -55,10 +56,10 @@ def write_report(
 ) -> None:
     """Write what a comparison found as one self-contained HTML file.
 
-    It holds the ranking, a table for each data set, anytime curves, parameter importances, where
-    each strategy looked, learning curves with the pruned ones marked, what is missing, and what
-    was installed where the report is written. It needs no network, and reads on a phone and on
-    paper.
+    It holds the ranking, a table for each data set with the winning parameters, anytime curves,
+    parameter importances, where each strategy looked, learning curves with the pruned ones
+    marked, what is missing, and what was installed where the report is written. It needs no
+    network, and reads on a phone and on paper.
 
     Parameters
     ----------
@@ -122,11 +123,13 @@ def write_report(
 
 def _describe_outcome(ranking: pd.DataFrame, summary: pd.DataFrame) -> str:
     best = ranking.iloc[0]
-    text = (
-        f"{best['strategy']} has the best mean rank, {best['mean_rank']:.2f} over "
-        f"{_count(int(best['datasets']), 'data set')}, and the highest mean "
-        f"held-out score on {int(best['best_on'])} of them. "
-    )
+    text = "No data set has runs of all strategies, so that they have no ranks. "
+    if best["common_datasets"]:
+        text = (
+            f"{best['strategy']} has the best mean rank, {best['mean_rank']:.2f} over "
+            f"{_count(int(best['common_datasets']), 'data set')}, and the highest mean "
+            f"held-out score on {int(best['best_on'])} of them. "
+        )
     n_tests = int(summary["p_holm"].notna().sum())
     n_found = int((summary["p_holm"] < 0.05).sum())
     if not n_tests:
@@ -178,11 +181,17 @@ def _rank_parts(results: pd.DataFrame, ranking: pd.DataFrame) -> list[str]:
     }
     caption = "Ranks by held-out score; differences from the baseline, mean over data sets"
     parts = [_frame_table(caption, ranking, columns)]
-    if ranking["strategy"].nunique() > 1:
+    ranks_known = ranking["mean_rank"].notna().all()
+    if ranking["strategy"].nunique() > 1 and not ranks_known:
+        parts.append(paragraph("No mean ranks: no data set has runs of all strategies."))
+    elif ranking["strategy"].nunique() > 1:
         display = StrategyRanksDisplay.from_results(results)
         ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in display.ranks.mean_rank.items())
         display.figure_.set_figwidth(FIGURE_WIDTH)
         caption = "Mean ranks. Strategies joined by a bar do not differ by Nemenyi's test."
+        if display.ranks.left_out:
+            names = ", ".join(display.ranks.left_out)
+            caption += f" Without {names}, where some strategy has no runs to be ranked."
         parts.append(figure(display.figure_, f"Mean ranks: {ranks}", caption))
     return parts
 
@@ -220,7 +229,12 @@ def _dataset_parts(
             *_coverage_parts(str(dataset), trials, params or _first_two(trials, importances)),
             *_curve_parts(str(dataset), trials),
         ]
-        inside = [_summary_table(str(dataset), rows, baseline), side_by_side(figures)]
+        inside = [
+            _summary_table(str(dataset), rows, baseline),
+            paragraph("Parameters of each strategy's winners, by their inner score:"),
+            listing(FOLDERS.sub("", text) for text in describe_winners(trials)),
+            side_by_side(figures),
+        ]
         parts.append(section(str(dataset), inside, level=3))
     return parts
 
