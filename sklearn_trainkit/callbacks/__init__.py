@@ -7,12 +7,8 @@ from sklearn_trainkit.callbacks._clipping import (
     clip_by_value_,
 )
 from sklearn_trainkit.callbacks._epoch_scoring import EpochScoring
-from sklearn_trainkit.callbacks._gradient_flow import (
-    GradientFlow,
-    LayerFlow,
-    diagnose_flow,
-    gradient_flow,
-)
+from sklearn_trainkit.callbacks._gradient_flow import GradientFlow, diagnose_flow
+from sklearn_trainkit.callbacks._layer_flow import LayerFlow, gradient_flow
 from sklearn_trainkit.callbacks._training_meter import (
     EVALUATION_TASK,
     REFIT_TASK,

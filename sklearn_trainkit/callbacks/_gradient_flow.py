@@ -3,15 +3,34 @@
 One step of every epoch is looked at, which keeps the cost to a few per cent of an epoch.
 """
 
-import math
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from skorch.callbacks import Callback
 
+from sklearn_trainkit.callbacks._layer_flow import (
+    BackwardOrder,
+    LayerFlow,
+    gradient_flow,
+    measure_layers,
+    owners_of,
+)
 from sklearn_trainkit.exceptions import GradientFlowWarning
+
+__all__ = [
+    "DEAD_SHARE",
+    "EXPLODING_NORM",
+    "EXPLODING_RATIO",
+    "VANISHING_RATIO",
+    "GradientFlow",
+    "LayerFlow",
+    "diagnose_flow",
+    "gradient_flow",
+    "has_dead_units",
+    "read_flow",
+]
 
 # A first layer with a ten-thousandth of the last layer's gradient learns ten thousand times
 # more slowly under plain gradient descent.
@@ -21,65 +40,14 @@ EXPLODING_NORM = 1e4
 DEAD_SHARE = 0.9
 
 
-class LayerFlow(NamedTuple):
-    """What one step did to one weight tensor.
-
-    Attributes
-    ----------
-    layer : str
-        Name of the weight in the module, such as ``"hidden.0.0.weight"``.
-    grad_norm : float
-        2-norm of the gradient divided by the square root of its size: the root mean square of
-        its entries, comparable between layers of different widths.
-    zero_share : float
-        Share of the gradient's entries that are exactly zero.
-    nonfinite_share : float
-        Share of its entries that are NaN or infinite.
-    update_ratio : float
-        2-norm of the step divided by the 2-norm of the weight before it; about 1e-3 is healthy.
-        NaN until the step is taken.
-    """
-
-    layer: str
-    grad_norm: float
-    zero_share: float
-    nonfinite_share: float
-    update_ratio: float = math.nan
-
-
-def gradient_flow(named_parameters: Iterable[tuple[str, torch.nn.Parameter]]) -> list[LayerFlow]:
-    """Measure the gradients that the parameters hold now.
-
-    Parameters
-    ----------
-    named_parameters : iterable of (str, Parameter)
-        Vectors (biases, gains) and parameters without a gradient are left out.
-
-    Returns
-    -------
-    flow : list of LayerFlow
-        From the input to the output.
-    """
-    flow = []
-    for name, parameter in named_parameters:
-        gradient = parameter.grad
-        if gradient is None or gradient.ndim < 2:
-            continue
-        size = gradient.numel()
-        nonzero = int(torch.count_nonzero(gradient))
-        norm = float(torch.linalg.vector_norm(gradient))
-        nonfinite = 0 if math.isfinite(norm) else size - int(torch.isfinite(gradient).sum())
-        flow.append(LayerFlow(name, norm / math.sqrt(size), 1 - nonzero / size, nonfinite / size))
-    return flow
-
-
 def diagnose_flow(epochs: Sequence[Sequence[LayerFlow]]) -> str | None:
     """Say in plain words what is wrong with the gradients of some epochs, or return None.
 
     Parameters
     ----------
     epochs : sequence of sequence of LayerFlow
-        One entry an epoch, each from the input to the output.
+        One entry an epoch, each from the input to the output; as recorded, or as a history's
+        file gives them back, a list for each layer.
 
     Examples
     --------
@@ -87,7 +55,7 @@ def diagnose_flow(epochs: Sequence[Sequence[LayerFlow]]) -> str | None:
     >>> print(diagnose_flow([flow]))
     The gradient vanishes on its way back: first has 1e-08 of the gradient of last...
     """
-    epochs = [flow for flow in epochs if flow]
+    epochs = [read_flow(flow) for flow in epochs if flow]
     if not epochs:
         return None
     last = epochs[-1]
@@ -117,13 +85,24 @@ def diagnose_flow(epochs: Sequence[Sequence[LayerFlow]]) -> str | None:
             f"The gradient explodes on its way back: {first.layer} has {ratio:.0e} times the "
             f"gradient of {end.layer}. Use a normalization, a smaller initialization or clip_norm."
         )
-    dead = [layer.layer for layer in last[:-1] if layer.zero_share > DEAD_SHARE]
+    dead = [layer.layer for layer in last[:-1] if has_dead_units(layer)]
     if dead:
         return (
-            f"More than {DEAD_SHARE:.0%} of the gradient of {', '.join(dead)} is exactly zero: "
-            "most of the units are dead. Lower lr, or use leaky_relu, gelu or a normalization."
+            f"The gradient of more than {DEAD_SHARE:.0%} of the units of {', '.join(dead)} is "
+            "exactly zero: they are dead. Lower lr, or use leaky_relu, gelu or a normalization."
         )
     return None
+
+
+def read_flow(flow: Iterable[Sequence[Any]]) -> list[LayerFlow]:
+    """Return an epoch's record; a file has made lists of it."""
+    return [LayerFlow(*layer) for layer in flow]
+
+
+def has_dead_units(layer: LayerFlow) -> bool:
+    """Tell whether most of a layer's units take no part in learning."""
+    share = layer.zero_share if layer.dead_share is None else layer.dead_share
+    return share > DEAD_SHARE
 
 
 def _median(values: Sequence[float]) -> float:
@@ -133,14 +112,16 @@ def _median(values: Sequence[float]) -> float:
 class GradientFlow(Callback):
     """Record the flow of gradients once an epoch and name what is wrong with it.
 
-    Works in any skorch net and in the networks of this package. Each epoch's record is in the
-    net's history under ``"gradient_flow"``.
+    Works in any skorch net and in the networks of this package, with dense and sparse gradients.
+    Each epoch's record is in the net's history under ``"gradient_flow"``: the layers in the order
+    in which the forward pass first uses them, however the module registers them (with
+    ``compile=True`` as registered); weights that get no gradient are left out.
 
     Parameters
     ----------
     warn : bool, default=True
         Whether to warn (:class:`~sklearn_trainkit.exceptions.GradientFlowWarning`) at the end of
-        training if gradients vanish, explode, or are mostly zero.
+        training if gradients vanish or explode, or most units of a layer have none.
 
     Attributes
     ----------
@@ -168,11 +149,17 @@ class GradientFlow(Callback):
         self.start_: list[torch.Tensor] | None = None
         self.watched_: list[torch.nn.Parameter] = []
         self.seen_ = False
+        self.order_: BackwardOrder | None = None
         return self
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Look at the first step of the epoch."""
         self.seen_ = False
+        self._stop_listening()
+        # A compiled pass gives all gradients back at once.
+        if not getattr(net, "compile", False):
+            weights = (p for module in _modules(net) for p in module.parameters() if p.ndim >= 2)
+            self.order_ = BackwardOrder({id(weight): weight for weight in weights}.values())
 
     def on_grad_computed(self, net: Any, named_parameters: Iterable, **kwargs: Any) -> None:
         """Measure the gradients; a step later, what the step did to the weights."""
@@ -180,8 +167,14 @@ class GradientFlow(Callback):
             self._measure_update()
             return
         self.seen_ = True
-        named = [(n, p) for n, p in named_parameters if p.grad is not None and p.grad.ndim >= 2]
-        self.epochs_.append(gradient_flow(named))
+        owners = owners_of(_modules(net))
+        everything = list(named_parameters)
+        named = [(n, p) for n, p in everything if p.grad is not None and p.grad.ndim >= 2]
+        if self.order_ is not None:
+            named = list(self.order_.sort(named, owners))
+        self._stop_listening()
+        biases = [(n, p) for n, p in everything if p.ndim < 2]
+        self.epochs_.append(measure_layers([*named, *biases], owners))
         self.watched_ = [parameter for _, parameter in named]
         self.start_ = [parameter.detach().clone() for parameter in self.watched_]
 
@@ -194,9 +187,15 @@ class GradientFlow(Callback):
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Name what is wrong."""
         self.start_, self.watched_ = None, []
+        self._stop_listening()
         self.diagnosis_ = diagnose_flow(self.epochs_)
         if self.warn and self.diagnosis_ is not None:
             warnings.warn(self.diagnosis_, GradientFlowWarning, stacklevel=2)
+
+    def _stop_listening(self) -> None:
+        if self.order_ is not None:
+            self.order_.stop()
+            self.order_ = None
 
     def _measure_update(self) -> None:
         if self.start_ is None:
@@ -209,3 +208,10 @@ class GradientFlow(Callback):
         self.start_ = None
         flow = zip(self.epochs_[-1], ratios, strict=True)
         self.epochs_[-1] = [layer._replace(update_ratio=ratio) for layer, ratio in flow]
+
+
+def _modules(net: Any) -> list[torch.nn.Module]:
+    """Return all modules of a skorch net that may have weights, its losses among them."""
+    names = [*getattr(net, "_modules", ["module"]), *getattr(net, "_criteria", ["criterion"])]
+    found = [getattr(net, f"{name}_", None) for name in names]
+    return [module for module in found if isinstance(module, torch.nn.Module)]

@@ -7,11 +7,13 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sklearn_trainkit.callbacks._gradient_flow import (
-    DEAD_SHARE,
     EXPLODING_NORM,
     EXPLODING_RATIO,
     VANISHING_RATIO,
+    LayerFlow,
     diagnose_flow,
+    has_dead_units,
+    read_flow,
 )
 from sklearn_trainkit.inspection._drawing import new_axes
 
@@ -27,8 +29,9 @@ def gradient_flow_history(estimator: Any) -> pd.DataFrame:
 
     Parameters
     ----------
-    estimator : net or Pipeline
-        Fitted with ``callbacks=[GradientFlow()]``; a Pipeline whose last step is such a net.
+    estimator : net, Pipeline or History
+        Fitted with ``callbacks=[GradientFlow()]``; a Pipeline whose last step is such a net; or
+        the history of such a net, as skorch's ``History.from_file`` reads it.
 
     Returns
     -------
@@ -37,7 +40,7 @@ def gradient_flow_history(estimator: Any) -> pd.DataFrame:
         mean square of the gradient), ``zero_share``, ``nonfinite_share``, ``update_ratio``, and
         ``verdict``: "vanishing" or "exploding" for less than a ten-thousandth or more than
         ten thousand times the last layer's gradient (or more than 1e4 in itself), "not finite",
-        "dead" for more than 90 % of exact zeros, and "" for nothing of it.
+        "dead" where more than 90 % of the units have no gradient, and "" for nothing of it.
 
     Raises
     ------
@@ -114,8 +117,8 @@ class GradientFlowDisplay:
 
         Parameters
         ----------
-        estimator : net or Pipeline
-            Fitted with ``callbacks=[GradientFlow()]``.
+        estimator : net, Pipeline or History
+            Fitted with ``callbacks=[GradientFlow()]``, or the history of such a net.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -205,15 +208,16 @@ class GradientFlowDisplay:
             self.ax_.set_title(f"{first}.", fontsize="medium", loc="left")
 
 
-def _recorded(estimator: Any) -> list[Any]:
+def _recorded(estimator: Any) -> list[list[LayerFlow]]:
     net = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    history = getattr(net, "history_", getattr(net, "history", None))
+    history = net if isinstance(net, list) else getattr(net, "history_", None)
+    history = getattr(net, "history", None) if history is None else history
     if history is None:
         raise TypeError(
-            "estimator must be a fitted net with a history, or a Pipeline that ends in one; got "
-            f"{estimator!r}"
+            "estimator must be a fitted net with a history, a Pipeline that ends in one, or a "
+            f"history; got {estimator!r}"
         )
-    epochs = [row[RECORD] for row in history if row.get(RECORD)]
+    epochs = [read_flow(row[RECORD]) for row in history if row.get(RECORD)]
     if not epochs:
         raise ValueError(
             "the net's history holds no gradient flow; train it with callbacks=[GradientFlow()]"
@@ -228,4 +232,4 @@ def _judge(layer: Any, last: Any, *, is_last: bool) -> str:
         return "exploding"
     if layer.grad_norm < VANISHING_RATIO * last.grad_norm:
         return "vanishing"
-    return "dead" if layer.zero_share > DEAD_SHARE and not is_last else ""
+    return "dead" if has_dead_units(layer) and not is_last else ""

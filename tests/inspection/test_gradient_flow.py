@@ -6,8 +6,9 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
+from skorch.history import History
 
-from sklearn_trainkit.callbacks import GradientFlow, LayerFlow
+from sklearn_trainkit.callbacks import GradientFlow, LayerFlow, diagnose_flow
 from sklearn_trainkit.inspection import GradientFlowDisplay, gradient_flow_history
 from sklearn_trainkit.inspection._gradient_flow import _judge
 from sklearn_trainkit.neural_network import MLPNetClassifier
@@ -41,6 +42,9 @@ def test_every_layer_of_every_epoch_is_there_as_recorded(deep_net):
         (LayerFlow("a", 1.1e4, 0.0, 0.0), "exploding"),
         (LayerFlow("a", float("nan"), 0.0, 0.5), "not finite"),
         (LayerFlow("a", 0.1, 0.95, 0.0), "dead"),
+        (LayerFlow("a", 0.1, 0.95, 0.0, dead_share=0.5), ""),
+        (LayerFlow("a", 0.1, 0.95, 0.0, dead_share=float("nan")), ""),
+        (LayerFlow("a", 0.1, 0.5, 0.0, dead_share=0.95), "dead"),
     ],
 )
 def test_verdicts_against_a_last_layer_of_one(layer, verdict):
@@ -72,3 +76,18 @@ def test_missing_records_are_explained():
         gradient_flow_history(net)
     with pytest.raises(TypeError, match="must be a fitted net with a history"):
         gradient_flow_history(MinMaxScaler())
+
+
+def test_a_history_read_from_a_file_is_as_good_as_its_net(deep_net, tmp_path):
+    net = deep_net[-1]
+    net.save_params(f_history=str(tmp_path / "history.json"))
+    history = History.from_file(str(tmp_path / "history.json"))
+    pd.testing.assert_frame_equal(gradient_flow_history(history), gradient_flow_history(net))
+    title = GradientFlowDisplay.from_estimator(history).ax_.get_title(loc="left")
+    assert title == GradientFlowDisplay.from_estimator(net).ax_.get_title(loc="left")
+    assert diagnose_flow(history[:, "gradient_flow"]) == net.callbacks_[0][1].diagnosis_
+
+
+def test_records_of_five_entries_are_read(deep_net):
+    rows = [{"gradient_flow": [["a", 0.1, 0.0, 0.0, 1e-3], ["b", 0.1, 0.0, 0.0, 1e-3]]}]
+    assert gradient_flow_history(History(rows))["verdict"].tolist() == ["", ""]
