@@ -184,7 +184,7 @@ def _paired_runs(table: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
 def _summarize_all(runs: pd.DataFrame, table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1; got {confidence!r}")
-    ranges = {
+    ranges: dict[Any, tuple[float, float]] = {
         dataset: score_range(rows[SCORES].to_numpy(dtype=float))
         for dataset, rows in table.groupby("dataset", sort=False)
     }
