@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 from torch.utils.data import Dataset
 
 from sklearn_trainkit.neural_network._checkpoint import CheckpointFile, fit_fingerprint
+from sklearn_trainkit.neural_network._going_on import refuse_changes, take_changes
 from sklearn_trainkit.neural_network._input_checks import (
     FLOAT_TYPES,
     INPUT_TYPES,
@@ -188,6 +189,10 @@ class BaseNet(SkorchFace):
             With ``advance()``, ``done``, ``epoch``, ``train()`` and ``finish()``.
         """
         fresh = not (self.warm_start and hasattr(self, "module_"))
+        if not fresh:
+            # What was set aside by another share would be rows that it has been trained on.
+            splits_again = self.early_stopping and X_val is None and self._has_split()
+            refuse_changes(self, ["validation_fraction"] if splits_again else [])
         X, y = self._check_data(X, y, reset=fresh)
         weight = self._training_weights(sample_weight, y)
         if fresh:
@@ -196,7 +201,7 @@ class BaseNet(SkorchFace):
         else:
             self._learn_from_training_part(y, weight)
         seeds = stream_seeds(self.random_state)
-        if fresh:
+        if fresh or not hasattr(self, "_split_seed"):
             self._split_seed = seeds.split
         # A warm start must not stop by rows that it has been trained on.
         seeds = seeds._replace(split=self._split_seed)
@@ -204,7 +209,7 @@ class BaseNet(SkorchFace):
         if fresh:
             self._initialize_all(seeds, train)
         else:
-            self._take_changed_parameters()
+            take_changes(self, seeds, new_callbacks=True)
         batch_size = self._batch_rows(self.batch_size, train.n_rows)
         schedule = LRSchedule(
             self.lr_schedule,
@@ -214,14 +219,24 @@ class BaseNet(SkorchFace):
         )
         return self._training_run(train, valid, batch_size, self.max_epochs, schedule, (X, y))
 
+    def _begins(self) -> bool:
+        """Return whether ``partial_fit`` begins; raise if it can neither begin nor go on."""
+        if not hasattr(self, "module_"):
+            return True
+        refuse_changes(self)
+        return False
+
     def _train_one_epoch(self, X: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Train one epoch on checked data, going on from the present weights."""
         fresh = not hasattr(self, "module_")
         if fresh:
             X = self._settle_input(X)
         rows = self._rows(X, self._encode_targets(y, "y"), weight)
+        seeds = stream_seeds(self.random_state)
         if fresh:
-            self._initialize_all(stream_seeds(self.random_state), rows)
+            self._initialize_all(seeds, rows)
+        else:
+            take_changes(self, seeds, new_callbacks=False)
         # The last chunk of a stream may be smaller than a batch.
         batch_size = self.batch_size
         if batch_size != "auto" and batch_size > rows.n_rows:
@@ -263,15 +278,9 @@ class BaseNet(SkorchFace):
             callback_data=callback_data,
         )
 
-    def _take_changed_parameters(self) -> None:
-        """Let a warm start have the parameters as they are now, not as they were."""
-        self.initialize_callbacks()
-        self.initialize_criterion()
-        state = self.optimizer_.state_dict()["state"]
-        kind = type(self.optimizer_)
-        self.initialize_optimizer()
-        if type(self.optimizer_) is kind:
-            self.optimizer_.load_state_dict({**self.optimizer_.state_dict(), "state": state})
+    def _has_split(self) -> bool:
+        """Return whether the fit before has set validation rows aside."""
+        return bool(self._made_with.parameters["early_stopping"])
 
     def _batch_rows(self, batch_size: int | str, n_rows: int) -> int:
         """Return how many of ``n_rows`` training rows make a batch."""

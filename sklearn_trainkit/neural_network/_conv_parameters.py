@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -44,6 +44,8 @@ CONV_CONSTRAINTS: dict = {
 
 class ConvStyleParameters(ImageParameters):
     """The parameters of a network's convolutional blocks."""
+
+    _fixed_parameters: ClassVar[tuple[str, ...]] = (*STYLE_CONSTRAINTS, "standardize_X")
 
     channels: Any
     kernel_size: int
@@ -95,6 +97,10 @@ class ConvStyleParameters(ImageParameters):
 
 class ConvParameters(ConvStyleParameters):
     """What the two convolutional estimators share: stages, skips and pooling."""
+
+    _fixed_parameters: ClassVar[tuple[str, ...]] = (
+        *("n_blocks", "skip", "growth_rate", "downsample", "pooling", "image_shape"),
+    )
 
     n_blocks: Any
     skip: str | None

@@ -75,7 +75,9 @@ on_divergence : {{"raise", "warn"}}, default="raise"
     :class:`~sklearn_trainkit.exceptions.DivergenceError`, or warn and keep the weights of
     the last sound epoch.
 warm_start : bool, default=False
-    Whether ``fit`` goes on from the weights of the fit before.
+    Whether ``fit`` goes on from the weights of the fit before. What these were made with
+    (architecture, ``dtype``, ``init``, ``standardize_y``) must be as it was then, or ``fit``
+    raises, and so does ``partial_fit``; any other parameter is taken up.
 checkpoint_dir : str, path or None, default=None
     Folder for checkpoints. A fit that was cut short and is started again, with the same
     parameters and data, goes on where it was, bit for bit; one that had ended returns at

@@ -100,6 +100,8 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
         "return_sequences": ["boolean"],
     }
 
+    _fixed_parameters: ClassVar[tuple[str, ...]] = ("return_sequences",)
+
     return_sequences: bool
 
     def __init__(

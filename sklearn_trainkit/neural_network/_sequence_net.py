@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -42,6 +42,9 @@ _PREDICT_VALUES = 1 << 23
 class SequenceNet(BaseNet):
     """Base of the recurrent estimators, which take sequences in several forms."""
 
+    _fixed_parameters: ClassVar[tuple[str, ...]] = tuple(
+        RECURRENT_CONSTRAINTS.keys() - {"sequence_shape"}
+    )
     _allow_nd = True
     _ensure_all_finite = "allow-nan"
 

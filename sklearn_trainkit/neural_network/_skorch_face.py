@@ -23,6 +23,7 @@ from sklearn_trainkit.neural_network._input_checks import (
     is_ready,
 )
 from sklearn_trainkit.neural_network._input_standardization import InputStandardization
+from sklearn_trainkit.neural_network._made_with import MadeWith, describe_layers, own_copy
 from sklearn_trainkit.neural_network._net_parameters import NetParameters
 from sklearn_trainkit.neural_network._optimizers import make_optimizer, resolved_weight_decay
 from sklearn_trainkit.neural_network._source_rows import (
@@ -79,7 +80,10 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     history_: History | None = None
     virtual_params_: ClassVar[dict] = {}
     prefixes_: ClassVar[list[str]] = [*NeuralNet.prefixes_, "module", "criterion", "optimizer"]
-    cuda_dependent_attributes_: ClassVar[list[str]] = ["module_", "criterion_", "optimizer_"]
+    # Pickled as one, so that what they share stays shared; each stands for all that begins so.
+    cuda_dependent_attributes_: ClassVar[list[str]] = [
+        *("module", "criterion_", "optimizer_", "callbacks", "streams_", "_made_with")
+    ]
     _modules: ClassVar[list[str]] = ["module"]
     _criteria: ClassVar[list[str]] = ["criterion"]
     _optimizers: ClassVar[list[str]] = ["optimizer"]
@@ -90,9 +94,13 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     _allow_nd = False
     _ensure_all_finite: bool | str = True
 
+    # Parameters that the first fit settles for as long as its weights are trained.
+    _fixed_parameters: ClassVar[tuple[str, ...]] = ()
+
     dtype_: str
     input_dtype_: str
     input_shape_: tuple[int, ...]
+    _made_with: MadeWith
 
     @abstractmethod
     def _make_module(self) -> torch.nn.Module:
@@ -101,6 +109,11 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     @abstractmethod
     def _make_criterion(self) -> torch.nn.Module:
         """Return the loss, a module called with (output, target, weight)."""
+
+    def _fixed_names(self) -> list[str]:
+        """Return the parameters that cannot change while the same weights are trained on."""
+        kinds = [vars(kind).get("_fixed_parameters", ()) for kind in type(self).__mro__]
+        return sorted({name for names in kinds for name in names})
 
     def initialize(self) -> "SkorchFace":
         """Make new weights, optimizer and history, as skorch does.
@@ -132,11 +145,14 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     def _initialize_weights(self, seeds: StreamSeeds, rows: Rows | None = None) -> None:
         device = checked_device(self.device)
         with seeded_global_torch(seeds.weights):
-            module = self._make_module().to(device=device, dtype=FLOAT_TYPES[self.dtype_])
+            module = self._make_module()
+            layers = describe_layers(module)
+            module.to(device=device, dtype=FLOAT_TYPES[self.dtype_])
             if rows is not None:
                 with torch_threads(self.n_threads):
                     self._prepare_module(module, rows)
         self.module_ = module
+        self._made_with = MadeWith(own_copy(self.get_params(deep=False)), layers)
         self.streams_ = TrainingStreams(seeds, device, self._foreign_module)
 
     def initialize_module(self) -> "SkorchFace":

@@ -105,7 +105,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         ValueError
             If ``y`` has labels that are not among the classes.
         """
-        first = not hasattr(self, "module_")
+        first = self._begins()
         X, y = self._check_data(X, y, reset=first)
         if first:
             self._learn_targets(y if classes is None else np.unique(classes), None)
@@ -156,6 +156,7 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
 
     _score_name = "valid_r2"
     _y_numeric = True
+    _fixed_parameters: ClassVar[tuple[str, ...]] = ("standardize_y",)
     _parameter_constraints: ClassVar[dict] = {
         **BaseNet._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES))],
@@ -230,7 +231,7 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
         -------
         self : estimator
         """
-        first = not hasattr(self, "module_")
+        first = self._begins()
         X, y = self._check_data(X, y, reset=first)
         weight = self._training_weights(sample_weight, y)
         if first:

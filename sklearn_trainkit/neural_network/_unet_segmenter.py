@@ -117,6 +117,8 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
         "loss": [StrOptions(set(MASK_LOSSES))],
     }
 
+    _fixed_parameters: ClassVar[tuple[str, ...]] = ("n_blocks", "skip", "upsample")
+
     module_: UNetModule
     _has_masks = True
 

@@ -33,6 +33,7 @@ class UserModuleNet:
         "module": [nn.Module, callable],
         "module_params": [dict, None],
     }
+    _fixed_parameters: ClassVar[tuple[str, ...]] = ("module", "module_params")
     _allow_nd = True
     _foreign_module = True
 
@@ -56,6 +57,12 @@ class UserModuleNet:
 
     def _module_kwargs(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name.startswith(_PREFIX)}
+
+    def _fixed_names(self) -> list[str]:
+        made_with = getattr(self, "_made_with", None)
+        earlier = () if made_with is None else made_with.parameters
+        arguments = {name for name in earlier if name.startswith(_PREFIX)}
+        return [*super()._fixed_names(), *sorted(arguments | self._module_kwargs().keys())]  # type: ignore[misc]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, those of the module among them as ``module__x``."""
