@@ -10,6 +10,8 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.storages.journal import JournalFileBackend
 
+from sklearn_trainkit.model_selection._secrets import scrub
+
 __all__ = ["PatientStorage", "StorageLostError", "WholeLineJournal", "be_patient"]
 
 # How long a database may be restarted, or a disk be full, before the search gives up.
@@ -51,7 +53,8 @@ class PatientStorage(BaseStorage):
                 if self._lost or waited + pause > PATIENCE_SECONDS:
                     self._lost = True
                     raise StorageLostError(
-                        f"The storage could not be used for {waited:.0f} s: {_describe(error)}. "
+                        f"The storage could not be used for {waited:.0f} s: "
+                        f"{scrub(_describe(error), self._storage)}. "
                         "Trials that had finished are in it: when it is back, the same call with "
                         "resume=True goes on from there."
                     ) from None

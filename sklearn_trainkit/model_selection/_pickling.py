@@ -1,11 +1,10 @@
 """What a search shows of itself and puts in a pickle: no database, and no password."""
 
-from copy import copy
 from typing import Any
 
 from optuna.storages import InMemoryStorage
 
-from sklearn_trainkit.model_selection._secrets import hide_password
+from sklearn_trainkit.model_selection._secrets import PrivateURL, hide_password
 from sklearn_trainkit.model_selection._storage import copy_to_memory
 
 __all__ = ["SelfContained"]
@@ -14,7 +13,7 @@ __all__ = ["SelfContained"]
 class SelfContained:
     """Base of a search whose pickle and ``repr`` can be given away."""
 
-    storage: Any
+    storage: Any = PrivateURL()
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -25,14 +24,3 @@ class SelfContained:
             # A pickled search predicts and shows its results where there is no database.
             state["study_"] = copy_to_memory(study)
         return state
-
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        parent: Any = super(SelfContained, self._as_shown())
-        return parent.__repr__(N_CHAR_MAX)
-
-    def _html_repr(self) -> str:
-        parent: Any = super(SelfContained, self._as_shown())
-        return parent._html_repr()
-
-    def _as_shown(self) -> "SelfContained":
-        return self if hide_password(self.storage) is self.storage else copy(self)

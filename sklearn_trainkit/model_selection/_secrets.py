@@ -1,61 +1,156 @@
 """Passwords in storage URLs: kept out of everything that is shown, logged or pickled."""
 
 import re
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
+from urllib.parse import unquote, unquote_plus
 
+from joblib.externals.loky.backend.reduction import register as register_with_loky
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 
-__all__ = ["add_password", "hide_password", "scrub"]
+__all__ = ["PrivateURL", "SecretURL", "hide_password", "reveal", "scrub"]
 
-# user:password@host; the password may hold a colon, and an @ if there is another one behind it.
-_PASSWORD = re.compile(r"(?P<before>://[^:/@]*:)(?P<secret>.*)(?=@)")
-_QUERY = re.compile(r"(?P<before>[?&](?:password|passfile|sslpassword)=)(?P<secret>[^&]*)")
+# user:password@host, as SQLAlchemy splits it, but for an @ in the password where another one is
+# behind it: better too much is hidden than too little.
+_PASSWORD = re.compile(r"(?P<before>://[^:/]*:)(?P<secret>.*)(?=@)", re.DOTALL)
+_QUERY = re.compile(
+    r"(?P<before>[?&][^=&]*(?:pass|pwd|secret|token|odbc_connect)[^=&]*=)(?P<secret>[^&]*)",
+    re.IGNORECASE,
+)
 _STARS = "***"
 
 # What this process was given, by what it shows instead: a pickle finds its way back here.
 _known: dict[str, str] = {}
 
 
+class SecretURL(str):
+    """A URL that shows stars for its password, wherever it is printed, joined or pickled.
+
+    As a text it is the URL with stars, so nothing that writes texts can give the password away;
+    it is equal to the whole URL, and :func:`reveal` returns that. What is sent to worker processes
+    on this machine keeps its password; a pickle in a file, or on its way over a network, does not.
+    """
+
+    __slots__ = ("_whole",)
+    _whole: str
+
+    def __new__(cls, url: str) -> "SecretURL":
+        """Take a whole URL, or one with stars whose password this process was given before."""
+        if isinstance(url, SecretURL):
+            return url
+        whole = _known.get(url, url)
+        made = super().__new__(cls, _with_stars(whole))
+        made._whole = whole
+        if whole != str.__str__(made):
+            _known[str.__str__(made)] = whole
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        whole = other._whole if isinstance(other, SecretURL) else other
+        return self._whole == whole
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._whole)
+
+    def __copy__(self) -> "SecretURL":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "SecretURL":
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return SecretURL, (str.__str__(self),)
+
+
+class PrivateURL:
+    """Attribute of a class whose text, if it is a URL with a password, becomes a SecretURL."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        try:
+            return vars(instance)[self._name]
+        except KeyError:
+            raise AttributeError(
+                f"{type(instance).__name__!r} object has no attribute {self._name!r}"
+            ) from None
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        hides = isinstance(value, str) and (_with_stars(value) != value or _STARS in value)
+        vars(instance)[self._name] = SecretURL(value) if hides else value
+
+
 def hide_password(storage: Any) -> Any:
     """Return ``storage`` as it may be shown and pickled.
 
-    A URL keeps all but its password. An optuna storage on a database becomes such a URL; one in
-    memory becomes None.
+    A URL with a password becomes a SecretURL. An optuna storage on a database, or on Redis,
+    becomes its URL; one in memory becomes None.
     """
     if isinstance(storage, InMemoryStorage):
         return None
     if isinstance(storage, BaseStorage):
         inner = getattr(storage, "_backend", storage)
-        return hide_password(inner.url) if isinstance(inner, RDBStorage) else storage
-    if not isinstance(storage, str) or "://" not in storage:
+        url = getattr(inner, "url" if isinstance(inner, RDBStorage) else "_url", None)
+        return hide_password(url) if isinstance(url, str) else storage
+    if not isinstance(storage, str) or _with_stars(storage) == storage:
         return storage
-    hidden = storage
-    for pattern in (_PASSWORD, _QUERY):
-        hidden = pattern.sub(rf"\g<before>{_STARS}", hidden)
-    if hidden != storage:
-        _known[hidden] = storage
-    return hidden
+    return SecretURL(storage)
 
 
-def add_password(url: str) -> str:
+def reveal(url: str) -> str:
     """Return the URL to connect with.
 
     Where the password is hidden, it is the one this process was given before, or none: the
     database's own client then looks where it is told to (``PGPASSWORD``, a password file).
     """
-    if _STARS not in url:
-        return url
-    if url in _known:
-        return _known[url]
-    return url.replace(f":{_STARS}@", "@")
+    whole = url._whole if isinstance(url, SecretURL) else _known.get(url, url)
+    return _QUERY.sub(_drop_stars, whole.replace(f":{_STARS}@", "@"))
 
 
 def scrub(text: str, storage: Any) -> str:
-    """Return ``text`` without the password of ``storage``."""
+    """Return ``text`` without the password of ``storage``, as it is written there or decoded."""
+    if isinstance(storage, BaseStorage):
+        storage = hide_password(storage)
     if not isinstance(storage, str):
         return text
-    for pattern in (_PASSWORD, _QUERY):
-        for found in pattern.finditer(storage):
-            if found["secret"]:
-                text = text.replace(found["secret"], _STARS)
+    whole = reveal(storage)
+    secrets = {
+        found["secret"] for pattern in (_PASSWORD, _QUERY) for found in pattern.finditer(whole)
+    }
+    # Drivers take what follows an @ for the beginning of the host.
+    secrets |= {f"{secret.partition('@')[2]}@" for secret in secrets if "@" in secret}
+    spellings = {
+        spelled
+        for secret in secrets
+        for spelled in (secret, unquote(secret), unquote_plus(secret), repr(unquote(secret))[1:-1])
+    }
+    for spelled in sorted(spellings - {""}, key=len, reverse=True):
+        text = text.replace(spelled, _STARS)  # longest first: one may hold another
     return text
+
+
+def _with_stars(url: str) -> str:
+    if "://" not in url:
+        return url
+    for pattern in (_PASSWORD, _QUERY):
+        url = pattern.sub(rf"\g<before>{_STARS}", url)
+    return url
+
+
+def _drop_stars(found: "re.Match[str]") -> str:
+    return found[0] if found["secret"] != _STARS else found["before"][0]
+
+
+def _reduce_whole(url: SecretURL) -> Any:
+    return SecretURL, (url._whole,)
+
+
+# These only serve processes on this machine, through pipes.
+register_with_loky(SecretURL, _reduce_whole)
+ForkingPickler.register(SecretURL, _reduce_whole)

@@ -20,7 +20,7 @@ from sklearn_trainkit.model_selection._distributions import describe
 from sklearn_trainkit.model_selection._folds import FrozenFolds
 from sklearn_trainkit.model_selection._patient_storage import WholeLineJournal, be_patient
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
-from sklearn_trainkit.model_selection._secrets import add_password, hide_password, scrub
+from sklearn_trainkit.model_selection._secrets import hide_password, reveal, scrub
 from sklearn_trainkit.model_selection._study import STUDY_NAME, SearchStudy
 from sklearn_trainkit.model_selection._trial_record import FoldOutcome, TrialRecord
 
@@ -173,7 +173,7 @@ def _open_storage(storage: Any) -> BaseStorage:
         return be_patient(optuna.storages.get_storage(storage))
     try:
         if isinstance(storage, str) and "://" in storage:
-            return be_patient(_open_database(add_password(storage)))
+            return be_patient(_open_database(reveal(storage)))
         return be_patient(_open_journal(Path(storage)))
     except Exception as error:
         # Not chained: the traceback of a driver shows what it was called with.
