@@ -113,8 +113,8 @@ def run_rows(key: RunKey, run: RunRecord, fingerprint: str) -> list[dict[str, An
 
 def _run_columns(run: RunRecord) -> dict[str, Any]:
     return {
-        "run_error": run.error,
-        "run_note": run.note,
+        "run_error": _writable(run.error),
+        "run_note": _writable(run.note),
         "run_trials": len(run.trials),
         "run_fits": run.spent.n_fits,
         "run_epochs": run.spent.n_epochs,
@@ -159,3 +159,8 @@ def _params_text(params: Any) -> str:
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _writable(text: str) -> str:
+    """Return a text whose every character has a place in UTF-8: half a surrogate pair has none."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

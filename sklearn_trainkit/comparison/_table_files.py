@@ -1,5 +1,6 @@
 """Write the long table to a file and read it back exactly, and keep the runs that a file holds."""
 
+import csv
 import io
 import os
 from pathlib import Path
@@ -18,7 +19,7 @@ PathLike = str | os.PathLike[str]
 def write_comparison(table: pd.DataFrame, path: PathLike) -> None:
     """Write a comparison's table to a CSV or Parquet file.
 
-    The file is replaced in one step, so an interruption never leaves half of it.
+    The file is replaced in one step, so an interruption or a full disk never leaves half of it.
 
     Parameters
     ----------
@@ -43,7 +44,9 @@ def write_comparison(table: pd.DataFrame, path: PathLike) -> None:
         table.to_parquet(content, index=False)
     else:
         compression: Any = "gzip" if path.suffix == ".gz" else None
-        table.to_csv(content, index=False, compression=compression)
+        # Every text in quotes: pandas itself puts none around a lone carriage return.
+        quoting: Any = csv.QUOTE_NONNUMERIC
+        table.to_csv(content, index=False, compression=compression, quoting=quoting)
     sweep_unfinished(path.parent, path.name)
     replace_file(path, content.getvalue(), "table")
 
@@ -64,8 +67,8 @@ def read_comparison(path: PathLike) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        When the path ends in something else than ``.csv``, ``.csv.gz`` or ``.parquet``, or the
-        file lacks columns.
+        When the path ends in something else than ``.csv``, ``.csv.gz`` or ``.parquet``, the file
+        is damaged, or it lacks columns.
 
     Examples
     --------
@@ -85,16 +88,12 @@ def read_comparison(path: PathLike) -> pd.DataFrame:
     True
     """
     path = Path(path)
-    if _file_kind(path) == "parquet":
-        raw = pd.read_parquet(path)
-    else:
-        # As text first: "NA" may be the name of a strategy, and floats must come back exactly.
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False)
+    raw = _read_raw(path)
     missing = [name for name in COLUMNS if name not in raw.columns]
     if missing:
         raise ValueError(f"{path} is not a comparison's table; it lacks the columns {missing}")
     if _file_kind(path) == "csv":
-        raw = raw.apply(_parse_column)
+        raw = pd.DataFrame({name: _parse_column(path, raw[name]) for name in raw.columns})
     return build_table(_to_rows(raw))
 
 
@@ -167,10 +166,39 @@ def _to_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _parse_column(column: pd.Series) -> pd.Series:
+def _read_raw(path: Path) -> pd.DataFrame:
+    try:
+        if _file_kind(path) == "parquet":
+            return pd.read_parquet(path)
+        # As text first: "NA" may be the name of a strategy, and floats must come back exactly.
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (FileNotFoundError, IsADirectoryError, PermissionError, ImportError):
+        raise
+    except Exception as error:  # of pandas, gzip, codecs or pyarrow: each has its own
+        raise ValueError(
+            f"{path} cannot be read as a comparison's table: {type(error).__name__}: {error}. The "
+            "file is damaged, or another kind of file; choose another name, or remove it."
+        ) from error
+
+
+def _parse_column(path: Path, column: pd.Series) -> pd.Series:
     kind = COLUMNS.get(str(column.name), "object")
     if kind == "object":
         return column
     parse = float if kind == "float64" else int
-    parsed = [parse(text) if text else None for text in column]
-    return pd.Series(parsed, index=column.index, dtype=kind)
+    parsed: list[Any] = []
+    for row, text in enumerate(column, start=1):
+        try:
+            parsed.append(parse(text) if text else None)
+        except ValueError:
+            raise ValueError(
+                f"{path} is damaged: row {row} has {text!r} in column {column.name!r}, which "
+                "holds numbers. Remove the row, or choose another file."
+            ) from None
+    try:
+        return pd.Series(parsed, index=column.index, dtype=kind)
+    except TypeError:
+        raise ValueError(
+            f"{path} is damaged: column {column.name!r} is empty in row "
+            f"{parsed.index(None) + 1}. Remove the row, or choose another file."
+        ) from None

@@ -32,6 +32,7 @@ from sklearn_trainkit.inspection._strategy_ranks import StrategyRanksDisplay
 from sklearn_trainkit.inspection._training_curves import TrainingCurvesDisplay
 from sklearn_trainkit.inspection._trials_table import read_trials
 from sklearn_trainkit.inspection._winning_params import describe_winners
+from sklearn_trainkit.utils._whole_files import replace_file, sweep_unfinished
 
 __all__ = ["write_report"]
 
@@ -66,7 +67,7 @@ def write_report(
     results : pandas.DataFrame
         What ``compare_searches`` returned.
     path : path-like
-        The file, which is replaced.
+        The file, which is replaced in one step: a full disk leaves the old one.
     baseline : str, default=None
         Strategy that the others are compared with; None takes the first of the table.
     params : sequence of two str, default=None
@@ -118,7 +119,9 @@ def write_report(
         section("Data set by data set", _dataset_parts(results, summary, baseline, params)),
         section("Where this report was written", _environment_parts()),
     ]
-    Path(path).write_text(page(title, [part for part in parts if part]), encoding="utf-8")
+    text = page(title, [part for part in parts if part])
+    sweep_unfinished(Path(path).parent, Path(path).name)
+    replace_file(path, text.encode("utf-8", "backslashreplace"), "report")
 
 
 def _describe_outcome(ranking: pd.DataFrame, summary: pd.DataFrame) -> str:

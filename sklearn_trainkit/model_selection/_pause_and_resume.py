@@ -20,7 +20,7 @@ __all__ = ["PausingLoop", "WaitingRoom"]
 
 
 class WaitingRoom:
-    """Trainings that wait, the longest waiting ones on disk."""
+    """Trainings that wait, the longest waiting ones on disk if they can be written there."""
 
     def __init__(self, setup: EvaluationSetup, max_in_memory: int) -> None:
         self._setup = setup
@@ -59,11 +59,11 @@ class WaitingRoom:
 
     def _move_to_disk(self, number: int) -> None:
         try:
-            content = pickle.dumps(self._here[number])
-        except Exception:  # whatever an estimator of somebody else's raises
+            self._path(number).write_bytes(pickle.dumps(self._here[number]))
+        except Exception:  # a full disk, or whatever an estimator of somebody else's raises
+            self._path(number).unlink(missing_ok=True)
             self._stuck.add(number)
             return
-        self._path(number).write_bytes(content)
         del self._here[number]
 
 

@@ -98,6 +98,8 @@ def _write_beside(place: Path, content: bytes) -> None:
         with file:
             file.write(content)
             file.flush()
+            with suppress(FileNotFoundError):  # a file keeps its permissions
+                unfinished.chmod(place.stat().st_mode & 0o7777)
             if os.name == "posix":  # moved while it is locked, so that nobody sweeps it
                 os.replace(unfinished, place)
         if os.name != "posix":

@@ -29,6 +29,14 @@ class InterruptedOnce(IterativeClassifier):
         return super().fit(X, y)
 
 
+class Failing(IterativeClassifier):
+    def __init__(self, text=""):
+        self.text = text
+
+    def fit(self, X, y):
+        raise ValueError(self.text)
+
+
 def search(**params):
     return GridSearchCV(IterativeClassifier(**params), {"lr": LRS})
 
@@ -51,6 +59,86 @@ def test_a_table_comes_back_as_it_was(table, tmp_path, name):
     write_comparison(table, tmp_path / name)
     pd.testing.assert_frame_equal(read_comparison(tmp_path / name), table, check_exact=True)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+TEXTS = [
+    "step 1\rstep 2 failed", "\r", "\n", "a\r\nb", "a\n\rb\n", 'he said "no"', '"', '""', "'", ",",
+    ";\t", "nul\0inside", "\0", "\u2028\u2029\x85\x0b\x0c\x1c\x1d", "\ufeffmark", "", " ", "NA",
+    "nan", "\\", "#", "\U0001f600 \u00e9", "\x1b[31mred", "x" * 300_000, "=1+1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz", "table.parquet"])
+def test_texts_of_every_kind_come_back(table, tmp_path, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    rows = pd.concat([table.head(1)] * len(TEXTS), ignore_index=True)
+    rows = rows.assign(run_error=TEXTS, run_note=TEXTS[::-1], strategy=TEXTS).astype(table.dtypes)
+    write_comparison(rows, tmp_path / name)
+    pd.testing.assert_frame_equal(read_comparison(tmp_path / name), rows, check_exact=True)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz", "table.parquet"])
+@pytest.mark.parametrize("text", ["a\rb", "half \ud83d pair", "nul\0", "\u2028"])
+def test_a_comparison_goes_on_whatever_an_error_says(data, tmp_path, name, text):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    searchers = {"bad": GridSearchCV(Failing(text), {}, error_score="raise")}
+    first = compare_searches(searchers, *data, cv=2, results_file=tmp_path / name)
+    again = compare_searches(searchers, *data, cv=2, results_file=tmp_path / name)
+    pd.testing.assert_frame_equal(again, first)
+    pd.testing.assert_frame_equal(read_comparison(tmp_path / name), first)
+    assert text.encode("utf-8", "backslashreplace").decode() in first["run_error"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("table.csv", lambda raw: b""),
+        ("table.csv", lambda raw: b"\x00\xff\xfe" * 50),
+        ("table.csv", lambda raw: raw[:-40]),
+        ("table.csv", lambda raw: raw.replace(b"NA", b"N\xffA")),
+        ("table.csv.gz", lambda raw: raw[:-20]),
+        ("table.csv.gz", lambda raw: b"dataset,seed"),
+        ("table.parquet", lambda raw: raw[:100]),
+        ("table.parquet", lambda raw: b""),
+    ],
+)
+def test_a_damaged_file_is_named(table, data, tmp_path, name, damage):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    path = tmp_path / name
+    write_comparison(table, path)
+    path.write_bytes(damage(path.read_bytes()))
+    damaged = path.read_bytes()
+    with pytest.raises(ValueError, match=name):
+        read_comparison(path)
+    with pytest.raises(ValueError, match=name):
+        compare_searches({"a": search()}, *data, cv=2, results_file=path)
+    assert path.read_bytes() == damaged
+
+
+def test_a_damaged_number_is_shown_with_its_row_and_column(table, tmp_path):
+    write_comparison(table, tmp_path / "table.csv")
+    frame = pd.read_csv(tmp_path / "table.csv", dtype=str, keep_default_na=False)
+    for value in ("many", ""):
+        frame.loc[2, "run_trials"] = value
+        frame.to_csv(tmp_path / "other.csv", index=False)
+        with pytest.raises(ValueError, match=r"other\.csv is damaged.*row"):
+            read_comparison(tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz", "table.parquet"])
+def test_a_full_disk_leaves_the_old_table(table, tmp_path, name, small_files):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    path = tmp_path / name
+    write_comparison(table, path)
+    before = path.read_bytes()
+    with small_files(100), pytest.raises(OSError, match=name):
+        write_comparison(table, path)
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])

@@ -159,3 +159,12 @@ def test_names_are_text_and_neither_tags_nor_formulas(comparison, tmp_path):
     text = (tmp_path / "odd.html").read_text()
     assert "<script" not in text
     assert "&lt;script&gt;$x^$grid" in text
+
+
+def test_a_full_disk_leaves_the_old_report(comparison, tmp_path, small_files):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    with small_files(1000), pytest.raises(OSError, match=r"report\.html"):
+        write_report(comparison, path)
+    assert path.read_text() == "old"
+    assert [found.name for found in tmp_path.iterdir()] == ["report.html"]

@@ -39,6 +39,14 @@ def test_an_earlier_file_is_replaced(tmp_path):
         assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_file_keeps_its_permissions(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    replace_file(path, b"new")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_link_stays_a_link(tmp_path):
     link, place = tmp_path / "link", tmp_path / "place"
     link.symlink_to(place)
