@@ -9,11 +9,21 @@ from torch.nn import functional
 
 
 def _accuracy(output: torch.Tensor, target: torch.Tensor) -> float:
+    output, target = _labelled(output, target)
     return (output.argmax(dim=1) == target).double().mean().item()
 
 
 def _neg_log_loss(output: torch.Tensor, target: torch.Tensor) -> float:
+    output, target = _labelled(output, target)
     return -functional.cross_entropy(output.double(), target.long()).item()
+
+
+def _labelled(output: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return outputs and codes without pixels or steps that have no label: codes beyond all."""
+    if target.ndim == 1:
+        return output, target
+    there = target < output.shape[1]
+    return output.movedim(1, -1)[there], target[there]
 
 
 def _r2(output: torch.Tensor, target: torch.Tensor) -> float:

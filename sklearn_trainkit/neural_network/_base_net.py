@@ -52,6 +52,10 @@ class BaseNet(SkorchFace):
         """Return what the score needs of a batch's output."""
         return output
 
+    def _n_counted(self, batch: TensorRows) -> int:
+        """Return what a batch's mean loss is a mean over: rows, or what of them has a target."""
+        return len(batch.y)
+
     @abstractmethod
     def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
         """Return the score recorded for the validation rows, from all that was kept of them."""

@@ -23,6 +23,10 @@ class MaskLoss(nn.Module):
         For the cross-entropy.
     class_weight : Tensor of shape (n_classes,) or None, default=None
         Factor of each pixel's cross-entropy, by its class.
+    ignores : bool, default=False
+        Whether some pixels have no label: their code is ``n_classes``, and they have no part.
+    weight_scale : float, default=1.0
+        Factor of the weights of images, whose mean over labelled pixels is then 1.
 
     Examples
     --------
@@ -38,42 +42,60 @@ class MaskLoss(nn.Module):
         loss: str = "cross_entropy",
         label_smoothing: float = 0.0,
         class_weight: torch.Tensor | None = None,
+        ignores: bool = False,
+        weight_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.loss = loss
+        self.ignores = ignores
+        self.weight_scale = weight_scale
         self.label_smoothing = label_smoothing
         self.register_buffer("class_weight", class_weight)
 
     def forward(
         self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the mean loss of the batch; ``weight`` is one for each image."""
+        """Return the mean loss of the batch's labelled pixels; 0 where there is none.
+
+        ``weight`` is one for each image.
+        """
         target = target.long()
+        there = target < logits.shape[1] if self.ignores else None
         if self.loss == "dice":
-            return soft_dice_loss(logits, target, weight)
-        loss = self._cross_entropy(logits, target, weight)
+            return soft_dice_loss(logits, target, weight, there)
+        loss = self._cross_entropy(logits, target, weight, there)
         if self.loss == "cross_entropy_and_dice":
-            loss = loss + soft_dice_loss(logits, target, weight)
+            loss = loss + soft_dice_loss(logits, target, weight, there)
         return loss
 
     def _cross_entropy(
-        self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
+        self,
+        logits: torch.Tensor,
+        target: torch.Tensor,
+        weight: torch.Tensor | None,
+        there: torch.Tensor | None,
     ) -> torch.Tensor:
-        smoothing = self.label_smoothing
-        if weight is None and self.class_weight is None:
+        smoothing, n_classes = self.label_smoothing, logits.shape[1]
+        if weight is None and self.class_weight is None and there is None:
             return functional.cross_entropy(logits, target, label_smoothing=smoothing)
         losses = functional.cross_entropy(
-            logits, target, label_smoothing=smoothing, reduction="none"
+            logits, target, label_smoothing=smoothing, ignore_index=n_classes, reduction="none"
         )
         if self.class_weight is not None:
-            losses = losses * self.class_weight.to(losses.dtype)[target]
+            codes = target if there is None else target.clamp(max=n_classes - 1)
+            losses = losses * self.class_weight.to(losses.dtype)[codes]
         if weight is not None:
-            losses = losses * weight[:, None, None]
-        return losses.mean()
+            losses = losses * (weight * self.weight_scale)[:, None, None]
+        if there is None:
+            return losses.mean()
+        return losses.sum() / there.sum().clamp(min=1)
 
 
 def soft_dice_loss(
-    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    there: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return 1 - the mean soft Dice of all classes but the first, over a batch's pixels.
 
@@ -86,11 +108,15 @@ def soft_dice_loss(
     target : LongTensor of shape (N, H, W)
     weight : Tensor of shape (N,) or None, default=None
         Factor of each image's pixels.
+    there : BoolTensor of shape (N, H, W) or None, default=None
+        Pixels that have a label; the others are in no sum.
     """
     probabilities = torch.softmax(logits, dim=1)[:, 1:]
     classes = torch.arange(1, logits.shape[1], device=logits.device).view(1, -1, 1, 1)
     truth = (target[:, None] == classes).to(logits.dtype)
     factor = 1.0 if weight is None else weight.view(-1, 1, 1, 1)
+    if there is not None:
+        factor = factor * there[:, None].to(logits.dtype)
     overlap = (factor * probabilities * truth).sum(dim=(0, 2, 3))
     sizes = (factor * (probabilities + truth)).sum(dim=(0, 2, 3))
     return 1.0 - ((2.0 * overlap + 1.0) / (sizes + 1.0)).mean()

@@ -70,8 +70,33 @@ def class_factors(class_weight: Any, classes: np.ndarray, y: np.ndarray) -> torc
     return torch.tensor(factors / np.average(factors, weights=counts), dtype=torch.float32)
 
 
+def mask_array(y: Any, name: str = "y") -> np.ndarray:
+    """Return masks in any form that ``fit`` takes as an array: lists, tensors, flat tables.
+
+    Raises
+    ------
+    ValueError
+        If they are of several shapes.
+    """
+    if isinstance(y, (list, tuple)):
+        y = [each.numpy(force=True) if isinstance(each, torch.Tensor) else each for each in y]
+    try:
+        return np.asarray(y.numpy(force=True) if isinstance(y, torch.Tensor) else y)
+    except ValueError as error:
+        raise ValueError(f"{name} must have masks of one shape: {error}") from error
+
+
+def are_labelled(y: np.ndarray, ignore_index: Any) -> np.ndarray | None:
+    """Return which pixels of ``y`` have a label; None where all have one by definition."""
+    if ignore_index is None:
+        return None
+    if ignore_index != ignore_index:  # NaN
+        return ~(y != y)
+    return y != ignore_index
+
+
 def check_mask_labels(y: np.ndarray) -> None:
-    """Raise if masks hold fractions, as interpolation between labels leaves them.
+    """Raise if labels are fractions, as interpolation between labels leaves them.
 
     Raises
     ------

@@ -300,7 +300,7 @@ class TrainingRun(StackMember):
             check_finite_loss(net, self.epoch, "training", value)
             step.update(partial(self._leave_gradients, step, batch))
             net.n_steps_ += 1
-            size = len(batch.y)
+            size = net._n_counted(batch)
             total += value * size
             n_rows += size
             if watched:
@@ -312,7 +312,7 @@ class TrainingRun(StackMember):
         if not watched:  # skorch's Checkpoint wants to see a batch
             net.history_.new_batch()
             net.history_.record_batch("train_loss", value)
-        return total / n_rows
+        return total / max(n_rows, 1)
 
     def _ready_step(self) -> TrainingStep:
         """Return what takes the steps of an epoch: without a graph, if the network can."""
@@ -350,7 +350,7 @@ class TrainingRun(StackMember):
                 # A foreign module may write into its input.
                 output = net.module_(batch.X.clone() if net._foreign_module else batch.X)
                 batch_loss = net.criterion_(output, batch.y, batch.weight)
-                size = len(batch.y)
+                size = net._n_counted(batch)
                 total += batch_loss.item() * size
                 n_rows += size
                 outputs.append(net._kept_for_score(output))

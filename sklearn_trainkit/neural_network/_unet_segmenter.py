@@ -1,7 +1,7 @@
 """The U-Net as an estimator of masks."""
 
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import torch
@@ -41,8 +41,9 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
     """Encoder-decoder with long skips that gives each pixel a class.
 
     Images may have any height and width, and others at prediction than at training. Targets are
-    masks: one label a pixel, of any kind. ``score`` is the mean Dice coefficient of all classes
-    but the first, the background.
+    masks: one label a pixel, of any kind, as (n, height, width), (n, 1, height, width), a list
+    of masks or flat rows. ``score`` is the mean Dice coefficient of all classes but the lowest,
+    the background.
 
     Parameters
     ----------
@@ -77,6 +78,13 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
         Share of each pixel's probability spread over all classes, in the cross-entropy.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class's pixels in the cross-entropy; "balanced" is inverse to frequency.
+    ignore_index : label or None, default=None
+        Label of pixels that nobody has labelled, such as 255, -1, "void" or NaN. As with the
+        parameter of this name in torch's losses, they have no part in the loss; nor have they in
+        class weights, early stopping, ``classes_`` and the score, and none is predicted. What is
+        a mean over pixels is one over labelled pixels.
+    ignore_label : label or None, default=None
+        The same under nnU-Net's name, since it is a label and no index. One of them.
     <<training>>
 
     Attributes
@@ -115,6 +123,8 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
         "upsample": [StrOptions(set(UPSAMPLING))],
         "tile_size": [Interval(Integral, 1, None, closed="left"), None],
         "loss": [StrOptions(set(MASK_LOSSES))],
+        "ignore_index": [Real, str, "boolean", None],
+        "ignore_label": [Real, str, "boolean", None],
     }
 
     _fixed_parameters: ClassVar[tuple[str, ...]] = ("n_blocks", "skip", "upsample")
@@ -144,6 +154,8 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
         loss: str = "cross_entropy_and_dice",
         label_smoothing: float = 0.0,
         class_weight: Any = None,
+        ignore_index: Any = None,
+        ignore_label: Any = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
         clip_adaptive: float | None = None,
