@@ -97,6 +97,20 @@ class BaseNet(SkorchFace):
         """Return what a validation split keeps the shares of; None for nothing."""
         return None
 
+    @abstractmethod
+    def _target_units(self) -> tuple[np.ndarray, ...]:
+        """Return what makes training units of targets: classes, or mean and scale."""
+
+    @abstractmethod
+    def _targets_of(self, codes: np.ndarray, units: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Return the targets whose codes in these units are given."""
+
+    def _in_present_units(self, rows: Rows, units: tuple[np.ndarray, ...]) -> Rows:
+        """Return rows whose targets are in ``units`` with targets in the present ones."""
+        targets = self._targets_of(rows.y.numpy(force=True), units)
+        codes = torch.from_numpy(writeable(self._encode_targets(targets, "y")))
+        return rows.with_targets(codes.to(rows.y.device))
+
     def _learn_from_training_part(self, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn again what depends on the values of the targets, not on their kind."""
 
@@ -193,13 +207,14 @@ class BaseNet(SkorchFace):
             With ``advance()``, ``done``, ``epoch``, ``train()`` and ``finish()``.
         """
         fresh = not (self.warm_start and hasattr(self, "module_"))
-        if not fresh:
+        unseen = fresh or self._waits_for_data
+        if not unseen:
             # What was set aside by another share would be rows that it has been trained on.
             splits_again = self.early_stopping and X_val is None and self._has_split()
             refuse_changes(self, ["validation_fraction"] if splits_again else [])
-        X, y = self._check_data(X, y, reset=fresh)
+        X, y = self._check_data(X, y, reset=unseen)
         weight = self._training_weights(sample_weight, y)
-        if fresh:
+        if unseen:
             self._learn_targets(y, weight)
             X = self._settle_input(X)
         else:
@@ -212,6 +227,8 @@ class BaseNet(SkorchFace):
         train, valid = self._split(X, y, weight, X_val, y_val, groups, seeds)
         if fresh:
             self._initialize_all(seeds, train)
+        elif unseen:
+            self._take_data(train)
         else:
             take_changes(self, seeds, new_callbacks=True)
         batch_size = self._batch_rows(self.batch_size, train.n_rows)
@@ -225,7 +242,7 @@ class BaseNet(SkorchFace):
 
     def _begins(self) -> bool:
         """Return whether ``partial_fit`` begins; raise if it can neither begin nor go on."""
-        if not hasattr(self, "module_"):
+        if not hasattr(self, "module_") or self._waits_for_data:
             return True
         refuse_changes(self)
         return False
@@ -233,12 +250,14 @@ class BaseNet(SkorchFace):
     def _train_one_epoch(self, X: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Train one epoch on checked data, going on from the present weights."""
         fresh = not hasattr(self, "module_")
-        if fresh:
+        if fresh or self._waits_for_data:
             X = self._settle_input(X)
         rows = self._rows(X, self._encode_targets(y, "y"), weight)
         seeds = stream_seeds(self.random_state)
         if fresh:
             self._initialize_all(seeds, rows)
+        elif self._waits_for_data:
+            self._take_data(rows)
         else:
             take_changes(self, seeds, new_callbacks=False)
         # The last chunk of a stream may be smaller than a batch.
@@ -248,6 +267,14 @@ class BaseNet(SkorchFace):
         batch_size = self._batch_rows(batch_size, rows.n_rows)
         schedule = LRSchedule("constant", None, 1, 1)
         self._training_run(rows, None, batch_size, 1, schedule, (X, y)).train()
+
+    def _take_data(self, rows: Rows) -> None:
+        """Let a network that was made before its data keep its weights and get to know these."""
+        self.module_.to(checked_device(self.device), FLOAT_TYPES[self.dtype_])
+        self._prepare_module(self.module_, rows)
+        self._waits_for_data = False
+        self.initialize_criterion()
+        self.initialize_optimizer()
 
     def _training_run(
         self,

@@ -145,27 +145,36 @@ def first_difference(before: list[list[Any]], now: list[list[Any]]) -> str | Non
     return None
 
 
-def _plain_attributes(layer: nn.Module) -> dict[str, Any]:
-    if isinstance(layer, nn.modules.lazy.LazyModuleMixin):  # its widths come with its first batch
-        return {}
-    values = {
-        name: _as_plain(value)
-        for name, value in sorted(vars(layer).items())
-        if not name.startswith("_") and name not in _TRAINING_ONLY
-    }
-    return {name: value for name, value in values.items() if value is not NotImplemented}
+def as_plain(value: Any) -> Any:
+    """Return a value, or the name of a function or class, as JSON can hold it, or NotImplemented.
 
-
-def _as_plain(value: Any) -> Any:
-    """Return a value that JSON can hold, or NotImplemented."""
+    Examples
+    --------
+    >>> as_plain((1, None)), as_plain(nn.ReLU), as_plain(object())
+    ([1, None], 'torch.nn.modules.activation.ReLU', NotImplemented)
+    """
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, (tuple, list)) and len(value) <= _LONGEST_SEQUENCE:
-        parts = [_as_plain(each) for each in value]
+        parts = [as_plain(each) for each in value]
         return NotImplemented if NotImplemented in parts else parts
+    if isinstance(value, dict) and len(value) <= _LONGEST_SEQUENCE:
+        entries = {str(key): as_plain(each) for key, each in value.items()}
+        return NotImplemented if NotImplemented in entries.values() else entries
     if isinstance(value, (torch.dtype, np.generic)):
         return str(value)
     if callable(value) and not isinstance(value, nn.Module):
         name = getattr(value, "__qualname__", None)
         return NotImplemented if name is None else f"{value.__module__}.{name}"
     return NotImplemented
+
+
+def _plain_attributes(layer: nn.Module) -> dict[str, Any]:
+    if isinstance(layer, nn.modules.lazy.LazyModuleMixin):  # its widths come with its first batch
+        return {}
+    values = {
+        name: as_plain(value)
+        for name, value in sorted(vars(layer).items())
+        if not name.startswith("_") and name not in _TRAINING_ONLY
+    }
+    return {name: value for name, value in values.items() if value is not NotImplemented}

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
 from skorch.callbacks import PrintLog
@@ -26,6 +27,7 @@ from sklearn_trainkit.neural_network._input_standardization import InputStandard
 from sklearn_trainkit.neural_network._made_with import MadeWith, describe_layers, own_copy
 from sklearn_trainkit.neural_network._net_parameters import NetParameters
 from sklearn_trainkit.neural_network._optimizers import make_optimizer, resolved_weight_decay
+from sklearn_trainkit.neural_network._saved_net import SavedNet
 from sklearn_trainkit.neural_network._source_rows import (
     DatasetSource,
     SourceRows,
@@ -48,7 +50,7 @@ _PREDICT_ROWS = 8192
 _NO_TARGETS = torch.empty(0)
 
 
-class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
+class SkorchFace(SavedNet, NetParameters, CallbackSupportMixin, NeuralNet):
     """A skorch net with scikit-learn's manners.
 
     Parameters are flat and explicit, so scikit-learn's own ``get_params``, ``set_params`` and
@@ -97,6 +99,7 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     # Parameters that the first fit settles for as long as its weights are trained.
     _fixed_parameters: ClassVar[tuple[str, ...]] = ()
 
+    criterion_: torch.nn.Module
     dtype_: str
     input_dtype_: str
     input_shape_: tuple[int, ...]
@@ -118,36 +121,56 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
     def initialize(self) -> "SkorchFace":
         """Make new weights, optimizer and history, as skorch does.
 
-        Only for a network that has seen data, since input and output widths come from them.
+        Before the first fit, only for a module of your own that says its own widths: an instance,
+        or a class of which all arguments are given. It then has weights to load or to train, but
+        predicts only once it knows its classes, or the scale of its targets.
 
         Raises
         ------
         NotInitializedError
-            Before the first fit.
+            If the widths of the module are to come from data, and there have been none.
         """
-        if not hasattr(self, "n_features_in_"):
-            raise NotInitializedError(
-                f"{type(self).__name__} learns its input and output widths from data; call fit "
-                "first."
-            )
-        self._initialize_all(stream_seeds(self.random_state))
+        if hasattr(self, "input_shape_"):
+            self._initialize_all(stream_seeds(self.random_state))
+        else:
+            self._check_widths_known()
+            self._initialize_without_data()
         return self
+
+    def _initialize_without_data(self) -> None:
+        self.initialize_callbacks()
+        self.history_ = History()
+        self.n_steps_ = 0
+        self.initialize_module()
+        self._waits_for_data = True
+        self.criterion_ = torch.nn.Identity()  # the loss comes with the targets
+        self.initialize_optimizer()
+        self.initialized_ = True
+
+    def _check_widths_known(self) -> None:
+        """Raise if the widths of the module are to come from data."""
+        raise NotInitializedError(
+            f"{type(self).__name__} learns its input and output widths from data; call fit first, "
+            "or load_params, which needs no initialize."
+        )
 
     def _initialize_all(self, seeds: StreamSeeds, rows: Rows | None = None) -> None:
         self.initialize_callbacks()
         self.history_ = History()
         self.n_steps_ = 0
         self._initialize_weights(seeds, rows)
+        self._waits_for_data = False
         self.initialize_criterion()
         self.initialize_optimizer()
         self.initialized_ = True
 
     def _initialize_weights(self, seeds: StreamSeeds, rows: Rows | None = None) -> None:
         device = checked_device(self.device)
+        dtype = FLOAT_TYPES[self.dtype_ if hasattr(self, "dtype_") else self._input_dtypes()[0]]
         with seeded_global_torch(seeds.weights):
             module = self._make_module()
             layers = describe_layers(module)
-            module.to(device=device, dtype=FLOAT_TYPES[self.dtype_])
+            module.to(device=device, dtype=dtype)
             if rows is not None:
                 with torch_threads(self.n_threads):
                     self._prepare_module(module, rows)
@@ -187,10 +210,16 @@ class SkorchFace(NetParameters, CallbackSupportMixin, NeuralNet):
 
     def check_is_fitted(self, attributes: Any = None, *args: Any, **kwargs: Any) -> None:
         """Raise scikit-learn's NotFittedError before the first fit."""
+        if self._waits_for_data and not attributes:
+            raise NotFittedError(
+                f"This {type(self).__name__} is initialized but not fitted: it knows neither its "
+                "input nor its classes or the scale of its targets. Call fit, or load_params with "
+                "a file of a fitted network."
+            )
         check_is_fitted(self, attributes or ["module_"], *args, **kwargs)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "module_")
+        return hasattr(self, "module_") and not self._waits_for_data
 
     def get_dataset(self, X: Any, y: Any = None) -> RowsDataset:
         """Return ``X`` checked and wrapped as the data set that skorch's methods pass around."""

@@ -190,3 +190,7 @@ class SourceRows:
     def part(self, start: int, stop: int) -> TensorRows:
         """Return rows ``start`` to ``stop``, gathered and cast."""
         return self.take(torch.arange(start, min(stop, self.n_rows), device=self.device))
+
+    def with_targets(self, y: torch.Tensor) -> "SourceRows":
+        """Return the same rows with other targets."""
+        return SourceRows(self.source, y, self.weight, self._dtype, self._index)

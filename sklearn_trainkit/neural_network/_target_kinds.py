@@ -46,6 +46,12 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
     def _n_outputs(self) -> int:
         return self._coding.n_outputs
 
+    def _target_units(self) -> tuple[np.ndarray, ...]:
+        return (self.classes_,)
+
+    def _targets_of(self, codes: np.ndarray, units: tuple[np.ndarray, ...]) -> np.ndarray:
+        return codes if codes.dtype.kind == "f" else units[0][codes]  # indicators stay themselves
+
     def _make_criterion(self) -> torch.nn.Module:
         return self._coding.criterion(self.label_smoothing)
 
@@ -169,6 +175,13 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
     @property
     def _n_outputs(self) -> int:
         return len(self.y_mean_)
+
+    def _target_units(self) -> tuple[np.ndarray, ...]:
+        return self.y_mean_, self.y_scale_
+
+    def _targets_of(self, codes: np.ndarray, units: tuple[np.ndarray, ...]) -> np.ndarray:
+        mean, scale = units
+        return codes * scale + mean
 
     def _make_criterion(self) -> torch.nn.Module:
         return RegressionLoss(self.loss)

@@ -55,6 +55,10 @@ class TensorRows(NamedTuple):
         weight = None if self.weight is None else self.weight[start:stop]
         return TensorRows(self.X[start:stop], self.y[start:stop], weight)
 
+    def with_targets(self, y: torch.Tensor) -> "TensorRows":
+        """Return the same rows with other targets."""
+        return self._replace(y=y)
+
 
 class Rows(Protocol):
     """What loaders and data sets need of rows, wherever these are kept."""
@@ -92,6 +96,9 @@ class Rows(Protocol):
 
     def part(self, start: int, stop: int) -> TensorRows:
         """Return rows ``start`` to ``stop``."""
+
+    def with_targets(self, y: torch.Tensor) -> "Rows":
+        """Return the same rows with other targets."""
 
 
 class RowsDataset(Dataset):

@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from sklearn_trainkit.exceptions import DivergenceError
@@ -123,7 +124,9 @@ class TrainingRun(StackMember):
         self._watches_batches = any(self._hooks[name] for name in BATCH_HOOKS)
         self._first_step = net.n_steps_
         set_dropout_generator(net.module_, streams.dropout)
+        self._module, self._units = net.module_, net._target_units()
         self._notify("on_train_begin", X=None, y=None)
+        self._follow_loaded()
         self._tasks = FitTasks(net, callback_data, settings.n_epochs)
 
     def train(self, checkpoint: CheckpointFile | None = None) -> None:
@@ -238,6 +241,7 @@ class TrainingRun(StackMember):
         self.net.history_.new_epoch()
         self.net.history_.record("epoch", len(self.net.history_))
         self._notify("on_epoch_begin", **self._listeners_data())
+        self._follow_loaded()
 
     def end_epoch(self, loss: float, seconds: float | None = None) -> None:
         """Close an epoch: validation, history, schedule, early stopping, callbacks.
@@ -393,6 +397,21 @@ class TrainingRun(StackMember):
     def _notify(self, hook: str, **kwargs: Any) -> None:
         for method in self._hooks[hook]:
             method(self.net, **kwargs)
+
+    def _follow_loaded(self) -> None:
+        """Train on in the units of weights that a callback may have loaded."""
+        net = self.net
+        if net.module_ is not self._module:
+            raise ValueError(
+                "load_params has replaced the network in the middle of a training: the weights of "
+                "the file are for other data, of other features, classes or targets."
+            )
+        units = net._target_units()
+        if not all(map(np.array_equal, units, self._units)):
+            for loader in (self._loader, self._valid):
+                if loader is not None:
+                    loader.rows = net._in_present_units(loader.rows, self._units)
+        self._units = units
 
     def _listeners_data(self) -> dict[str, RowsDataset | None]:
         """Return what skorch hands to the hooks of an epoch, if anybody listens."""

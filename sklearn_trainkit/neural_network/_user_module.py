@@ -8,6 +8,28 @@ from typing import Any
 import torch
 from torch import nn
 
+# Arguments of a module that the data tell.
+WIDTHS = ("n_features", "input_shape", "n_outputs")
+
+
+def unknown_arguments(module: Any, params: Mapping[str, Any]) -> list[str]:
+    """Return the arguments of a module that are missing, or that only data tell.
+
+    Examples
+    --------
+    >>> unknown_arguments(nn.Linear, {"in_features": 3})
+    ['out_features']
+    """
+    if isinstance(module, nn.Module):
+        return []
+    return [
+        name
+        for name, parameter in inspect.signature(module).parameters.items()
+        if name not in params
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and (parameter.default is parameter.empty or name in WIDTHS)
+    ]
+
 
 def build_user_module(module: Any, params: Mapping[str, Any], widths: Mapping[str, Any]) -> Any:
     """Return a module to train.

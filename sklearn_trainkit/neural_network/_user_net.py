@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from skorch.exceptions import NotInitializedError
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
@@ -20,7 +21,12 @@ from sklearn_trainkit.neural_network._source_rows import (
     stays_as_it_is,
 )
 from sklearn_trainkit.neural_network._tensor_loader import Rows
-from sklearn_trainkit.neural_network._user_module import build_user_module, check_user_output
+from sklearn_trainkit.neural_network._user_module import (
+    WIDTHS,
+    build_user_module,
+    check_user_output,
+    unknown_arguments,
+)
 from sklearn_trainkit.utils._random_streams import seeded_global_torch
 
 _PREFIX = "module__"
@@ -77,13 +83,24 @@ class UserModuleNet:
         return self
 
     def _make_module(self) -> nn.Module:
+        widths: dict[str, Any] = {}
+        if hasattr(self, "input_shape_"):
+            n_features, n_outputs = self.input_shape_[-1], self._n_outputs
+            values = (n_features, self.input_shape_, n_outputs)
+            widths = dict(zip(WIDTHS, values, strict=True))
+        return build_user_module(self.module, self._module_arguments(), widths)
+
+    def _module_arguments(self) -> dict[str, Any]:
         params = {name.removeprefix(_PREFIX): v for name, v in self._module_kwargs().items()}
-        widths = {
-            "n_features": self.input_shape_[-1],
-            "input_shape": self.input_shape_,
-            "n_outputs": self._n_outputs,
-        }
-        return build_user_module(self.module, {**(self.module_params or {}), **params}, widths)
+        return {**(self.module_params or {}), **params}
+
+    def _check_widths_known(self) -> None:
+        unknown = unknown_arguments(self.module, self._module_arguments())
+        if unknown:
+            raise NotInitializedError(
+                f"module={self.module!r} needs {unknown}, which fit takes from the data. Call fit "
+                f"first, or load_params, or give them as {_PREFIX}{unknown[0]}=..."
+            )
 
     def _as_array(self, X: Any) -> Any:
         X = super()._as_array(X)  # type: ignore[misc]
