@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_trainkit.neural_network._augmentation import FLIPS, ImageAugmentation
 from sklearn_trainkit.neural_network._input_checks import whole_numbers
+from sklearn_trainkit.neural_network._input_lists import as_list
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
 
 # Pixels that go through a network at once when no gradient is needed.
@@ -37,7 +38,7 @@ class ImageParameters:
 
     def _as_array(self, X: Any) -> Any:
         """Return images with an axis for channels, so that these are the features counted."""
-        X = super()._as_array(X)  # type: ignore[misc]
+        X = as_list(super()._as_array(X))  # type: ignore[misc]
         if isinstance(X, (list, tuple)):
             X = _images_of_one_shape(X)
         return X[:, None] if isinstance(X, np.ndarray) and X.ndim == 3 else X

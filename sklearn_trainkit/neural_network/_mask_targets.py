@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
+from sklearn_trainkit.neural_network._input_lists import as_list
 from sklearn_trainkit.neural_network._label_coding import SingleLabel
 
 
@@ -78,7 +79,8 @@ def mask_array(y: Any, name: str = "y") -> np.ndarray:
     ValueError
         If they are of several shapes.
     """
-    if isinstance(y, (list, tuple)):
+    y = as_list(y)
+    if isinstance(y, list):
         y = [each.numpy(force=True) if isinstance(each, torch.Tensor) else each for each in y]
     try:
         return np.asarray(y.numpy(force=True) if isinstance(y, torch.Tensor) else y)

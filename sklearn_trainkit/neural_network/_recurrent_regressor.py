@@ -13,9 +13,15 @@ from sklearn_trainkit.neural_network._parameter_docs import (
 )
 from sklearn_trainkit.neural_network._sequence_checks import step_counts
 from sklearn_trainkit.neural_network._sequence_net import RECURRENT_CONSTRAINTS, SequenceNet
-from sklearn_trainkit.neural_network._step_targets import StepLoss, r2_of_steps, step_targets
+from sklearn_trainkit.neural_network._step_targets import (
+    StepLoss,
+    check_some_targets,
+    r2_of_steps,
+    step_targets,
+)
 from sklearn_trainkit.neural_network._target_kinds import RegressorNet
 from sklearn_trainkit.neural_network._tensor_loader import Rows
+from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
 
 @with_shared_parameters(
@@ -68,7 +74,8 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
         one of the two may be -1.
     return_sequences : bool, default=False
         Whether there is a target for each step: y of shape (n_samples, n_steps) or (n_samples,
-        n_steps, n_targets). Steps after the end of a sequence have no loss, and NaN as
+        n_steps, n_targets). NaN is the target of a step that has none: it has no part in loss,
+        early stopping and score. Steps after the end of a sequence have no loss, and NaN as
         prediction.
     <<regressor>>
     <<training>>
@@ -209,7 +216,8 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
     def score(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:
         """Return the coefficient of determination on ``X`` and ``y``.
 
-        With ``return_sequences`` it is taken over all steps of all sequences.
+        With ``return_sequences`` it is taken over all steps of all sequences that have a target;
+        with several targets it is the mean of theirs.
 
         Parameters
         ----------
@@ -228,9 +236,21 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
         predicted = self.predict(X)
         there = ~np.isnan(predicted if predicted.ndim == 2 else predicted[..., 0])
         y = step_targets(y, there.sum(axis=1), there.shape[1])
+        if y.ndim != predicted.ndim:
+            raise ValueError(f"y must have the shape {predicted.shape}. Got {y.shape} instead.")
+        weight = np.ones(len(y))
         if sample_weight is not None:
-            sample_weight = np.repeat(np.asarray(sample_weight), there.sum(axis=1))
-        return r2_score(y[there], predicted[there], sample_weight=sample_weight)
+            weight = check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        weight = np.broadcast_to(weight[:, None], there.shape)
+        truth, guess = (each if each.ndim == 3 else each[..., None] for each in (y, predicted))
+        known = ~np.isnan(truth)
+        if not known.any(axis=(0, 1)).all():
+            raise ValueError("y must have a target at some step. Got NaN at all of them.")
+        scores = [
+            r2_score(truth[has, j], guess[has, j], sample_weight=weight[has])
+            for j, has in enumerate(np.moveaxis(known, 2, 0))
+        ]
+        return float(np.mean(scores))
 
     def _has_step_targets(self) -> bool:
         return self.return_sequences
@@ -252,10 +272,29 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
         if not self.return_sequences:
             super()._learn_targets(y, weight)
             return
-        there = ~np.isnan(y if y.ndim == 2 else y[..., 0])
-        n_steps = there.sum(axis=1)
-        super()._learn_targets(y[there], None if weight is None else np.repeat(weight, n_steps))
-        self._mean_steps = float(np.average(n_steps, weights=weight))
+        columns = y if y.ndim == 3 else y[..., None]
+        known = ~np.isnan(columns)
+        if not known.any(axis=(0, 1)).all():
+            raise ValueError(
+                "y must have a target at some step, for each of the targets. Got NaN at all steps."
+            )
+        weights = None if weight is None else np.broadcast_to(weight[:, None], known.shape[:2])
+        found = []
+        for j, has in enumerate(np.moveaxis(known, 2, 0)):
+            super()._learn_targets(columns[has, j], None if weights is None else weights[has])
+            found.append((self.y_mean_[0], self.y_scale_[0]))
+        self.y_mean_, self.y_scale_ = (np.array(each) for each in zip(*found, strict=True))
+        self._y_ndim = y.ndim - 1
+        n_known = known.sum(axis=(1, 2)) / known.shape[2]
+        self._mean_steps = float(np.average(n_known, weights=weight))
+        if not self._mean_steps:
+            raise ValueError("sample_weight is zero for every sequence that has a target in y.")
+
+    def _split(self, X: Any, *args: Any, **kwargs: Any) -> tuple[Rows, Rows | None]:
+        parts = super()._split(X, *args, **kwargs)
+        if self.return_sequences:
+            check_some_targets(parts[1], lambda y: ~torch.isnan(y))
+        return parts
 
     def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
         if not self.return_sequences:

@@ -4,11 +4,19 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_trainkit.neural_network._input_lists import as_list, column_names
+
 _CHUNK_VALUES = 1 << 22
 _SHAPES = (
     "sequences of shape (n_samples, n_steps, n_features), a list of arrays of shape (n_steps, "
     "n_features), or flat rows with sequence_shape=(n_steps, n_features)"
 )
+
+
+class NamedSequences(np.ndarray):
+    """Joined sequences that were tables, with the first of these, for its columns' names."""
+
+    table: Any = None
 
 
 def joined_sequences(X: Any, name: str = "X", n_dims: int = 2) -> Any:
@@ -17,8 +25,9 @@ def joined_sequences(X: Any, name: str = "X", n_dims: int = 2) -> Any:
     Parameters
     ----------
     X : object
-        A list, tuple or array of objects counts as a list of sequences if an entry of it has two
-        dimensions or more, or if entries of one dimension differ in length.
+        A list, tuple, Series, array of objects or column of a table counts as a list of
+        sequences if an entry of it has two dimensions or more, or if entries of one dimension
+        differ in length.
     name : str, default="X"
     n_dims : {1, 2}, default=2
         Dimensions of one sequence: 1 for (n_steps,), the targets of a single output.
@@ -26,12 +35,14 @@ def joined_sequences(X: Any, name: str = "X", n_dims: int = 2) -> Any:
     Returns
     -------
     joined : ndarray of shape (n_samples, n_steps, n_features)
-        float32 or float64 if all sequences are, else float32.
+        float32 or float64 if all sequences are, else float32. Of tables, a
+        :class:`NamedSequences`.
 
     Raises
     ------
     ValueError
-        Naming the sample, if it is empty, no number, or of another shape than the others.
+        Naming the sample, if it is empty, no number, of another shape than the others, or a
+        table with other columns.
 
     Examples
     --------
@@ -39,10 +50,11 @@ def joined_sequences(X: Any, name: str = "X", n_dims: int = 2) -> Any:
     array([[ 0.,  0.],
            [nan, nan]])
     """
-    is_object_array = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
-    if not (isinstance(X, (list, tuple)) or is_object_array) or len(X) == 0:
+    listed = as_list(X)
+    if not isinstance(listed, list) or len(listed) == 0:
         return X
-    parts = [_as_numbers(part, name, index) for index, part in enumerate(X)]
+    names = column_names(listed, name)
+    parts = [_as_numbers(part, name, index) for index, part in enumerate(listed)]
     deepest = max(part.ndim for part in parts)
     lengths = [len(part) if part.ndim else 0 for part in parts]
     if deepest == 0 or (deepest == 1 and n_dims == 2 and len(set(lengths)) == 1):
@@ -61,11 +73,15 @@ def joined_sequences(X: Any, name: str = "X", n_dims: int = 2) -> Any:
     joined = np.full((len(parts), max(lengths), *parts[0].shape[1:]), np.nan, dtype)
     for row, part in zip(joined, parts, strict=True):
         row[: len(part)] = part
-    return joined
+    if names is None:
+        return joined
+    named = joined.view(NamedSequences)
+    named.table = listed[0]
+    return named
 
 
 def _as_numbers(part: Any, name: str, index: int) -> np.ndarray:
-    array = part.numpy(force=True) if hasattr(part, "numpy") else part
+    array = part.numpy(force=True) if hasattr(part, "detach") else part
     try:
         array = np.asarray(array)
     except ValueError as error:
@@ -96,7 +112,8 @@ def padded_by_lengths(X: Any, lengths: Any, sequence_shape: Any = None) -> Any:
     if lengths is None:
         return X
     X = joined_sequences(X)
-    X = np.asarray(X.numpy(force=True) if hasattr(X, "detach") else X)
+    X = np.asanyarray(X.numpy(force=True) if hasattr(X, "detach") else X)
+    table = getattr(X, "table", None)
     flat_shape = X.shape
     X = as_sequences(X, sequence_shape)
     lengths = np.asarray(lengths)
@@ -113,7 +130,10 @@ def padded_by_lengths(X: Any, lengths: Any, sequence_shape: Any = None) -> Any:
             "its sequence."
         )
     X[np.arange(X.shape[1]) >= lengths[:, None]] = np.nan
-    return X.reshape(flat_shape)
+    X = X.reshape(flat_shape)
+    if table is not None:
+        X.table = table
+    return X
 
 
 def as_sequences(X: np.ndarray, sequence_shape: Any) -> np.ndarray:

@@ -21,7 +21,7 @@ from sklearn_trainkit.neural_network._sequence_checks import (
     padded_by_lengths,
 )
 from sklearn_trainkit.neural_network._training_loop import TrainingRun
-from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
+from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions, check_feature_names
 
 RECURRENT_CONSTRAINTS: dict = {
     "hidden_units": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -80,7 +80,8 @@ class SequenceNet(BaseNet):
             Sequences of one length; of several, as a list of arrays (n_steps, n_features), with
             NaN in all features after the end, or with ``lengths``; or flat rows of shape
             (n_samples, n_steps * n_features) by ``sequence_shape``. NaN elsewhere and infinity
-            are refused.
+            are refused. A list may also be a Series or the only column of a table. Of a list of
+            tables the names of the columns are kept, and compared in every later call.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Class labels of any kind, or numbers for a regressor; with ``return_sequences`` also
             (n_samples, n_steps), (n_samples, n_steps, n_targets), or a list of arrays.
@@ -223,11 +224,14 @@ class SequenceNet(BaseNet):
 
     def _checked_sequences(self, X: Any, reset: bool) -> np.ndarray:
         """Check as ``validate_data`` does, but for the features being those of a step."""
-        X = check_array(X, input_name="X", estimator=self, **self._validation_options(X, reset))
+        table = getattr(X, "table", None)
+        check_feature_names(self, X if table is None else table, reset=reset)
+        X = check_array(
+            np.asarray(X), input_name="X", estimator=self, **self._validation_options(X, reset)
+        )
         X = self._as_samples(X)
         if reset:
             self.n_features_in_ = X.shape[2]
-            self.__dict__.pop("feature_names_in_", None)
         return X
 
     def _check_sample_shape(self, shape: tuple[int, ...]) -> None:

@@ -1,27 +1,29 @@
-"""Targets for each step of a sequence: checks, loss and score, all over the true steps only."""
+"""Targets for each step of a sequence: checks, loss and score, over steps with a target only."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from sklearn_trainkit.neural_network._input_lists import as_list
 from sklearn_trainkit.neural_network._losses import REGRESSION_LOSSES
 from sklearn_trainkit.neural_network._sequence_checks import joined_sequences
 
 
 class StepLoss(nn.Module):
-    """Mean loss over the true steps of (N, T, n_targets); targets are NaN elsewhere.
+    """Mean loss over (N, T, n_targets) where there are targets; they are NaN elsewhere.
 
-    A batch's loss is its sum over true steps divided by the steps that as many sequences have on
-    average. So all steps of the training part count alike, and the gradient of a sequence does
+    A batch's loss is its sum over targets divided by the targets that as many sequences have on
+    average. So all targets of the training part count alike, and the gradient of a sequence does
     not depend on the lengths of its neighbours; over all sequences it is the plain mean.
 
     Parameters
     ----------
     loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
     mean_steps : float, default=1.0
-        Steps of a training sequence, on average (weighted).
+        Targets of a training sequence, on average (weighted), divided by ``n_targets``.
 
     Examples
     --------
@@ -49,12 +51,13 @@ class StepLoss(nn.Module):
 
 
 def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> np.ndarray:
-    """Return targets of each step, float, NaN after the end of each sequence.
+    """Return targets of each step, float, NaN where there is none.
 
     Parameters
     ----------
     y : array-like of shape (n_samples, longest) or (n_samples, longest, n_targets), or list
-        A list of arrays (n_steps,) or (n_steps, n_targets). What comes after the end of a
+        A list of arrays (n_steps,) or (n_steps, n_targets), which may also be a Series or the
+        only column of a table. NaN marks what was not measured. What comes after the end of a
         sequence is ignored.
     n_steps : ndarray of shape (n_samples,)
         True steps of each sequence of X.
@@ -68,12 +71,13 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
     Raises
     ------
     ValueError
-        If steps are missing, too many, or not finite numbers.
+        If steps are missing, too many, or infinite, or no step has a target.
     """
-    as_list = list(y) if isinstance(y, (list, tuple)) or _is_object_array(y) else None
-    if as_list is not None:
-        _check_list(as_list, n_steps, longest, name)
-        parts = [np.asarray(part) for part in as_list]
+    y = as_list(y)
+    is_list = isinstance(y, list)
+    if is_list:
+        _check_list(y, n_steps, longest, name)
+        parts = [np.asarray(part) for part in y]
         if any(part.dtype != np.float32 for part in parts):
             parts = [part.astype(np.float64) for part in parts]
         y = joined_sequences(parts, name, n_dims=parts[0].ndim)
@@ -81,7 +85,7 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
     if y.dtype != np.float32:
         y = y.astype(np.float64)
     if y.ndim == 2 or y.ndim == 3:
-        if y.shape[1] < longest and as_list is not None:  # X may be padded beyond its longest
+        if y.shape[1] < longest and is_list:  # X may be padded beyond its longest
             gap = [(0, 0), (0, longest - y.shape[1]), *[(0, 0)] * (y.ndim - 2)]
             y = np.pad(y, gap, constant_values=np.nan)
         if y.shape[1] != longest or len(y) != len(n_steps):
@@ -95,16 +99,12 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
             f"n_steps, n_targets), a target for each step. Got shape {y.shape}."
         )
     there = np.arange(longest) < n_steps[:, None]
-    finite = np.isfinite(y) if y.ndim == 2 else np.isfinite(y).all(axis=2)
-    for sample, step in np.argwhere(there & ~finite)[:1]:
+    infinite = np.isinf(y) if y.ndim == 2 else np.isinf(y).any(axis=2)
+    for sample, step in np.argwhere(there & infinite)[:1]:
         raise ValueError(
-            f"Input {name} contains NaN or infinity at step {step} of sample {sample}, which X has."
+            f"Input {name} contains infinity at step {step} of sample {sample}, which X has."
         )
     return np.where(there if y.ndim == 2 else there[..., None], y, np.nan).astype(y.dtype)
-
-
-def _is_object_array(y: Any) -> bool:
-    return isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1
 
 
 def _check_list(y: list, n_steps: np.ndarray, longest: int, name: str) -> None:
@@ -118,10 +118,20 @@ def _check_list(y: list, n_steps: np.ndarray, longest: int, name: str) -> None:
             )
 
 
+def check_some_targets(rows: Any, has_target: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Raise if there are validation rows, but none with a target at some step."""
+    if rows is not None and not bool(has_target(rows.y).any()):
+        raise ValueError(
+            f"None of the {rows.n_rows} validation sequences has a step with a target, so that "
+            "they cannot stop the training. Use other rows, or another validation_fraction."
+        )
+
+
 def r2_of_steps(output: torch.Tensor, target: torch.Tensor) -> float:
-    """Return the R2 over the true steps of (N, T, n_targets), all targets together."""
-    there = ~torch.isnan(target[..., 0])
-    output, target = output[there], target[there]
-    residual = (output - target).square().sum()
-    spread = (target - target.mean(dim=0)).square().sum()
+    """Return the R2 over the targets that (N, T, n_targets) has, all together."""
+    there = ~torch.isnan(target)
+    n_there = there.sum(dim=(0, 1))
+    mean = torch.where(there, target, 0.0).sum(dim=(0, 1)) / n_there
+    residual = torch.where(there, output - target, 0.0).square().sum()
+    spread = torch.where(there, target - mean, 0.0).square().sum()
     return (1.0 - residual / spread).item() if spread > 0 else float("nan")

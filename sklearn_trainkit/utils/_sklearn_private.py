@@ -23,6 +23,7 @@ from sklearn.utils._metadata_requests import _routing_enabled as routing_enabled
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils._param_validation import Options as SklearnOptions
 from sklearn.utils.metaestimators import _safe_split as safe_split
+from sklearn.utils.validation import _check_feature_names as check_feature_names
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
@@ -37,6 +38,7 @@ __all__ = [
     "PassthroughScorer",
     "StrOptions",
     "callback_management_context",
+    "check_feature_names",
     "check_method_params",
     "check_sample_weight",
     "fit_and_score",
