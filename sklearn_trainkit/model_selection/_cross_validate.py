@@ -29,6 +29,7 @@ from sklearn_trainkit.utils._sklearn_private import (
     routing_enabled,
     validate_params,
 )
+from sklearn_trainkit.utils._told_once import told_once
 
 __all__ = ["FoldStackResult", "cross_validate", "train_folds"]
 
@@ -40,6 +41,7 @@ __all__ = ["FoldStackResult", "cross_validate", "train_folds"]
     },
     prefer_skip_nested_validation=False,
 )
+@told_once()
 def cross_validate(
     estimator: Any,
     X: Any,

@@ -68,6 +68,7 @@ from sklearn_trainkit.utils._sklearn_private import (
     fit_context,
     ordered_options,
 )
+from sklearn_trainkit.utils._told_once import told_once
 
 __all__ = ["OptunaSearchCV"]
 
@@ -365,14 +366,15 @@ class OptunaSearchCV(SearchResults):
         """
         plan = self._make_plan(X, y, params)
         warn_of_leakage(self.estimator, plan.setup.folds.X, params, stacklevel=4)
-        with quiet_optuna(self.verbose):
-            joint = self._open_study(plan)
-            records = self._run_trials(plan, joint)
-        records = settle_failures(records, self.error_score)
-        self._store_results(plan, records)
-        self._select_best(plan, records)
-        if self.refit:
-            self._refit_best(plan)
+        with told_once():
+            with quiet_optuna(self.verbose):
+                joint = self._open_study(plan)
+                records = self._run_trials(plan, joint)
+            records = settle_failures(records, self.error_score)
+            self._store_results(plan, records)
+            self._select_best(plan, records)
+            if self.refit:
+                self._refit_best(plan)
         plan.context.call_on_fit_task_end(
             estimator=self, X=plan.setup.folds.X, y=plan.setup.folds.y, metadata=plan.metadata
         )

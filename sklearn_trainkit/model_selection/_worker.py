@@ -20,6 +20,7 @@ from sklearn_trainkit.model_selection._snapshot import SnapshotPruning, Snapshot
 from sklearn_trainkit.model_selection._trial_record import TrialResult
 from sklearn_trainkit.model_selection._trial_watch import Deadlines
 from sklearn_trainkit.utils._thread_limits import limit_threads
+from sklearn_trainkit.utils._told_once import tell_once_per_process
 
 __all__ = ["SharedSetup", "begin_worker", "evaluate_job", "share_setup"]
 
@@ -94,6 +95,7 @@ def _as_in_the_driver(shared: SharedSetup, here: bool) -> Iterator[None]:
             yield
         return
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    tell_once_per_process()
     with config_context(**shared.config), warnings.catch_warnings():
         warnings.filters = shared.filters
         yield

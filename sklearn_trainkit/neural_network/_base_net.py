@@ -242,6 +242,12 @@ class BaseNet(SkorchFace):
 
     def _begins(self) -> bool:
         """Return whether ``partial_fit`` begins; raise if it can neither begin nor go on."""
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not go with early_stopping=True: it trains one epoch and has no "
+                "rows to stop by. Use set_params(early_stopping=False), or fit with "
+                "warm_start=True to train on until the validation loss rises."
+            )
         if not hasattr(self, "module_") or self._waits_for_data:
             return True
         refuse_changes(self)
@@ -260,9 +266,9 @@ class BaseNet(SkorchFace):
             self._take_data(rows)
         else:
             take_changes(self, seeds, new_callbacks=False)
-        # The last chunk of a stream may be smaller than a batch.
+        # The last chunk of a stream may well be smaller than a batch; the first should not.
         batch_size = self.batch_size
-        if batch_size != "auto" and batch_size > rows.n_rows:
+        if batch_size != "auto" and batch_size > rows.n_rows and not fresh:
             batch_size = -1
         batch_size = self._batch_rows(batch_size, rows.n_rows)
         schedule = LRSchedule("constant", None, 1, 1)

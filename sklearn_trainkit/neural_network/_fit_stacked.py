@@ -8,8 +8,10 @@ from sklearn.utils import indexable
 
 from sklearn_trainkit.neural_network._fold_stack_training import stacks_by_shape
 from sklearn_trainkit.utils._sklearn_private import safe_split
+from sklearn_trainkit.utils._told_once import told_once
 
 
+@told_once()
 def fit_stacked(
     nets: Sequence[Any], X: Any, y: Any, *, subsets: Sequence[Any] | None = None
 ) -> list[Any]:

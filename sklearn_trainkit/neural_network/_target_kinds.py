@@ -109,7 +109,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         Raises
         ------
         ValueError
-            If ``y`` has labels that are not among the classes.
+            If ``y`` has labels that are not among the classes, or with ``early_stopping``.
         """
         first = self._begins()
         X, y = self._check_data(X, y, reset=first)
@@ -243,6 +243,11 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
         Returns
         -------
         self : estimator
+
+        Raises
+        ------
+        ValueError
+            With ``early_stopping``: no rows are set aside.
         """
         first = self._begins()
         X, y = self._check_data(X, y, reset=first)

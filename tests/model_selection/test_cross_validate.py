@@ -10,7 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
-from sklearn_trainkit.model_selection import cross_validate
+from sklearn_trainkit.model_selection import (
+    FoldEnsembleClassifier,
+    OptunaSearchCV,
+    cross_validate,
+)
 from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor
 from sklearn_trainkit.preprocessing import StandardScaler
 
@@ -122,3 +126,25 @@ def test_checkpoints_are_written_fold_by_fold(tmp_path):
     assert len(list(tmp_path.iterdir())) >= 3
     with pytest.raises(ValueError, match="checkpoint_dir"):
         cross_validate(net, X, y, cv=3, stack=True)
+
+
+EVALUATIONS = {
+    "cross_validate": lambda net: cross_validate(net, X, y, cv=4)["test_score"],
+    "ensemble": lambda net: FoldEnsembleClassifier(net, cv=3).fit(X, y).fold_scores_,
+    "search": lambda net: found(net, pruner=None),
+    "search by epochs": lambda net: found(net, pruner="median"),
+}
+
+
+def found(net, pruner):
+    search = OptunaSearchCV(net, {"lr": [0.01, 0.1]}, n_trials=2, cv=3, pruner=pruner)
+    return search.fit(X, y).cv_results_["mean_test_score"]
+
+
+@pytest.mark.parametrize("evaluate", EVALUATIONS)
+def test_a_batch_size_beyond_the_rows_of_folds_is_told_once(evaluate):
+    net = clone(NET).set_params(batch_size=500)
+    with pytest.warns(UserWarning, match="batch_size=500 is larger than") as caught:
+        scores = EVALUATIONS[evaluate](net)
+    assert np.isfinite(scores).all()
+    assert sum("batch_size" in str(each.message) for each in caught) == 1

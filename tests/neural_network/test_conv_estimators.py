@@ -116,6 +116,7 @@ def test_everything_of_the_engine_is_there():
     assert_array_equal(pickle.loads(pickle.dumps(net)).predict(IMAGES), net.predict(IMAGES))
     assert clone(net).get_params()["channels"] == (4, 8)
     n_steps = net.n_steps_
+    net.set_params(early_stopping=False)
     assert net.partial_fit(IMAGES, Y).n_steps_ > n_steps
 
 

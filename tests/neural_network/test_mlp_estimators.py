@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -190,7 +191,6 @@ BAD = [
     ({"lr": 0.0}, "'lr' parameter.*0.0"),
     ({"dropout": 1.0}, "'dropout' parameter.*1.0"),
     ({"batch_size": 0}, "'batch_size' parameter.*0"),
-    ({"batch_size": 500}, "batch_size=500 is larger than the 120 training rows"),
     ({"max_epochs": 0}, "'max_epochs' parameter.*0"),
     ({"clip_norm": -1.0}, "'clip_norm' parameter.*-1"),
     ({"hidden_units": (8, 0)}, r"hidden_units must be a sequence of positive ints.*\(8, 0\)"),
@@ -314,6 +314,34 @@ def test_partial_fit_takes_a_smaller_last_chunk_and_refuses_other_classes():
     net.partial_fit(X[:80], y[:80], classes=[0, 1, 2]).partial_fit(X[80:], y[80:])
     with pytest.raises(ValueError, match=r"classes=\[0, 1\] are not those of the first call"):
         net.partial_fit(X[:10], y[:10] % 2, classes=[0, 1])
+
+
+def test_a_batch_size_beyond_the_rows_takes_all_of_them_and_warns():
+    with pytest.warns(UserWarning, match="batch_size=500 is larger than the 120 training rows"):
+        net = MLPNetClassifier(batch_size=500, **FAST).fit(X, y)
+    all_rows = MLPNetClassifier(batch_size=-1, **FAST).fit(X, y)
+    np.testing.assert_array_equal(net.predict_proba(X), all_rows.predict_proba(X))
+    with pytest.warns(UserWarning, match="than the 108 training rows"):  # 12 stop the training
+        MLPNetClassifier(batch_size=109, early_stopping=True, **FAST).fit(X, y)
+    net = MLPNetClassifier(batch_size=100, **FAST)
+    with pytest.warns(UserWarning, match="than the 80 training rows"):
+        net.partial_fit(X[:80], y[:80])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.partial_fit(X[80:], y[80:])  # a last chunk may be smaller
+
+
+@pytest.mark.parametrize("net", [MLPNetClassifier(**FAST), MLPNetRegressor(**FAST)])
+def test_partial_fit_and_early_stopping_do_not_go_together(net):
+    net.set_params(early_stopping=True)
+    with pytest.raises(ValueError, match=r"early_stopping=True.*warm_start=True"):
+        net.partial_fit(X, y)
+    assert not hasattr(net, "module_")
+    before = net.fit(X, y).predict(X)
+    with pytest.raises(ValueError, match="early_stopping=True"):
+        net.partial_fit(X, y)
+    np.testing.assert_array_equal(net.predict(X), before)
+    net.set_params(early_stopping=False).partial_fit(X, y)
 
 
 def test_groups_of_unequal_size_still_leave_most_rows_to_train_on():
