@@ -20,6 +20,8 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 # One kernel for all parameters instead of a dozen small ones each: a fifth of a step's time.
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adagrad)
+# torch's own that take sparse gradients, if not in one kernel; the others refuse them.
+_TAKE_SPARSE = (torch.optim.SGD, torch.optim.Adagrad, torch.optim.SparseAdam, torch.optim.LBFGS)
 
 
 # Chosen over 18 data sets for networks behind a StandardScaler, see docs/networks.md.
@@ -48,7 +50,7 @@ def resolved_weight_decay(weight_decay: float | str, optimizer: object) -> float
 
 def make_optimizer(
     optimizer: str | Callable[..., torch.optim.Optimizer],
-    parameters: Iterable[nn.Parameter],
+    parameters: Iterable[Any],
     *,
     lr: float,
     weight_decay: float = 0.0,
@@ -61,7 +63,8 @@ def make_optimizer(
     optimizer : str, Optimizer class or callable
         A class or callable is called as ``optimizer(parameters, lr=..., weight_decay=...,
         **params)``; one that has no ``weight_decay`` is called without it if that is zero.
-    parameters : iterable of Parameter
+    parameters : iterable of Parameter, or of groups of them
+        Groups as torch's optimizers take them: ``{"params": [...], "lr": 0.01}``.
     lr : float
         Learning rate.
     weight_decay : float, default=0.0
@@ -88,10 +91,47 @@ def make_optimizer(
     # Passed even when zero: AdamW's own default is not.
     if weight_decay or "weight_decay" in inspect.signature(factory).parameters:
         kwargs["weight_decay"] = weight_decay
+    parameters = list(parameters)
     if factory in _FUSED and "foreach" not in kwargs:
         kwargs.setdefault("fused", True)
     check_keywords(factory, kwargs, optimizer)
+    for group in parameters:
+        if isinstance(group, dict):
+            options = {name: value for name, value in group.items() if name != "params"}
+            check_keywords(factory, options, optimizer)
     return factory(parameters, **kwargs)
+
+
+def take_sparse_gradients(
+    optimizer: torch.optim.Optimizer, named: Iterable[tuple[str, nn.Parameter]]
+) -> None:
+    """Let an optimizer take the sparse gradients that its parameters have now, if there are any.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its steps are no longer made by one kernel where that would refuse them.
+    named : iterable of (str, Parameter)
+
+    Raises
+    ------
+    ValueError
+        If torch's optimizer of this kind takes none at all.
+    """
+    names = [name for name, p in named if p.grad is not None and p.grad.is_sparse]
+    if not names:
+        return
+    kind = type(optimizer)
+    if kind.__module__.startswith("torch.optim") and kind not in _TAKE_SPARSE:
+        raise ValueError(
+            f"optimizer={kind.__name__} does not take sparse gradients, which {names} have. "
+            "optimizer='sgd' and 'adagrad' do, and so does torch.optim.SparseAdam where all "
+            "gradients are sparse; or use nn.Embedding with sparse=False."
+        )
+    if not optimizer.defaults.get("fused"):
+        return
+    for group in optimizer.param_groups:
+        group["fused"] = None
 
 
 def check_keywords(factory: Callable, kwargs: Mapping[str, Any], optimizer: object) -> None:

@@ -44,7 +44,9 @@ optimizer : str, Optimizer class or callable, default="adamw"
     "adagrad", "adam", "adamax", "adamw", "lbfgs", "nadam", "radam", "rmsprop", "sgd", or
     something called as ``optimizer(parameters, lr=..., **optimizer_params)``.
 optimizer_params : dict or None, default=None
-    Further arguments of the optimizer, such as ``{{"momentum": 0.9}}``.
+    Further arguments of the optimizer, such as ``{{"momentum": 0.9}}``; one of them is set by
+    ``optimizer__momentum``, for searches. "param_groups" is a list of (pattern, options) for
+    parameters by name: ``{{"param_groups": [("0.*", {{"lr": 0.001}})]}}``.
 lr : float, default={lr}
     Learning rate, the highest that the schedule reaches.
 weight_decay : float or "auto", default={weight_decay}
@@ -58,13 +60,14 @@ lr_schedule : str or callable, default="one_cycle"
 lr_schedule_params : dict or None, default=None
     Settings of the schedule; ``{{"warmup": 0.05}}`` warms up over a twentieth of the steps.
 batch_size : int or "auto", default={batch_size}
-    {Samples} of a batch; -1 takes all. "auto" is {auto_batch}.
+    {Samples} of a batch; -1 takes all, and so does a number beyond them, with a warning.
+    "auto" is {auto_batch}.
     A single one left over at the end of an epoch joins the batch before it.
 max_epochs : int, default={max_epochs}
     Passes over the training {samples}.
 early_stopping : bool, default=False
     Stop when the validation loss has not fallen for ``patience`` epochs, and restore the
-    weights of the best epoch.
+    weights of the best epoch. Not for ``partial_fit``.
 validation_fraction : float, default=0.1
     Share of the {samples} set aside for early stopping{stratified}, unless ``fit``
     is given ``X_val``.

@@ -28,6 +28,7 @@ from sklearn_trainkit.neural_network._made_with import MadeWith, describe_layers
 from sklearn_trainkit.neural_network._net_parameters import NetParameters
 from sklearn_trainkit.neural_network._optimizers import make_optimizer, resolved_weight_decay
 from sklearn_trainkit.neural_network._saved_net import SavedNet
+from sklearn_trainkit.neural_network._parameter_groups import parameter_groups
 from sklearn_trainkit.neural_network._source_rows import (
     DatasetSource,
     SourceRows,
@@ -190,13 +191,14 @@ class SkorchFace(SavedNet, NetParameters, CallbackSupportMixin, NeuralNet):
 
     def initialize_optimizer(self, triggered_directly: Any = None) -> "SkorchFace":
         """Make a new optimizer over the parameters of module and loss."""
-        parameters = [parameter for _, parameter in self.get_all_learnable_params()]
+        options = dict(self.optimizer_params or {})
+        groups = options.pop("param_groups", None)
         self.optimizer_ = make_optimizer(
             self.optimizer,
-            parameters,
+            parameter_groups(self.get_all_learnable_params(), groups),
             lr=self.lr,
             weight_decay=resolved_weight_decay(self.weight_decay, self.optimizer),
-            params=self.optimizer_params,
+            params=options,
         )
         return self
 

@@ -13,6 +13,7 @@ import torch
 
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.neural_network._loop_settings import LoopSettings
+from sklearn_trainkit.neural_network._optimizers import take_sparse_gradients
 from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._stack_module import (
     ModuleBlock,
@@ -72,6 +73,7 @@ class GraphStep:
         self._parameters = parameters
         self._clippings = settings.clip_norm, settings.clip_value, settings.clip_adaptive
         self._precision = precision
+        self._has_stepped = False
         # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
         self._forward = torch.compile(net.module_) if settings.compile else net.module_
 
@@ -90,6 +92,9 @@ class GraphStep:
 
     def update(self, again: Again) -> None:
         """Take the optimizer's step, for which some evaluate the loss several times."""
+        if not self._has_stepped:
+            self._has_stepped = True
+            take_sparse_gradients(self._net.optimizer_, self._net.module_.named_parameters())
         if isinstance(self._net.optimizer_, torch.optim.LBFGS):
             self._net.optimizer_.step(lambda: again()[0])
         else:
