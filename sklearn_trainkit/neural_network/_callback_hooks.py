@@ -1,12 +1,13 @@
 """Which callbacks want to hear of what."""
 
-from collections.abc import Callable
+import re
 from typing import Any
 
 import torch
 from sklearn.callback import ProgressBar, ScoringMonitor
 from skorch import callbacks as skorch_callbacks
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
+from skorch.exceptions import SkorchException
 
 from sklearn_trainkit.callbacks import EpochScoring as OwnEpochScoring
 from sklearn_trainkit.callbacks import (
@@ -29,10 +30,61 @@ _ONLOOKERS = {
     skorch_callbacks.BatchScoring,
     skorch_callbacks.EarlyStopping,
     skorch_callbacks.EpochScoring,
+    skorch_callbacks.EpochTimer,
     skorch_callbacks.PassthroughScoring,
     skorch_callbacks.PrintLog,
     skorch_callbacks.ProgressBar,
 }
+# These look at epochs only; others may read what single batches left in the history.
+_READ_EPOCHS_ONLY = {
+    GradientClipping,
+    GradientFlow,
+    OwnEpochScoring,
+    skorch_callbacks.EarlyStopping,
+    skorch_callbacks.EpochScoring,
+    skorch_callbacks.EpochTimer,
+    skorch_callbacks.Freezer,
+    skorch_callbacks.GradientNormClipping,
+    skorch_callbacks.InputShapeSetter,
+    skorch_callbacks.PrintLog,
+    skorch_callbacks.Unfreezer,
+}
+
+
+class QuietHooks:
+    """skorch's hooks of the network itself, doing nothing; sub-classes may override them.
+
+    The history, which skorch keeps here, is the training loop's business.
+    """
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Do nothing at the beginning of training."""
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Do nothing at the end of training."""
+
+    def on_epoch_begin(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+    ) -> None:
+        """Do nothing at the beginning of an epoch."""
+
+    def on_epoch_end(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+    ) -> None:
+        """Do nothing at the end of an epoch."""
+
+    def on_batch_begin(
+        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Do nothing before a batch."""
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Do nothing after a batch."""
+
+    def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
+        """Do nothing with gradients."""
 
 
 def is_onlooker(callback: Any) -> bool:
@@ -41,14 +93,13 @@ def is_onlooker(callback: Any) -> bool:
     return type(callback) in _ONLOOKERS and not getattr(callback, "load_best", False)
 
 
-def want_a_graph(hooks: dict[str, Any]) -> bool:
+def want_a_graph(hooks: dict[str, list[Any]]) -> bool:
     """Tell whether a callback hears of single steps that may do whatever autograd allows.
 
     Our clipping changes gradients where they are, which needs none. ``hooks`` is what
-    :func:`overridden_hooks` returns.
+    :func:`find_listeners` returns.
     """
-    methods = [m for name in (*BATCH_HOOKS, "on_grad_computed") for m in hooks[name]]
-    callbacks = {id(m.__self__): m.__self__ for m in methods}.values()
+    callbacks = [each for name in (*BATCH_HOOKS, "on_grad_computed") for each in hooks[name]]
     return not all(is_onlooker(c) or type(c) is GradientClipping for c in callbacks)
 
 
@@ -57,25 +108,78 @@ def has_sklearn_callbacks(net: Any) -> bool:
     return bool(get_callbacks(net)) or is_part_of_task(net)
 
 
-def overridden_hooks(net: Any) -> dict[str, Any]:
-    """Return, for each skorch hook, the callbacks' methods that do something.
+def find_listeners(net: Any) -> dict[str, list[Any]]:
+    """Return, for each skorch hook, who does something in it: the network itself, callbacks.
 
-    The entry "needs_data_sets" tells whether anybody reads data sets at the ends of an epoch;
-    "on_batch_output" has those that only collect what the network gave for each batch.
+    A hook may be a method, a static one, or any callable set as an attribute. The entry
+    "on_batch_output" has the callbacks that only collect what the network gave for each batch.
     """
     names = [name for name in vars(Callback) if name.startswith("on_")]
-    hooks: dict[str, Any] = {name: [] for name in names}
+    hooks: dict[str, list[Any]] = {name: [] for name in names}
     hooks["on_batch_output"] = []
+    for name in names:
+        if _does_something(net, name, QuietHooks):
+            hooks[name].append(net)
     for _, callback in net.callbacks_:
-        collects = isinstance(callback, EpochScoring)
         for name in names:
-            method: Callable = getattr(callback, name)
-            if name == "on_batch_end" and collects:
-                hooks["on_batch_output"].append(method)
-            elif getattr(method, "__func__", method) is not getattr(Callback, name):
-                hooks[name].append(method)
-    hooks["needs_data_sets"] = bool(hooks["on_epoch_begin"] or hooks["on_epoch_end"])
+            if name == "on_batch_end" and _collects(callback):
+                hooks["on_batch_output"].append(callback)
+            elif _does_something(callback, name, Callback):
+                hooks[name].append(callback)
     return hooks
+
+
+def _does_something(listener: Any, name: str, base: type) -> bool:
+    hook = getattr(listener, name, None)
+    return callable(hook) and getattr(hook, "__func__", hook) is not getattr(base, name)
+
+
+def _collects(callback: Any) -> bool:
+    hook = getattr(callback, "on_batch_end", None)
+    return getattr(hook, "__func__", None) is EpochScoring.on_batch_end
+
+
+def read_batches(hooks: dict[str, list[Any]]) -> bool:
+    """Tell whether anybody may look into the history for what single batches left there."""
+    listeners = {id(each): each for some in hooks.values() for each in some}.values()
+    return not all(
+        type(each) in _READ_EPOCHS_ONLY and not callable(getattr(each, "scoring", None))
+        for each in listeners
+    )
+
+
+class CallbackStop(BaseException):
+    """A callback has asked to stop, as skorch's own do: by a KeyboardInterrupt.
+
+    No Exception: whoever catches these must not take it for a failure.
+    """
+
+
+def call_hook(listener: Any, hook: str, net: Any, has_valid: bool, kwargs: dict[str, Any]) -> None:
+    """Call a hook of a callback, as skorch does.
+
+    Raises
+    ------
+    CallbackStop
+        If it asks to stop.
+    ValueError
+        If it looks for a validation loss or score, and there are no validation rows.
+    """
+    try:
+        getattr(listener, hook)(net, **kwargs)
+    except KeyboardInterrupt:
+        if hook in ("on_train_begin", "on_train_end"):
+            raise
+        raise CallbackStop from None
+    except (KeyError, ValueError, SkorchException) as error:
+        wanted = re.search(r"'(valid_\w+)'", str(error))
+        if has_valid or wanted is None:
+            raise
+        raise ValueError(
+            f"{type(listener).__name__} looks for {wanted[1]!r}, which is recorded only where rows "
+            "are set aside: use early_stopping=True, pass X_val and y_val to fit, or let it "
+            "watch 'train_loss'."
+        ) from error
 
 
 def refuse_conflicts(net: Any, precision: str, constant_lr: bool) -> None:

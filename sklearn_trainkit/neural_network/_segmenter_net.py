@@ -18,7 +18,7 @@ from sklearn_trainkit.neural_network._mask_targets import (
     masks_like,
 )
 from sklearn_trainkit.neural_network._target_kinds import ClassifierNet
-from sklearn_trainkit.neural_network._tensor_loader import Rows, RowsDataset, TensorRows
+from sklearn_trainkit.neural_network._tensor_loader import IN_TRAINING_UNITS, Rows, TensorRows
 
 
 class SegmenterNet(ClassifierNet):
@@ -186,7 +186,7 @@ class SegmenterNet(ClassifierNet):
         masks : ndarray of shape (n_samples, height, width)
         """
         codes = self._output(X, self._codes).numpy()
-        return codes if isinstance(X, RowsDataset) else self._coding.labels(codes)
+        return codes if isinstance(X, IN_TRAINING_UNITS) else self._coding.labels(codes)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class, pixel by pixel.

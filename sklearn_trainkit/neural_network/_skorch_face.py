@@ -12,11 +12,11 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNet
-from skorch.callbacks import PrintLog
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
 from torch.utils.data import Dataset
 
+from sklearn_trainkit.neural_network._callback_hooks import QuietHooks
 from sklearn_trainkit.neural_network._input_checks import (
     FLOAT_TYPES,
     INPUT_TYPES,
@@ -24,7 +24,9 @@ from sklearn_trainkit.neural_network._input_checks import (
     is_ready,
 )
 from sklearn_trainkit.neural_network._input_standardization import InputStandardization
+from sklearn_trainkit.neural_network._known_names import KNOWN_NAMES
 from sklearn_trainkit.neural_network._made_with import MadeWith, describe_layers, own_copy
+from sklearn_trainkit.neural_network._nested_parameters import NESTED_PREFIXES, NestedParameters
 from sklearn_trainkit.neural_network._net_parameters import NetParameters
 from sklearn_trainkit.neural_network._optimizers import make_optimizer, resolved_weight_decay
 from sklearn_trainkit.neural_network._saved_net import SavedNet
@@ -41,9 +43,11 @@ from sklearn_trainkit.neural_network._tensor_loader import (
     RowsDataset,
     TensorLoader,
     TensorRows,
+    TrainingSamples,
 )
 from sklearn_trainkit.neural_network._training_loop import switch_mode
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
+from sklearn_trainkit.utils._did_you_mean import accepts_known_names
 from sklearn_trainkit.utils._random_streams import StreamSeeds, seeded_global_torch, stream_seeds
 from sklearn_trainkit.utils._threads import torch_threads
 
@@ -51,7 +55,9 @@ _PREDICT_ROWS = 8192
 _NO_TARGETS = torch.empty(0)
 
 
-class SkorchFace(SavedNet, NetParameters, CallbackSupportMixin, NeuralNet):
+class SkorchFace(
+    SavedNet, NestedParameters, NetParameters, CallbackSupportMixin, QuietHooks, NeuralNet
+):
     """A skorch net with scikit-learn's manners.
 
     Parameters are flat and explicit, so scikit-learn's own ``get_params``, ``set_params`` and
@@ -60,8 +66,6 @@ class SkorchFace(SavedNet, NetParameters, CallbackSupportMixin, NeuralNet):
     """
 
     # scikit-learn's behaviour where skorch has its own.
-    get_params = BaseEstimator.get_params
-    set_params = BaseEstimator.set_params
     get_metadata_routing = BaseEstimator.get_metadata_routing
     __repr__ = BaseEstimator.__repr__
     __setattr__ = object.__setattr__
@@ -105,6 +109,10 @@ class SkorchFace(SavedNet, NetParameters, CallbackSupportMixin, NeuralNet):
     input_dtype_: str
     input_shape_: tuple[int, ...]
     _made_with: MadeWith
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        accepts_known_names(cls, KNOWN_NAMES, NESTED_PREFIXES)
 
     @abstractmethod
     def _make_module(self) -> torch.nn.Module:
@@ -179,6 +187,30 @@ class SkorchFace(SavedNet, NetParameters, CallbackSupportMixin, NeuralNet):
         self._made_with = MadeWith(own_copy(self.get_params(deep=False)), layers)
         self.streams_ = TrainingStreams(seeds, device, self._foreign_module)
 
+    def _remake_module(self, rows: Rows) -> None:
+        """Make module, loss and optimizer of a training that begins anew, by other arguments."""
+        streams = self.streams_
+        self._initialize_weights(stream_seeds(self.random_state), rows)
+        self.streams_ = streams
+        self.initialize_criterion()
+        self.initialize_optimizer()
+
+    def initialize_callbacks(self) -> "SkorchFace":
+        """Set the callbacks back to their beginnings, as skorch does.
+
+        Raises
+        ------
+        TypeError
+            For something that is no skorch callback.
+        """
+        for name, callback in self._named_callbacks():
+            if callback is not None and not hasattr(callback, "initialize"):
+                raise TypeError(
+                    f"callbacks has {name!r}, {callback!r}, which is no skorch callback: it has no "
+                    "method initialize. scikit-learn's callbacks are set with set_callbacks."
+                )
+        return super().initialize_callbacks()
+
     def initialize_module(self) -> "SkorchFace":
         """Make new weights from ``random_state``."""
         self._initialize_weights(stream_seeds(self.random_state))
@@ -201,10 +233,6 @@ class SkorchFace(SavedNet, NetParameters, CallbackSupportMixin, NeuralNet):
             params=options,
         )
         return self
-
-    @property
-    def _default_callbacks(self) -> list:
-        return [("print_log", PrintLog())] if self.verbose else []
 
     def _snapshot_attributes(self) -> dict[str, Any]:
         """Return what a copy of this estimator needs to predict as of now."""
@@ -281,6 +309,8 @@ class SkorchFace(SavedNet, NetParameters, CallbackSupportMixin, NeuralNet):
         """Return samples to predict, checked, without targets."""
         if isinstance(X, RowsDataset):
             return X.rows
+        if isinstance(X, TrainingSamples):
+            return TensorRows(X.as_subclass(torch.Tensor), _NO_TARGETS)
         # Names of features are compared by validate_data.
         dtype = self.input_dtype_
         if hasattr(self, "feature_names_in_") or not is_ready(X, dtype, self.input_shape_):
@@ -372,6 +402,9 @@ class SkorchFace(SavedNet, NetParameters, CallbackSupportMixin, NeuralNet):
                 f"X has samples of shape {shape}, but {type(self).__name__} was fitted with "
                 f"samples of shape {self.input_shape_}."
             )
+
+    def _check_module(self, rows: Rows) -> None:
+        """Raise if the module, as callbacks have left it, does not take the training rows."""
 
     def _prepare_module(self, module: torch.nn.Module, rows: Rows) -> None:
         """Let a new module's layers learn what the training rows are like."""

@@ -38,8 +38,9 @@ class StackMember(ABC):
     _augment: Any
     _base_lrs: list[float]
     _first_step: int
-    _hooks: dict[str, Any]
+    _hooks: dict[str, list[Any]]
     _loader: TensorLoader
+    _records_batches: bool
     _schedule: LRSchedule
 
     @abstractmethod
@@ -51,6 +52,9 @@ class StackMember(ABC):
         """Stop in the middle of an epoch."""
 
     @abstractmethod
+    def _record_batch(self, prefix: str, loss: float, size: int) -> None: ...
+
+    @abstractmethod
     def _set_lr(self, step: int) -> None: ...
 
     def obstacle_to_stacking(self) -> str | None:
@@ -59,7 +63,7 @@ class StackMember(ABC):
             if self._hooks[hook]:
                 return f"a callback listens to {hook}"
         # An EpochScoring on validation rows is served after the pass, by each network itself.
-        if any(method.__self__.on_train for method in self._hooks["on_batch_output"]):
+        if any(callback.on_train for callback in self._hooks["on_batch_output"]):
             return "an EpochScoring collects the outputs of training batches"
         return "batches are augmented" if self._augment is not None else self.need_of_a_graph()
 
@@ -98,8 +102,8 @@ class StackMember(ABC):
     @property
     def is_listened_to(self) -> bool:
         """Whether a callback that may change anything is called around epochs."""
-        methods = self._hooks["on_epoch_begin"] + self._hooks["on_epoch_end"]
-        callbacks = [*(method.__self__ for method in methods), *get_callbacks(self.net)]
+        listeners = self._hooks["on_epoch_begin"] + self._hooks["on_epoch_end"]
+        callbacks = [*listeners, *get_callbacks(self.net)]
         return not all(is_onlooker(callback) for callback in callbacks)
 
     @property
@@ -150,6 +154,7 @@ class StackMember(ABC):
         self.net.n_steps_ += len(losses)
         if not self._schedule.constant:
             self._set_lr(self.net.n_steps_ - 1)
-        self.net.history_.new_batch()
-        self.net.history_.record_batch("train_loss", losses[-1])
+        first = 0 if self._records_batches else len(losses) - 1
+        for loss, size in list(zip(losses, sizes, strict=True))[first:]:
+            self._record_batch("train", loss, size)
         self.end_epoch(total / sum(sizes), seconds)

@@ -18,7 +18,7 @@ from sklearn_trainkit.neural_network._losses import (
     REGRESSION_LOSSES,
     RegressionLoss,
 )
-from sklearn_trainkit.neural_network._tensor_loader import Rows, RowsDataset
+from sklearn_trainkit.neural_network._tensor_loader import IN_TRAINING_UNITS, Rows
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions, fit_context
 
 
@@ -150,7 +150,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         labels : ndarray of shape (n_samples,), or (n_samples, n_labels) for multilabel targets
         """
         codes = self._output(X, lambda output: self._coding.codes(output)).numpy()
-        return codes if isinstance(X, RowsDataset) else self._coding.labels(codes)
+        return codes if isinstance(X, IN_TRAINING_UNITS) else self._coding.labels(codes)
 
 
 def _never(self: Any) -> bool:
@@ -270,7 +270,7 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
             float32 if X and y were, else float64, which holds every target.
         """
         values = self._output(X).numpy()
-        if isinstance(X, RowsDataset):
+        if isinstance(X, IN_TRAINING_UNITS):
             return values
         values = (values * self.y_scale_ + self.y_mean_).astype(self._y_dtype)
         return values[:, 0] if self._y_ndim == 1 else values

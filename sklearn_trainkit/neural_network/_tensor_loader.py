@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import torch
-from torch.utils.data import Dataset
+from skorch.dataset import Dataset as SkorchDataset
 
 # Rows are gathered for several batches at once, then sliced: this many bytes of X at a time.
 _GATHER_BYTES = 1 << 21
@@ -101,11 +101,18 @@ class Rows(Protocol):
         """Return the same rows with other targets."""
 
 
-class RowsDataset(Dataset):
-    """A torch Dataset over :class:`TensorRows`, for skorch callbacks that ask for one.
+class TrainingSamples(torch.Tensor):
+    """Samples that a callback is shown: ``predict`` answers for them in training units."""
+
+    # What is computed from them are plain tensors.
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+
+class RowsDataset(SkorchDataset):
+    """A data set over :class:`TensorRows`, for skorch callbacks that ask for one.
 
     Its targets are in training units: class codes, standardized values. The networks' ``predict``
-    answers in the same units when it is handed such a data set.
+    answers in the same units when it is handed such a data set, or its samples.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -114,7 +121,7 @@ class RowsDataset(Dataset):
     @property
     def X(self) -> torch.Tensor:  # noqa: N802
         """All samples."""
-        return self.rows.X
+        return self.rows.X.as_subclass(TrainingSamples)
 
     @property
     def y(self) -> torch.Tensor:
@@ -124,11 +131,15 @@ class RowsDataset(Dataset):
     def __len__(self) -> int:
         return self.rows.n_rows
 
-    def __getitem__(self, index: int | slice) -> tuple[torch.Tensor, torch.Tensor]:
-        if isinstance(index, slice):
-            return self.rows.take(torch.arange(len(self))[index])[:2]
-        batch = self.rows.take(torch.tensor([index]))
+    def __getitem__(self, i: int | slice) -> tuple[torch.Tensor, torch.Tensor]:
+        if isinstance(i, slice):
+            return self.rows.take(torch.arange(len(self))[i])[:2]
+        batch = self.rows.take(torch.tensor([i]))
         return batch.X[0], batch.y[0]
+
+
+# predict answers for these in training units.
+IN_TRAINING_UNITS = (RowsDataset, TrainingSamples)
 
 
 def batch_bounds(n_rows: int, batch_size: int) -> list[tuple[int, int]]:

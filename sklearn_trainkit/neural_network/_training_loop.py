@@ -8,6 +8,8 @@ batches.
 
 import math
 import time
+import weakref
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
@@ -18,7 +20,10 @@ import torch
 from sklearn_trainkit.exceptions import DivergenceError
 from sklearn_trainkit.neural_network._callback_hooks import (
     BATCH_HOOKS,
-    overridden_hooks,
+    CallbackStop,
+    call_hook,
+    find_listeners,
+    read_batches,
     refuse_conflicts,
 )
 from sklearn_trainkit.neural_network._checkpoint import (
@@ -37,6 +42,7 @@ from sklearn_trainkit.neural_network._fit_tasks import FitTasks
 from sklearn_trainkit.neural_network._kept_weights import KeptWeights
 from sklearn_trainkit.neural_network._loop_settings import LoopSettings
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
+from sklearn_trainkit.neural_network._optimizers import resolved_weight_decay
 from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._stack_member import StackMember
 from sklearn_trainkit.neural_network._stacked_layers import NotStackableError
@@ -45,6 +51,7 @@ from sklearn_trainkit.neural_network._tensor_loader import (
     RowsDataset,
     TensorLoader,
     TensorRows,
+    TrainingSamples,
 )
 from sklearn_trainkit.neural_network._training_step import (
     GraphlessStep,
@@ -53,6 +60,9 @@ from sklearn_trainkit.neural_network._training_step import (
 )
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.utils._threads import torch_threads
+
+# Trainings in progress, by network: callbacks set parameters on the network.
+_RUNS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class TrainingRun(StackMember):
@@ -97,6 +107,7 @@ class TrainingRun(StackMember):
         self.epoch = 0
         self.done = False
         self._spoilt = False
+        self._data = callback_data
         self._streams = streams
         self._loader = TensorLoader(train, settings.batch_size, streams.order)
         self._valid = None
@@ -104,30 +115,80 @@ class TrainingRun(StackMember):
             rows_per_pass = min(1024, net._rows_per_pass(valid.sample_shape))
             self._valid = TensorLoader(valid, max(settings.batch_size, rows_per_pass))
         self._schedule = schedule
-        self._kept = None
         self._best_losses: dict[str, float] = {}
+        self._first_step = net.n_steps_
         net.__dict__.pop("best_epoch_", None)
+        refuse_conflicts(net, settings.precision, schedule.constant)
+        self._begin_callbacks()
+        net._check_module(train)
+        self._kept = None
         if settings.early_stopping:
             self._kept = KeptWeights(net.module_, settings.patience)
         elif settings.on_divergence == "warn":
             self._kept = KeptWeights(net.module_, None)
         self._augment = net._augmentation()
         self._precision = MixedPrecision(settings.precision, train.device.type)
-        self._named = list(net.module_.named_parameters())
-        self._parameters = [p for p in net.module_.parameters() if p.requires_grad]
-        self._parameters += [p for p in net.criterion_.parameters() if p.requires_grad]
+        self._named = list(net.get_all_learnable_params())
+        # All of them: a callback may thaw what is frozen now.
+        self._parameters = [parameter for _, parameter in self._named]
         self._graph_step = GraphStep(net, self._parameters, settings, self._precision)
         self._step: TrainingStep | None = None
-        self._base_lrs = [group["lr"] for group in net.optimizer_.param_groups]
-        refuse_conflicts(net, settings.precision, schedule.constant)
-        self._hooks = overridden_hooks(net)
-        self._watches_batches = any(self._hooks[name] for name in BATCH_HOOKS)
-        self._first_step = net.n_steps_
         set_dropout_generator(net.module_, streams.dropout)
-        self._module, self._units = net.module_, net._target_units()
-        self._notify("on_train_begin", X=None, y=None)
-        self._follow_loaded()
         self._tasks = FitTasks(net, callback_data, settings.n_epochs)
+
+    def _begin_callbacks(self) -> None:
+        """Tell the callbacks that training begins, which they may prepare the network for."""
+        net = self.net
+        rates = [group["lr"] for group in net.optimizer_.param_groups]
+        optimizer = net.optimizer_
+        self._is_beginning = True
+        self._module, self._units = net.module_, net._target_units()
+        _RUNS[net] = weakref.ref(self)
+        self._find_listeners()
+        self._notify("on_train_begin", X=self._data[0], y=self._data[1])
+        self._follow_loaded()
+        self._find_listeners()
+        self._is_beginning = False
+        if net.optimizer_ is not optimizer:
+            rates = [group["lr"] for group in net.optimizer_.param_groups]
+        self._base_lrs = rates
+
+    def _find_listeners(self) -> None:
+        self._hooks = find_listeners(self.net)
+        self._watches_batches = any(self._hooks[name] for name in BATCH_HOOKS)
+        self._records_batches = read_batches(self._hooks)
+
+    def take_changed(self, params: Mapping[str, Any]) -> None:
+        """Let parameters that a callback has set on the network count from now on.
+
+        Parameters
+        ----------
+        params : mapping
+            "lr", "weight_decay" and options of the optimizer by their names there apply to all
+            groups; arguments of a module of the user's make a new one before the first epoch.
+        """
+        net = self.net
+        groups = net.optimizer_.param_groups
+        if "lr" in params:
+            self._base_lrs = [params["lr"]] * len(groups)
+        for name, value in params.items():
+            if name == "weight_decay":
+                value = resolved_weight_decay(value, net.optimizer)
+            if name in ("lr", "weight_decay") or name.startswith("optimizer__"):
+                option = name.removeprefix("optimizer__")
+                for group in groups:
+                    group.update({option: value} if option in group else {})
+        if self._is_beginning and any(name.startswith("module__") for name in params):
+            net._remake_module(self._loader.rows)
+            self._module = net.module_
+
+    @property
+    def batch_sizes(self) -> dict[str, int]:
+        """Rows of a training and of a validation batch, by skorch's names."""
+        sizes = {"iterator_train__batch_size": self._loader.batch_size}
+        if self._valid is not None:
+            sizes["iterator_valid__batch_size"] = self._valid.batch_size
+        return sizes
 
     def train(self, checkpoint: CheckpointFile | None = None) -> None:
         """Train to the end and finish, going on from ``checkpoint`` if it has been written."""
@@ -158,6 +219,9 @@ class TrainingRun(StackMember):
         """
         try:
             return self._train_epoch(begun)
+        except CallbackStop:
+            self._stop()
+            return False
         finally:
             if release:
                 self.release()
@@ -170,6 +234,8 @@ class TrainingRun(StackMember):
                 stack.enter_context(self._streams.global_torch.entered())
             if not begun:
                 self.begin_epoch()
+            if self.done:
+                return False
             try:
                 loss = self._train_pass()
             except DivergenceError as error:
@@ -189,7 +255,8 @@ class TrainingRun(StackMember):
         set_dropout_generator(self.net.module_, None)
         for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
             group["lr"] = lr
-        self._notify("on_train_end", X=None, y=None)
+        self._notify("on_train_end", X=self._data[0], y=self._data[1])
+        _RUNS.pop(self.net, None)
         self._tasks.end()
         if self._spoilt:  # a network that predicts NaN must not pass for a fitted one
             del self.net.module_
@@ -233,15 +300,24 @@ class TrainingRun(StackMember):
             self._step = None
 
     def begin_epoch(self) -> None:
-        """Open the next epoch in the history and tell the callbacks."""
+        """Open the next epoch in the history and tell the callbacks; one may stop all."""
+        self._find_listeners()
         if self.is_listened_to:
             self.release()
         self._epoch_started = time.perf_counter()
         self._tasks.begin_epoch()
         self.net.history_.new_epoch()
         self.net.history_.record("epoch", len(self.net.history_))
-        self._notify("on_epoch_begin", **self._listeners_data())
+        try:
+            self._notify("on_epoch_begin", **self._listeners_data())
+        except CallbackStop:
+            self._stop()
         self._follow_loaded()
+
+    def _stop(self) -> None:
+        """Stop in the middle of an epoch, because a callback wants it."""
+        self.done = True
+        self._tasks.end_epoch()
 
     def end_epoch(self, loss: float, seconds: float | None = None) -> None:
         """Close an epoch: validation, history, schedule, early stopping, callbacks.
@@ -275,7 +351,7 @@ class TrainingRun(StackMember):
         history.record("dur", time.perf_counter() - self._epoch_started)
         try:
             self._notify("on_epoch_end", **self._listeners_data())
-        except KeyboardInterrupt:  # how skorch's own EarlyStopping asks to stop
+        except CallbackStop:
             self.done = True
         self.done |= self._tasks.end_epoch()
         self.done |= self.epoch >= self.settings.n_epochs
@@ -288,6 +364,7 @@ class TrainingRun(StackMember):
     def _train_pass(self) -> float:
         net = self.net
         watched, scheduled = self._watches_batches, not self._schedule.constant
+        recorded = watched or self._records_batches
         collected = bool(self._hooks["on_batch_output"])
         switch_mode(net.module_, True)
         step = self._ready_step()
@@ -307,15 +384,15 @@ class TrainingRun(StackMember):
             size = net._n_counted(batch)
             total += value * size
             n_rows += size
+            if recorded:
+                self._record_batch("train", value, size, is_open=watched)
             if watched:
-                self._end_batch("train", batch, loss, output)
+                self._end_batch(batch, True, loss, output)
             if collected:
-                output = output.detach()
-                self._notify("on_batch_output", batch=batch[:2], training=True, y_pred=output)
+                self._collect(batch, True, output.detach())
         step.end_pass()
-        if not watched:  # skorch's Checkpoint wants to see a batch
-            net.history_.new_batch()
-            net.history_.record_batch("train_loss", value)
+        if not recorded:
+            self._record_batch("train", value, size)
         return total / max(n_rows, 1)
 
     def _ready_step(self) -> TrainingStep:
@@ -334,7 +411,7 @@ class TrainingRun(StackMember):
         loss, output = step.leave_gradients(batch)
         if self._hooks["on_grad_computed"]:
             self._notify(
-                "on_grad_computed", named_parameters=self._named, batch=batch[:2], training=True
+                "on_grad_computed", named_parameters=self._named, batch=_shown(batch), training=True
             )
         if self.settings.clips:
             step.clip()
@@ -354,17 +431,20 @@ class TrainingRun(StackMember):
                 # A foreign module may write into its input.
                 output = net.module_(batch.X.clone() if net._foreign_module else batch.X)
                 batch_loss = net.criterion_(output, batch.y, batch.weight)
-                size = net._n_counted(batch)
-                total += batch_loss.item() * size
+                size, value = net._n_counted(batch), batch_loss.item()
+                total += value * size
                 n_rows += size
                 outputs.append(net._kept_for_score(output))
+                if self._watches_batches or self._records_batches:
+                    self._record_batch("valid", value, size, is_open=self._watches_batches)
                 if self._watches_batches:
-                    self._end_batch("valid", batch, batch_loss, output)
+                    self._end_batch(batch, False, batch_loss, output)
                 if collected:
-                    self._notify("on_batch_output", batch=batch[:2], training=False, y_pred=output)
+                    self._collect(batch, False, output)
         loss = total / n_rows
         check_finite_loss(net, self.epoch, "validation", loss)
         self._record_loss("valid_loss", loss)
+        net.history_.record("valid_batch_count", len(self._valid))
         score = net._rows_score(torch.cat(outputs), self._valid.rows)
         net.history_.record(net._score_name, score)
         return loss
@@ -379,15 +459,25 @@ class TrainingRun(StackMember):
 
     def _begin_batch(self, batch: TensorRows, training: bool) -> None:
         self.net.history_.new_batch()
-        self._notify("on_batch_begin", batch=batch[:2], training=training)
+        self._notify("on_batch_begin", batch=_shown(batch), training=training)
+
+    def _record_batch(self, prefix: str, loss: float, size: int, is_open: bool = False) -> None:
+        """Record a batch in the history; a part of them is enough where nobody reads them."""
+        history = self.net.history_
+        if not is_open:
+            history.new_batch()
+        history.record_batch(f"{prefix}_loss", loss)
+        history.record_batch(f"{prefix}_batch_size", size)
 
     def _end_batch(
-        self, prefix: str, batch: TensorRows, loss: torch.Tensor, output: torch.Tensor
+        self, batch: TensorRows, training: bool, loss: torch.Tensor, output: torch.Tensor
     ) -> None:
-        self.net.history_.record_batch(f"{prefix}_loss", loss.item())
-        self.net.history_.record_batch(f"{prefix}_batch_size", len(batch.y))
-        training = prefix == "train"
-        self._notify("on_batch_end", batch=batch[:2], training=training, loss=loss, y_pred=output)
+        shown = _shown(batch)
+        self._notify("on_batch_end", batch=shown, training=training, loss=loss, y_pred=output)
+
+    def _collect(self, batch: TensorRows, training: bool, output: torch.Tensor) -> None:
+        for callback in self._hooks["on_batch_output"]:
+            callback.on_batch_end(self.net, batch=batch[:2], training=training, y_pred=output)
 
     def _set_lr(self, step: int) -> None:
         factor = self._schedule.factor(step - self._first_step)
@@ -395,8 +485,8 @@ class TrainingRun(StackMember):
             group["lr"] = lr * factor
 
     def _notify(self, hook: str, **kwargs: Any) -> None:
-        for method in self._hooks[hook]:
-            method(self.net, **kwargs)
+        for listener in self._hooks[hook]:
+            call_hook(listener, hook, self.net, self._valid is not None, kwargs)
 
     def _follow_loaded(self) -> None:
         """Train on in the units of weights that a callback may have loaded."""
@@ -415,7 +505,7 @@ class TrainingRun(StackMember):
 
     def _listeners_data(self) -> dict[str, RowsDataset | None]:
         """Return what skorch hands to the hooks of an epoch, if anybody listens."""
-        if not self._hooks["needs_data_sets"]:
+        if not (self._hooks["on_epoch_begin"] or self._hooks["on_epoch_end"]):
             return {}
         valid = None if self._valid is None else RowsDataset(self._valid.rows)
         return {"dataset_train": RowsDataset(self._loader.rows), "dataset_valid": valid}
@@ -439,6 +529,17 @@ class TrainingRun(StackMember):
             self._spoilt = True
             raise error
         warn_of_divergence(error, self._kept)
+
+
+def running(net: Any) -> TrainingRun | None:
+    """Return the training of ``net`` that has begun and not finished, if there is one."""
+    reference = _RUNS.get(net)
+    return None if reference is None else reference()
+
+
+def _shown(batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a batch as callbacks see it."""
+    return batch.X.as_subclass(TrainingSamples), batch.y
 
 
 def switch_mode(module: torch.nn.Module, training: bool) -> None:

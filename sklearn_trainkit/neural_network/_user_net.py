@@ -1,9 +1,9 @@
 """What the two bring-your-own-module estimators share."""
 
+from contextlib import nullcontext, suppress
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from skorch.exceptions import NotInitializedError
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -21,6 +21,7 @@ from sklearn_trainkit.neural_network._source_rows import (
     stays_as_it_is,
 )
 from sklearn_trainkit.neural_network._tensor_loader import Rows
+from sklearn_trainkit.neural_network._training_loop import running
 from sklearn_trainkit.neural_network._user_module import (
     WIDTHS,
     build_user_module,
@@ -50,6 +51,7 @@ class UserModuleNet:
     input_dtype_: str
     input_shape_: tuple[int, ...]
     _n_outputs: int
+    callbacks_: list
 
     def _set_module_kwargs(self, module_kwargs: dict[str, Any]) -> None:
         unknown = sorted(name for name in module_kwargs if not name.startswith(_PREFIX))
@@ -72,14 +74,18 @@ class UserModuleNet:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, those of the module among them as ``module__x``."""
-        params = BaseEstimator.get_params(self, deep=False)
+        params = super().get_params(deep=deep)  # type: ignore[misc]
         return {**params, **self._module_kwargs()}
 
     def set_params(self, **params: Any) -> "UserModuleNet":
         """Set parameters, those of the module as ``module__x``."""
-        for name in [name for name in params if name.startswith(_PREFIX)]:
-            setattr(self, name, params.pop(name))
-        BaseEstimator.set_params(self, **params)
+        own = {name: value for name, value in params.items() if name.startswith(_PREFIX)}
+        for name, value in own.items():
+            setattr(self, name, value)
+        super().set_params(**{k: v for k, v in params.items() if k not in own})  # type: ignore[misc]
+        run = running(self)
+        if run is not None:
+            run.take_changed(own)
         return self
 
     def _make_module(self) -> nn.Module:
@@ -143,4 +149,14 @@ class UserModuleNet:
 
     def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
         """Check a module that is not ours against the training rows."""
-        check_user_output(module, rows.part(0, 2).X, self._n_outputs)
+        # A callback may give the module other arguments when the training begins.
+        with suppress(ValueError) if self.callbacks_ else nullcontext():
+            check_user_output(module, rows.part(0, 2).X, self._n_outputs)
+
+    def _check_module(self, rows: Rows) -> None:
+        if self.callbacks_:
+            try:
+                check_user_output(self.module_, rows.part(0, 2).X, self._n_outputs)
+            except ValueError:
+                del self.module_
+                raise

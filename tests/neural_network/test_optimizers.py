@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor, NetClassifier
+from sklearn_trainkit.neural_network import MLPNetRegressor, NetClassifier
 from sklearn_trainkit.neural_network._optimizers import OPTIMIZERS, make_optimizer
 
 
