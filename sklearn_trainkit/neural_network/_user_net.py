@@ -28,6 +28,7 @@ from sklearn_trainkit.neural_network._user_module import (
     check_user_output,
     unknown_arguments,
 )
+from sklearn_trainkit.utils._did_you_mean import unexpected_argument
 from sklearn_trainkit.utils._random_streams import seeded_global_torch
 
 _PREFIX = "module__"
@@ -54,13 +55,10 @@ class UserModuleNet:
     callbacks_: list
 
     def _set_module_kwargs(self, module_kwargs: dict[str, Any]) -> None:
-        unknown = sorted(name for name in module_kwargs if not name.startswith(_PREFIX))
-        if unknown:
-            raise TypeError(
-                f"{type(self).__name__} got unexpected arguments {unknown}; arguments of the "
-                f"module are written {_PREFIX}x."
-            )
         for name, value in module_kwargs.items():
+            if not name.startswith(_PREFIX):
+                error = unexpected_argument(type(self), name)
+                raise TypeError(f"{error} Arguments of the module are written {_PREFIX}{name}.")
             setattr(self, name, value)
 
     def _module_kwargs(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["accepts_known_names", "explain_unknown"]
+__all__ = ["accepts_known_names", "explain_unknown", "unexpected_argument"]
 
 
 def accepts_known_names(
@@ -15,7 +15,7 @@ def accepts_known_names(
 ) -> None:
     """Let the constructor of a class say which of its parameters an unknown one may be.
 
-    Its signature stays as it is.
+    Its signature stays as it is; one that takes any keyword sees to them itself.
 
     Parameters
     ----------
@@ -39,17 +39,22 @@ def accepts_known_names(
             return
         others = [name for name in kwargs if name not in parameters]
         inside = {name: kwargs.pop(name) for name in others if name.startswith(nested or (" ",))}
-        for name in others:
-            if name not in inside and not (is_open and "__" in name and name not in known):
-                raise TypeError(
-                    f"{cls.__name__}.__init__() got an unexpected keyword argument {name!r}. "
-                    f"{_answer(cls, name)}"
-                )
+        for name in [] if is_open else others:
+            if name not in inside:
+                raise unexpected_argument(cls, name)
         make(self, *args, **kwargs)
         if inside:
             self.set_params(**inside)
 
     cls.__init__ = __init__  # type: ignore[misc]
+
+
+def unexpected_argument(cls: Any, name: str) -> TypeError:
+    """Return Python's error of an unknown argument, with the name that may be meant."""
+    return TypeError(
+        f"{cls.__name__}.__init__() got an unexpected keyword argument {name!r}. "
+        f"{_answer(cls, name)}"
+    )
 
 
 def explain_unknown(cls: Any, names: Iterable[str]) -> None:
