@@ -29,8 +29,8 @@ from sklearn_trainkit.neural_network._made_with import MadeWith, describe_layers
 from sklearn_trainkit.neural_network._nested_parameters import NESTED_PREFIXES, NestedParameters
 from sklearn_trainkit.neural_network._net_parameters import NetParameters
 from sklearn_trainkit.neural_network._optimizers import make_optimizer, resolved_weight_decay
-from sklearn_trainkit.neural_network._saved_net import SavedNet
 from sklearn_trainkit.neural_network._parameter_groups import parameter_groups
+from sklearn_trainkit.neural_network._saved_net import SavedNet
 from sklearn_trainkit.neural_network._source_rows import (
     DatasetSource,
     SourceRows,
