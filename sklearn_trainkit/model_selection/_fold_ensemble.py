@@ -3,8 +3,20 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    RegressorMixin,
+    clone,
+    is_classifier,
+    is_regressor,
+)
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -14,6 +26,7 @@ from sklearn_trainkit.utils._sklearn_private import (
     StrOptions,
     fit_context,
     num_samples,
+    routing_enabled,
     safe_split,
 )
 
@@ -22,6 +35,9 @@ __all__ = ["FoldEnsembleClassifier", "FoldEnsembleRegressor"]
 
 class _FoldEnsemble(MetaEstimatorMixin, BaseEstimator):
     """Trains a model per fold and keeps all of them."""
+
+    # Groups are for the splitter, which says itself whether it wants them.
+    __metadata_request__fit = {"groups": UNUSED}
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict"])],
@@ -49,11 +65,38 @@ class _FoldEnsemble(MetaEstimatorMixin, BaseEstimator):
         tags.non_deterministic = inner.non_deterministic
         return tags
 
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return who is asked what ``fit`` should pass on, as of ``cross_validate``.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        splitter = check_cv(self.cv, classifier=is_classifier(self.estimator))
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                estimator=self.estimator,
+                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+            )
+            .add(
+                splitter=splitter,
+                method_mapping=MethodMapping().add(caller="fit", callee="split"),
+            )
+            .add(
+                scorer=check_scoring(self.estimator),
+                method_mapping=MethodMapping().add(caller="fit", callee="score"),
+            )
+        )
+
     def _fit_folds(
         self, X: Any, y: Any, groups: Any, fit_params: dict[str, Any]
-    ) -> tuple[list[Any], Any, Any]:
-        """Train the folds; return the rows that each has not seen, X and y."""
-        X, y = indexable(X, y)
+    ) -> tuple[list[Any], list[Any]]:
+        """Train the folds; return the rows that each has seen, and those it has not."""
+        if routing_enabled() and groups is not None:
+            # Who asks for them gets them: a splitter by groups does unless told otherwise.
+            groups, fit_params = None, {**fit_params, "groups": groups}
         results = cross_validate(
             clone(self.estimator),
             X,
@@ -71,27 +114,34 @@ class _FoldEnsemble(MetaEstimatorMixin, BaseEstimator):
         names = getattr(self.estimators_[0], "feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = names
-        return list(results["indices"]["test"]), X, y
+        return list(results["indices"]["train"]), list(results["indices"]["test"])
 
     def _mean_out_of_fold(self, X: Any, unseen: list[Any], width: tuple[int, ...]) -> np.ndarray:
         """Return, for each row, the mean prediction of the models that have not seen it."""
         n_rows = num_samples(X)
         total, count = np.zeros((n_rows, *width)), np.zeros(n_rows)
-        for estimator, rows in zip(self.estimators_, unseen, strict=True):
-            part, _ = safe_split(estimator, X, None, rows)
-            total[rows] += self._one_prediction(estimator, part)
+        for index, rows in enumerate(unseen):
+            part, _ = safe_split(self.estimators_[index], X, None, rows)
+            total[rows] += self._one_prediction(index, part)
             count[rows] += 1
         with np.errstate(invalid="ignore"):
             return total / count.reshape(-1, *[1] * len(width))
 
     def _mean_prediction(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "estimators_")
-        predictions = [self._one_prediction(estimator, X) for estimator in self.estimators_]
+        predictions = [self._one_prediction(index, X) for index in range(len(self.estimators_))]
         mean: np.ndarray = np.mean(predictions, axis=0)
         return mean
 
-    def _one_prediction(self, estimator: Any, X: Any) -> np.ndarray:
+    def _one_prediction(self, index: int, X: Any) -> np.ndarray:
+        """Return what one of the models predicts."""
         raise NotImplementedError
+
+
+def _has_probabilities(ensemble: "FoldEnsembleClassifier") -> bool:
+    """Raise AttributeError when the models have no probabilities to average."""
+    models = ensemble.__dict__.get("estimators_", [ensemble.estimator])
+    return all(hasattr(model, "predict_proba") for model in models)
 
 
 class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
@@ -103,10 +153,13 @@ class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
     further data (Krogh and Vedelsby: Neural network ensembles, cross validation, and active
     learning. NeurIPS 1994).
 
+    Classifiers without ``predict_proba`` vote: each model has one vote for a row, and of classes
+    with equally many votes the first one in ``classes_`` is predicted.
+
     Parameters
     ----------
     estimator : estimator object
-        A classifier with ``predict_proba``.
+        A classifier.
     cv : int, splitter, iterable or None, default=None
         As in :func:`~sklearn.model_selection.cross_validate`.
     stack : bool or "auto", default="auto"
@@ -120,7 +173,10 @@ class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
     fold_scores_ : ndarray of shape (n_splits,)
         Accuracy (the estimator's ``score``) of each model on the rows it left out.
     oof_proba_ : ndarray of shape (n_samples, n_classes)
-        Mean probabilities by the models that had not seen a row; NaN where every model had.
+        Mean probabilities by the models that had not seen a row; NaN where every model had. Only
+        for classifiers with ``predict_proba``.
+    oof_votes_ : ndarray of shape (n_samples, n_classes)
+        Shares of the votes of these models. Only for classifiers without ``predict_proba``.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If X had string column names.
@@ -150,38 +206,67 @@ class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, 1)
         groups : array-like of shape (n_samples,) or None, default=None
             For the splitter.
         **fit_params
-            Arguments of the estimator's ``fit``, such as ``sample_weight``.
+            Arguments of the estimator's ``fit``, such as ``sample_weight``; with metadata routing
+            they go to whoever requests them: the estimator's ``fit`` and ``score``, the splitter.
 
         Returns
         -------
         self : estimator
         """
+        if is_regressor(self.estimator):
+            raise ValueError(
+                f"estimator={self.estimator!r} is a regressor; use FoldEnsembleRegressor."
+            )
+        X, y = indexable(X, y)
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
-        unseen, X, y = self._fit_folds(X, y, groups, fit_params)
+        seen, unseen = self._fit_folds(X, y, groups, fit_params)
         self.classes_ = np.unique(y)
-        self.oof_proba_ = self._mean_out_of_fold(X, unseen, (len(self.classes_),))
+        self._places = [
+            self._find_places(getattr(model, "classes_", np.unique(y[rows])))
+            for model, rows in zip(self.estimators_, seen, strict=True)
+        ]
+        out_of_fold = self._mean_out_of_fold(X, unseen, (len(self.classes_),))
+        name = "oof_proba_" if _has_probabilities(self) else "oof_votes_"
+        for old in {"oof_proba_", "oof_votes_"} & set(vars(self)):
+            delattr(self, old)
+        setattr(self, name, out_of_fold)
         return self
 
+    @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the mean probability of each class, of shape (n_samples, n_classes)."""
         return self._mean_prediction(X)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable class of each row."""
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        """Return the most probable class of each row, or the one with the most votes."""
+        return self.classes_[self._mean_prediction(X).argmax(axis=1)]
 
-    def _one_prediction(self, estimator: Any, X: Any) -> np.ndarray:
-        """Return probabilities with a column for every class; a fold may have missed one."""
-        seen = estimator.predict_proba(X)
-        probabilities = np.zeros((len(seen), len(self.classes_)))
-        probabilities[:, np.searchsorted(self.classes_, estimator.classes_)] = seen
-        return probabilities
+    def _one_prediction(self, index: int, X: Any) -> np.ndarray:
+        """Return probabilities or votes, with a column for every class: a fold may miss one."""
+        model = self.estimators_[index]
+        if _has_probabilities(self):
+            given = model.predict_proba(X)
+            shares = np.zeros((len(given), len(self.classes_)))
+            shares[:, self._places[index]] = given
+            return shares
+        votes = self._find_places(np.ravel(model.predict(X)))
+        return np.eye(len(self.classes_))[votes]
+
+    def _find_places(self, labels: Any) -> np.ndarray:
+        """Return the places of labels in ``classes_``."""
+        labels = np.asarray(labels)
+        strange = ~np.isin(labels, self.classes_)
+        if strange.any():
+            raise ValueError(
+                f"estimator={type(self.estimator).__name__} has or predicts the classes "
+                f"{np.unique(labels[strange])}, but y has {self.classes_}."
+            )
+        return np.searchsorted(self.classes_, labels)
 
 
 class FoldEnsembleRegressor(RegressorMixin, _FoldEnsemble):
@@ -233,26 +318,36 @@ class FoldEnsembleRegressor(RegressorMixin, _FoldEnsemble):
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            A table of one column is one target.
         groups : array-like of shape (n_samples,) or None, default=None
             For the splitter.
         **fit_params
-            Arguments of the estimator's ``fit``, such as ``sample_weight``.
+            Arguments of the estimator's ``fit``, such as ``sample_weight``; with metadata routing
+            they go to whoever requests them: the estimator's ``fit`` and ``score``, the splitter.
 
         Returns
         -------
         self : estimator
         """
-        unseen, X, y = self._fit_folds(X, y, groups, fit_params)
-        self.oof_prediction_ = self._mean_out_of_fold(X, unseen, np.shape(y)[1:])
+        if is_classifier(self.estimator):
+            raise ValueError(
+                f"estimator={self.estimator!r} is a classifier; use FoldEnsembleClassifier."
+            )
+        X, y = indexable(X, y)
+        if np.ndim(y) == 2 and np.shape(y)[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self._width = tuple(np.shape(y)[1:])
+        _, unseen = self._fit_folds(X, y, groups, fit_params)
+        self.oof_prediction_ = self._mean_out_of_fold(X, unseen, self._width)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the mean prediction, of shape (n_samples,) or (n_samples, n_targets)."""
         return self._mean_prediction(X)
 
-    def _one_prediction(self, estimator: Any, X: Any) -> np.ndarray:
-        prediction: np.ndarray = estimator.predict(X)
-        return prediction
+    def _one_prediction(self, index: int, X: Any) -> np.ndarray:
+        prediction = np.asarray(self.estimators_[index].predict(X))
+        return prediction.reshape(len(prediction), *self._width)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

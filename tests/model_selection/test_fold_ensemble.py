@@ -3,10 +3,22 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
-from sklearn.model_selection import KFold, RepeatedKFold, cross_val_predict
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier, SGDClassifier
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    RepeatedKFold,
+    cross_val_predict,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC, LinearSVC
 
 from sklearn_trainkit.model_selection import FoldEnsembleClassifier, FoldEnsembleRegressor
 from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor
@@ -71,3 +83,157 @@ def test_names_of_features_and_weights_reach_the_models():
     np.testing.assert_allclose(
         ensemble.estimators_[0].predict_proba(frame), alone.predict_proba(frame), atol=1e-10
     )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+@pytest.mark.parametrize(
+    "as_column",
+    [
+        lambda y: y.reshape(-1, 1),
+        lambda y: pd.DataFrame({"target": y}),
+        lambda y: y.reshape(-1, 1).tolist(),
+        lambda y: pd.Series(y, index=np.arange(len(y)) + 7),
+    ],
+)
+@pytest.mark.parametrize(
+    "regressor",
+    [Ridge(), RandomForestRegressor(3, random_state=0), MLPNetRegressor((4,), max_epochs=2)],
+)
+def test_a_target_of_one_column_is_one_target(as_column, regressor):
+    rows, numbers = make_regression(60, 4, random_state=0)
+    column = as_column(numbers)
+    if hasattr(regressor, "max_epochs"):
+        regressor = clone(regressor).set_params(random_state=0)
+    ensemble = FoldEnsembleRegressor(regressor, cv=3).fit(rows, column)
+    plain = FoldEnsembleRegressor(regressor, cv=3).fit(rows, numbers)
+    np.testing.assert_array_equal(ensemble.predict(rows), plain.predict(rows))
+    np.testing.assert_array_equal(ensemble.oof_prediction_, plain.oof_prediction_)
+    assert ensemble.predict(rows).shape == (60,)
+    labels = np.where(numbers > 0, "high", "low")
+    model = LogisticRegression()
+    ensemble = FoldEnsembleClassifier(model, cv=3).fit(rows, as_column(labels))
+    plain = FoldEnsembleClassifier(model, cv=3).fit(rows, labels)
+    np.testing.assert_array_equal(ensemble.oof_proba_, plain.oof_proba_)
+
+
+def test_one_of_several_targets_is_told_apart_from_one():
+    rows, numbers = make_regression(60, 4, n_targets=2, random_state=0)
+    frame = pd.DataFrame(numbers, columns=["a", "b"])
+    ensemble = FoldEnsembleRegressor(Ridge(), cv=3).fit(rows, frame)
+    assert ensemble.predict(rows).shape == ensemble.oof_prediction_.shape == (60, 2)
+    with pytest.raises(ValueError, match="1d array"):
+        FoldEnsembleClassifier(LogisticRegression(), cv=3).fit(rows, (frame > 0).astype(int))
+
+
+@pytest.mark.parametrize("labels", [y, LABELS, y > 0, np.where(y == 2, -7, y)])
+@pytest.mark.parametrize(
+    "model", [LinearSVC(), make_pipeline(StandardScaler(), RidgeClassifier()), SVC()]
+)
+def test_classifiers_without_probabilities_vote(model, labels):
+    ensemble = FoldEnsembleClassifier(model, cv=CV)
+    assert not hasattr(ensemble, "predict_proba")
+    ensemble.fit(X, labels)
+    models = [clone(model).fit(X[train], labels[train]) for train, _ in CV.split(X)]
+    votes = np.array([each.predict(X) for each in models])
+    counts = np.array([(votes == label).sum(axis=0) for label in np.unique(labels)])
+    np.testing.assert_array_equal(ensemble.predict(X), np.unique(labels)[counts.argmax(axis=0)])
+    unseen = cross_val_predict(model, X, labels, cv=CV)
+    np.testing.assert_array_equal(np.unique(labels)[ensemble.oof_votes_.argmax(axis=1)], unseen)
+    assert not hasattr(ensemble, "predict_proba")
+    assert not hasattr(ensemble, "oof_proba_")
+    assert ensemble.score(X, labels) > 0.5
+
+
+def test_votes_of_a_fold_that_misses_a_class():
+    order = np.argsort(y, kind="stable")
+    ensemble = FoldEnsembleClassifier(LinearSVC(), cv=KFold(3)).fit(X[order], y[order])
+    assert {len(model.classes_) for model in ensemble.estimators_} != {3}
+    np.testing.assert_allclose(ensemble.oof_votes_.sum(axis=1), 1.0)
+
+
+def test_probabilities_are_there_when_the_models_have_them():
+    assert hasattr(FoldEnsembleClassifier(SGDClassifier(loss="log_loss")), "predict_proba")
+    assert not hasattr(FoldEnsembleClassifier(SGDClassifier()), "predict_proba")
+    ensemble = FoldEnsembleClassifier(SGDClassifier(loss="log_loss"), cv=3).fit(X, y)
+    assert ensemble.set_params(estimator=SGDClassifier()).fit(X, y).oof_votes_.shape == (101, 3)
+    assert not hasattr(ensemble, "oof_proba_")
+
+
+@pytest.mark.parametrize(
+    ("kind", "estimator", "message"),
+    [
+        (FoldEnsembleClassifier, Ridge(), "is a regressor; use FoldEnsembleRegressor"),
+        (FoldEnsembleRegressor, LinearSVC(), "is a classifier; use FoldEnsembleClassifier"),
+    ],
+)
+def test_the_other_kind_of_estimator_is_refused_before_a_fit(kind, estimator, message):
+    with pytest.raises(ValueError, match=message):
+        kind(estimator).fit(X, y)
+
+
+GROUPS = np.arange(101) // 4
+WEIGHT = np.linspace(0.1, 2.0, 101)
+
+
+@pytest.fixture
+def routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+def test_groups_reach_the_splitter_with_routing_and_without():
+    plain = FoldEnsembleClassifier(NET, cv=GroupKFold(3)).fit(X, y, groups=GROUPS)
+    with sklearn.config_context(enable_metadata_routing=True):
+        # The net could use them too, to set rows aside, and is told not to.
+        net = clone(NET).set_fit_request(groups=False)
+        routed = FoldEnsembleClassifier(net, cv=GroupKFold(3)).fit(X, y, groups=GROUPS)
+    np.testing.assert_allclose(routed.oof_proba_, plain.oof_proba_, atol=1e-10)
+    expected = cross_val_predict(NET, X, y, cv=GroupKFold(3), groups=GROUPS, method="predict_proba")
+    np.testing.assert_allclose(plain.oof_proba_, expected, atol=1e-10)
+
+
+@pytest.mark.usefixtures("routing")
+def test_weights_go_to_whoever_requests_them():
+    model = LogisticRegression().set_fit_request(sample_weight=True)
+    model.set_score_request(sample_weight="weight")
+    ensemble = FoldEnsembleClassifier(model, cv=CV).fit(X, y, sample_weight=WEIGHT, weight=WEIGHT)
+    for index, (train, test) in enumerate(CV.split(X)):
+        alone = LogisticRegression().fit(X[train], y[train], sample_weight=WEIGHT[train])
+        np.testing.assert_allclose(ensemble.estimators_[index].coef_, alone.coef_)
+        score = alone.score(X[test], y[test], sample_weight=WEIGHT[test])
+        assert ensemble.fold_scores_[index] == pytest.approx(score)
+
+
+@pytest.mark.usefixtures("routing")
+def test_what_nobody_requests_is_refused():
+    with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+        FoldEnsembleClassifier(LogisticRegression(), cv=CV).fit(X, y, sample_weight=WEIGHT)
+    with pytest.raises(TypeError, match="colour"):
+        FoldEnsembleClassifier(LogisticRegression(), cv=CV).fit(X, y, colour=WEIGHT)
+    with pytest.raises(TypeError, match="groups"):
+        FoldEnsembleClassifier(LogisticRegression(), cv=CV).fit(X, y, groups=GROUPS)
+
+
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("inside", ["search", "pipeline", "cross-validation"])
+def test_groups_pass_through_whatever_is_around_an_ensemble(inside):
+    seen = []
+
+    class Watching(GroupKFold):
+        def split(self, X, y=None, groups=None):
+            seen.append(len(groups))
+            return super().split(X, y, groups)
+
+    ensemble = FoldEnsembleRegressor(Ridge(), cv=Watching(2))
+    numbers = X[:, 0]
+    if inside == "search":
+        search = GridSearchCV(ensemble, {"estimator__alpha": [1.0]}, cv=GroupKFold(2))
+        search.fit(X, numbers, groups=GROUPS)
+        assert len(seen) == 3
+        assert seen[-1] == 101
+    elif inside == "pipeline":
+        make_pipeline(StandardScaler(), ensemble).fit(X, numbers, groups=GROUPS)
+        assert seen == [101]
+    else:
+        cross_validate(ensemble, X, numbers, cv=GroupKFold(2), params={"groups": GROUPS})
+        assert len(seen) == 2
