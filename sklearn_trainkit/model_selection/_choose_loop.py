@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchLoop
-from sklearn_trainkit.model_selection._epoch_steppers import count_epochs, last_step
+from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
 from sklearn_trainkit.model_selection._evaluate_fold_stack import FOLD_STACK
 from sklearn_trainkit.model_selection._executors import Deadlines
 from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner, RacingPruner, make_race
@@ -16,6 +16,7 @@ from sklearn_trainkit.model_selection._search_plan import (
     count_candidate_epochs,
 )
 from sklearn_trainkit.model_selection._trial_stacks import StackingLoop
+from sklearn_trainkit.utils._pipelines import last_step
 
 __all__ = ["choose_loop", "count_parts"]
 

@@ -11,18 +11,18 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import indexable
 
 from sklearn_trainkit.model_selection._cv_results import settle_failures
-from sklearn_trainkit.model_selection._epoch_steppers import last_step
 from sklearn_trainkit.model_selection._evaluate_fold_stack import (
     FOLD_STACK,
     StackedTrialTraining,
     bytes_of_folds,
-    can_stack_folds,
     memory_limit,
 )
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
+from sklearn_trainkit.model_selection._stepping_table import START_FIT, find_stepping
 from sklearn_trainkit.model_selection._trial_record import Scores, TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
+from sklearn_trainkit.utils._pipelines import last_step
 from sklearn_trainkit.utils._sklearn_private import (
     StrOptions,
     check_method_params,
@@ -117,13 +117,15 @@ def cross_validate(
     True
     """
     stack = stack if isinstance(stack, str) else bool(stack)
-    ours = can_stack_folds(estimator) and not routing_enabled()
+    stepping = find_stepping(estimator, params or {})
+    ours = stepping.kind == START_FIT and not routing_enabled()
     # A fit that is to survive an interruption is made in one go.
     ours = ours and last_step(estimator).checkpoint_dir is None
     if stack is True and not ours:
+        because = "" if stepping.reason is None else f" ({stepping.reason})"
         raise ValueError(
             "stack=True needs a network of this package, or a Pipeline that ends in one, with no "
-            f"checkpoint_dir and no metadata routing. Got {estimator!r}; use stack='auto'."
+            f"checkpoint_dir and no metadata routing. Got {estimator!r}{because}; use stack='auto'."
         )
     fits = stack is True or bytes_of_folds(X, _count_folds(cv)) <= memory_limit()
     if not ours or stack is False or not fits:

@@ -1,4 +1,4 @@
-"""Training one estimator epoch by epoch, whichever of three interfaces it offers for that.
+"""Training one estimator epoch by epoch, whichever of several interfaces it offers for that.
 
 A stepper is begun once on the training rows and then advanced one epoch at a time; in between the
 estimator can predict.
@@ -8,18 +8,21 @@ import pickle
 from abc import ABC, abstractmethod
 from typing import Any
 
-import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.pipeline import Pipeline
+from sklearn.utils.multiclass import unique_labels
 
-__all__ = [
-    "EpochStepper",
-    "count_epochs",
-    "last_step",
-    "limit_epochs",
-    "make_stepper",
-    "stepper_kind",
-]
+from sklearn_trainkit.model_selection._ongoing_order import OngoingOrder
+from sklearn_trainkit.model_selection._stepping_table import (
+    MLP,
+    PARTIAL_FIT,
+    SKORCH,
+    START_FIT,
+    epochs_name,
+)
+from sklearn_trainkit.utils._pipelines import last_step
+from sklearn_trainkit.utils._sklearn_private import mlp_stopped
+
+__all__ = ["EpochStepper", "count_epochs", "limit_epochs", "make_stepper"]
 
 
 class EpochStepper(ABC):
@@ -149,9 +152,9 @@ class SkorchStepper(EpochStepper):
 
 
 class PartialFitStepper(EpochStepper):
-    """For scikit-learn's incremental estimators: one ``partial_fit`` over all rows an epoch.
+    """For estimators of others, taken at their word: a ``partial_fit`` with all rows is an epoch.
 
-    Not the same as ``fit`` where that stops by itself (``tol``): here all epochs are trained.
+    All epochs are trained, whatever ``fit`` would do.
     """
 
     def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
@@ -159,7 +162,7 @@ class PartialFitStepper(EpochStepper):
         self._fit_params = dict(fit_params)
         self._first: dict[str, Any] = {}
         if is_classifier(self.estimator):
-            self._first["classes"] = np.unique(y)
+            self._first["classes"] = unique_labels(y)
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self)
@@ -169,37 +172,37 @@ class PartialFitStepper(EpochStepper):
         self._first = {}
 
 
-_STEPPERS: dict[str, type[EpochStepper]] = {
-    "start_fit": StartFitStepper,
-    "skorch": SkorchStepper,
-    "partial_fit": PartialFitStepper,
-}
-_SKORCH_METHODS = ("initialize", "notify", "get_split_datasets", "get_iterator", "run_single_epoch")
+class MLPStepper(PartialFitStepper):
+    """For scikit-learn's multilayer perceptrons: ``partial_fit`` in the order of ``fit``. Exact.
 
-
-def stepper_kind(estimator: Any) -> str | None:
-    """Return how ``estimator`` can be trained in epochs, or None if it cannot.
-
-    >>> from sklearn.linear_model import Ridge, SGDClassifier
-    >>> stepper_kind(SGDClassifier()), stepper_kind(Ridge())
-    ('partial_fit', None)
+    ``fit`` draws weights and orders from one stream of random numbers, and shuffles what it has
+    shuffled; each ``partial_fit`` would begin again. So the estimator trains with a generator that
+    goes on, and gets its own ``random_state`` back at the end.
     """
-    if hasattr(estimator, "max_epochs"):
-        if hasattr(estimator, "start_fit"):
-            return "start_fit"
-        if all(hasattr(estimator, method) for method in _SKORCH_METHODS):
-            return "skorch"
-    # Without a number of epochs (naive Bayes) a second pass over the rows has no meaning; early
-    # stopping and balanced weights are refused by scikit-learn's partial_fit.
-    incremental = hasattr(estimator, "partial_fit") and hasattr(estimator, "max_iter")
-    stops_itself = getattr(estimator, "early_stopping", False)
-    balanced = getattr(estimator, "class_weight", None) == "balanced"
-    return "partial_fit" if incremental and not stops_itself and not balanced else None
+
+    def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
+        super().begin(X, y, fit_params)
+        self._random_state = self.estimator.random_state
+        self.estimator.random_state = OngoingOrder(self._random_state)
+
+    def train_epoch(self) -> None:
+        super().train_epoch()
+        if len(self.estimator.loss_curve_) <= self.epoch:
+            raise KeyboardInterrupt  # scikit-learn makes a warning of it
+        self.estimator.n_iter_ = self.epoch + 1
+        self.done = mlp_stopped(self.estimator)
+
+    def finish(self) -> None:
+        super().finish()
+        self.estimator.random_state = self._random_state
 
 
-def last_step(estimator: Any) -> Any:
-    """Return what trains: the last step of a Pipeline, or the estimator itself."""
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+_STEPPERS: dict[str, type[EpochStepper]] = {
+    START_FIT: StartFitStepper,
+    SKORCH: SkorchStepper,
+    MLP: MLPStepper,
+    PARTIAL_FIT: PartialFitStepper,
+}
 
 
 def count_epochs(estimator: Any) -> int:
@@ -210,7 +213,7 @@ def count_epochs(estimator: Any) -> int:
     ValueError
         If that is no number.
     """
-    name = _epochs_name(estimator)
+    name = epochs_name(estimator)
     try:
         return int(getattr(estimator, name))
     except (TypeError, ValueError, OverflowError):
@@ -222,19 +225,13 @@ def count_epochs(estimator: Any) -> int:
 def limit_epochs(estimator: Any, n_epochs: int) -> None:
     """Have ``estimator``, or a Pipeline's last step, train for at most ``n_epochs`` epochs.
 
-    Its learning-rate schedule ends with them. What does not train in epochs is left alone.
+    Its learning-rate schedule ends with them.
     """
     final = last_step(estimator)
-    if stepper_kind(final) is not None and count_epochs(final) > n_epochs:
-        final.set_params(**{_epochs_name(final): n_epochs})
+    if count_epochs(final) > n_epochs:
+        final.set_params(**{epochs_name(final): n_epochs})
 
 
-def _epochs_name(estimator: Any) -> str:
-    return "max_epochs" if hasattr(estimator, "max_epochs") else "max_iter"
-
-
-def make_stepper(estimator: Any, n_epochs: int | None = None) -> EpochStepper:
+def make_stepper(kind: str, estimator: Any, n_epochs: int | None = None) -> EpochStepper:
     """Return the stepper for ``estimator``, for as many epochs as it wants unless told."""
-    kind = stepper_kind(estimator)
-    assert kind is not None
     return _STEPPERS[kind](estimator, count_epochs(estimator) if n_epochs is None else n_epochs)

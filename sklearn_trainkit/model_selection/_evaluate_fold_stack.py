@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_trainkit.model_selection._epoch_steppers import last_step, stepper_kind
 from sklearn_trainkit.model_selection._evaluate_per_epoch import (
     TrialTraining,
     build_trainable,
@@ -30,8 +29,10 @@ from sklearn_trainkit.model_selection._evaluation import (
     TrialJob,
 )
 from sklearn_trainkit.model_selection._fold_training import FoldTraining
+from sklearn_trainkit.model_selection._stepping_table import START_FIT
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
+from sklearn_trainkit.utils._pipelines import last_step
 
 __all__ = [
     "FOLD_STACK",
@@ -46,9 +47,9 @@ __all__ = [
 FOLD_STACK = "fold-stack"
 
 
-def can_stack_folds(estimator: Any) -> bool:
-    """Return whether ``estimator``, or the last step of a Pipeline, is one of our nets."""
-    return stepper_kind(last_step(estimator)) == "start_fit"
+def can_stack_folds(setup: EvaluationSetup, candidate: Any) -> bool:
+    """Return whether a candidate is one of our nets, or a Pipeline to take apart that ends so."""
+    return setup.stepping_of(candidate).kind == START_FIT
 
 
 def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch) -> TrialRecord:
@@ -61,12 +62,14 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
         return record_bad_params(setup, job, format_exc())
     n_bytes = bytes_of_folds(setup.folds.X, len(setup.folds))
     limit = memory_limit()
-    if not can_stack_folds(candidate):
+    if not can_stack_folds(setup, candidate):
         # What the search would do without nets.
-        evaluate = evaluate_per_epoch if watch.prunes or setup.in_epochs else evaluate_whole_fit
-        record = evaluate(setup, job, watch)
+        in_epochs = watch.prunes or setup.in_epochs
+        record = (evaluate_per_epoch if in_epochs else evaluate_whole_fit)(setup, job, watch)
+        reason = setup.stepping_of(candidate).reason
+        if reason is None or not in_epochs:
+            reason = f"{type(last_step(candidate)).__name__} is no network of this package"
         how = "whole-fit" if record.n_epochs is None else "per-epoch"
-        reason = f"{type(last_step(candidate)).__name__} is no network of this package"
         return replace(record, evaluation=f"{how}: {reason}")
     if n_bytes > limit:
         record = evaluate_whole_fit(setup, job, watch.without_pruner())
@@ -80,7 +83,7 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
 
 def begin_folds(setup: EvaluationSetup, job: TrialJob, candidate: Any) -> TrialTraining:
     """Begin a trial that trains in epochs: as one network, where that is possible."""
-    kind = StackedTrialTraining if can_stack_folds(candidate) else TrialTraining
+    kind = StackedTrialTraining if can_stack_folds(setup, candidate) else TrialTraining
     return kind(setup, job, candidate)
 
 

@@ -13,12 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_trainkit.model_selection._epoch_steppers import (
-    count_epochs,
-    last_step,
-    make_stepper,
-    stepper_kind,
-)
+from sklearn_trainkit.model_selection._epoch_steppers import count_epochs, make_stepper
 from sklearn_trainkit.model_selection._evaluate_whole_fit import (
     evaluate_whole_fit,
     make_record,
@@ -29,18 +24,15 @@ from sklearn_trainkit.model_selection._evaluation import (
     TrialJob,
     build_candidate,
 )
-from sklearn_trainkit.model_selection._fold_training import (
-    FoldTraining,
-    fit_head,
-    split_fit_params,
-)
+from sklearn_trainkit.model_selection._fold_training import FoldTraining, fit_head
+from sklearn_trainkit.model_selection._stepping_table import PARTIAL_FIT
 from sklearn_trainkit.model_selection._trial_record import PRUNED, TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
+from sklearn_trainkit.utils._pipelines import last_step, own_fit_params
 
 __all__ = [
     "TrialTraining",
     "build_trainable",
-    "can_train_in_epochs",
     "evaluate_per_epoch",
     "fit_by_stepping",
     "start_training",
@@ -50,15 +42,10 @@ __all__ = [
 _MAX_REPORTS = 100
 
 
-def can_train_in_epochs(estimator: Any) -> bool:
-    """Return whether ``estimator``, or the last step of a Pipeline, trains in epochs."""
-    return stepper_kind(last_step(estimator)) is not None
-
-
 def build_trainable(setup: EvaluationSetup, params: dict[str, Any]) -> Any:
     """Return the candidate; raise if it trains in epochs and does not say how many."""
     candidate = build_candidate(setup, params)
-    if can_train_in_epochs(candidate):
+    if setup.stepping_of(candidate).kind is not None:
         count_epochs(last_step(candidate))
     return candidate
 
@@ -91,8 +78,9 @@ def start_training(
         if setup.error_score == "raise":
             raise
         return record_bad_params(setup, job, format_exc())
-    if not can_train_in_epochs(candidate):
-        return evaluate_whole_fit(setup, job, TrialWatch())
+    if setup.stepping_of(candidate).kind is None:
+        record = evaluate_whole_fit(setup, job, TrialWatch())
+        return replace(record, evaluation=setup.describe_whole_fit(candidate))
     return (make or TrialTraining)(setup, job, candidate)
 
 
@@ -201,10 +189,13 @@ class TrialTraining:
 def fit_by_stepping(
     estimator: Any, X: Any, y: Any, fit_params: dict[str, Any], n_epochs: int
 ) -> None:
-    """Fit ``estimator`` on all rows for exactly ``n_epochs`` epochs, as its trial was."""
-    own_params, head_params = split_fit_params(estimator, fit_params)
+    """Fit ``estimator`` on all rows for exactly ``n_epochs`` epochs, as its trial was.
+
+    For those that are taken at their word; what all others do is ``fit``.
+    """
+    own_params, head_params = own_fit_params(estimator, fit_params)
     X = fit_head(estimator, X, y, head_params)
-    stepper = make_stepper(last_step(estimator), n_epochs)
+    stepper = make_stepper(PARTIAL_FIT, last_step(estimator), n_epochs)
     stepper.begin(X, y, own_params)
     while not stepper.done:
         stepper.advance()

@@ -1,5 +1,6 @@
 """The whole-fit evaluator: any estimator, fold by fold, with a report after each fold."""
 
+from dataclasses import replace
 from traceback import format_exc
 from typing import Any
 
@@ -29,7 +30,8 @@ def evaluate_whole_fit(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
     """Fit and score a candidate on one fold after the other.
 
     The value reported after fold ``k`` (counted from 1) is the mean test score so far, or that
-    fold's own score for pruners that compare folds pairwise.
+    fold's own score for pruners that compare folds pairwise. Where training in epochs was hoped
+    for, the record says why it was not done.
     """
     try:
         candidate = build_candidate(setup, job.params)
@@ -37,6 +39,7 @@ def evaluate_whole_fit(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
         if setup.error_score == "raise":
             raise
         return record_bad_params(setup, job, format_exc())
+    how = setup.describe_whole_fit(candidate) if setup.explains_whole_fits else None
     folds: list[FoldOutcome] = []
     for index in range(len(setup.folds)):
         folds.append(_fit_fold(setup, job, candidate, index))
@@ -50,8 +53,9 @@ def evaluate_whole_fit(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
                 state=PRUNED,
                 curve=tuple(watch.curve),
                 reason=f"{reason} after {index + 1} of {len(setup.folds)} folds",
+                evaluation=how,
             )
-    return make_record(setup, job, folds, watch.curve)
+    return replace(make_record(setup, job, folds, watch.curve), evaluation=how)
 
 
 def make_record(

@@ -12,7 +12,12 @@ from typing import Any
 from sklearn.base import clone
 
 from sklearn_trainkit.model_selection._epoch_steppers import limit_epochs
-from sklearn_trainkit.model_selection._folds import FrozenFolds
+from sklearn_trainkit.model_selection._folds import FrozenFolds, count_rows
+from sklearn_trainkit.model_selection._stepping_table import (
+    Stepping,
+    find_stepping,
+    reason_it_does_not_pay,
+)
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 
@@ -57,6 +62,10 @@ class EvaluationSetup:
         Train in epochs what can be, whether anybody listens or not.
     max_epochs : int or None
         Epochs after which every candidate ends, with its schedule.
+    asked_for_epochs : bool
+        Whether the user asked for training in epochs by name.
+    explains_whole_fits : bool
+        Whether records say why a candidate was not trained in epochs.
     """
 
     estimator: Any
@@ -72,6 +81,28 @@ class EvaluationSetup:
     force_stack: bool = False
     in_epochs: bool = False
     max_epochs: int | None = None
+    asked_for_epochs: bool = False
+    explains_whole_fits: bool = False
+
+    def stepping_of(self, candidate: Any) -> Stepping:
+        """Return how a candidate trains in epochs, with the arguments of ``fit`` that there are."""
+        return find_stepping(candidate, self.folds.fit_params, asked=self.asked_for_epochs)
+
+    def own_stepping(self) -> Stepping:
+        """Return how the estimator as it is trains in epochs, once its seeds are filled in."""
+        return self.stepping_of(build_candidate(self, {}))
+
+    def reason_it_does_not_pay(self) -> str | None:
+        """Return why stepping the estimator would take longer than pruning can save."""
+        return reason_it_does_not_pay(self.estimator, count_rows(self.folds.folds[0].train))
+
+    def describe_whole_fit(self, candidate: Any) -> str:
+        """Return what a record says of a candidate that was fitted whole."""
+        stepping = self.stepping_of(candidate)
+        reason = stepping.reason
+        if stepping.kind is not None:
+            reason = self.own_stepping().reason or self.reason_it_does_not_pay()
+        return "whole-fit" if reason is None else f"whole-fit: {reason}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +137,7 @@ def build_candidate(setup: EvaluationSetup, params: dict[str, Any]) -> Any:
         candidate = candidate.set_params(**clone(params, safe=False))
     if setup.seed is not None:
         fill_seeds(candidate, setup.seed, keep=params)
-    if setup.max_epochs is not None:
+    if setup.max_epochs is not None and setup.stepping_of(candidate).kind is not None:
         limit_epochs(candidate, setup.max_epochs)
     return candidate
 

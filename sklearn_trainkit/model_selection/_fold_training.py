@@ -8,15 +8,16 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from sklearn_trainkit.model_selection._epoch_steppers import last_step, make_stepper
+from sklearn_trainkit.model_selection._epoch_steppers import make_stepper
 from sklearn_trainkit.model_selection._evaluate_whole_fit import failed_outcome
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection._trial_record import FoldOutcome
 from sklearn_trainkit.model_selection._verbose import print_fold
+from sklearn_trainkit.utils._pipelines import last_step, own_fit_params
 from sklearn_trainkit.utils._scorers import is_standard_scorer, metric_scorer
 from sklearn_trainkit.utils._sklearn_private import score_estimator
 
-__all__ = ["FoldTraining", "fit_head", "split_fit_params", "transform_test"]
+__all__ = ["FoldTraining", "fit_head", "transform_test"]
 
 
 class FoldTraining:
@@ -40,7 +41,9 @@ class FoldTraining:
         self._context: Any = None
         self._fit_time = 0.0
         self._score_time = 0.0
-        self._stepper = make_stepper(last_step(estimator))
+        kind = setup.stepping_of(estimator).kind
+        assert kind is not None
+        self._stepper = make_stepper(kind, last_step(estimator))
         self._attempt(lambda: self._begin(stack))
 
     @property
@@ -143,7 +146,7 @@ class FoldTraining:
 
     def _begin(self, stack: ExitStack) -> None:
         self._cut()
-        own_params, head_params = split_fit_params(self._estimator, self._fold.fit_params)
+        own_params, head_params = own_fit_params(self._estimator, self._fold.fit_params)
         X_train = fit_head(self._estimator, self._X_train, self._y_train, head_params)
         self._X_test_final = transform_test(self._estimator, self._X_test)
         final = last_step(self._estimator)
@@ -223,19 +226,3 @@ def transform_test(estimator: Any, X: Any) -> Any:
     if not isinstance(estimator, Pipeline) or len(estimator.steps) == 1:
         return X
     return estimator[:-1].transform(X)
-
-
-def split_fit_params(
-    estimator: Any, fit_params: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the arguments of the last step's ``fit``, and those of the steps before it."""
-    if not isinstance(estimator, Pipeline):
-        return fit_params, {}
-    prefix = f"{estimator.steps[-1][0]}__"
-    own = {
-        name.removeprefix(prefix): value
-        for name, value in fit_params.items()
-        if name.startswith(prefix)
-    }
-    rest = {name: value for name, value in fit_params.items() if not name.startswith(prefix)}
-    return own, rest

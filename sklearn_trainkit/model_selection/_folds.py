@@ -10,7 +10,7 @@ from sklearn.model_selection import check_cv
 
 from sklearn_trainkit.utils._sklearn_private import check_method_params, num_samples, safe_split
 
-__all__ = ["Fold", "FrozenFolds", "freeze_folds", "make_splitter"]
+__all__ = ["Fold", "FrozenFolds", "count_rows", "freeze_folds", "make_splitter"]
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,14 @@ def _check_splits(splits: Iterable[tuple[Any, Any]], n_splits: int) -> None:
         )
     for index, (train, test) in enumerate(splits):
         for part, rows in (("training", train), ("test", test)):
-            if _count_rows(rows) == 0:
+            if count_rows(rows) == 0:
                 raise ValueError(
                     f"cv: split {index} has no {part} rows. Ask for fewer splits, or check the "
                     "groups."
                 )
 
 
-def _count_rows(rows: Any) -> int:
+def count_rows(rows: Any) -> int:
+    """Return how many rows an index or a mask stands for."""
     rows = np.asarray(rows)
     return int(rows.sum()) if rows.dtype == bool else num_samples(rows)

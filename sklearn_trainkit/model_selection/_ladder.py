@@ -44,18 +44,18 @@ class PauseAndResumePruner(BasePruner):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.linear_model import SGDClassifier
     >>> from sklearn_trainkit.model_selection import OptunaSearchCV, PauseAndResumePruner
+    >>> from sklearn_trainkit.neural_network import MLPNetClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> search = OptunaSearchCV(
-    ...     SGDClassifier(max_iter=9, random_state=0),
-    ...     {"alpha": [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1]},
+    ...     MLPNetClassifier((4,), max_epochs=9, random_state=0),
+    ...     {"lr": [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]},
     ...     sampler="grid",
     ...     n_trials=None,
     ...     pruner=PauseAndResumePruner(reduction_factor=3),
     ... ).fit(X, y)
     >>> sorted(search.cv_results_["n_epochs"].tolist())
-    [1, 1, 1, 3, 3, 9]
+    [1, 1, 1, 1, 3, 9]
     """
 
     def __init__(
@@ -103,12 +103,12 @@ class RacingPruner(BasePruner):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.linear_model import SGDClassifier
     >>> from sklearn_trainkit.model_selection import OptunaSearchCV, RacingPruner
+    >>> from sklearn_trainkit.neural_network import MLPNetClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> search = OptunaSearchCV(
-    ...     SGDClassifier(max_iter=3, random_state=0),
-    ...     {"alpha": [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]},
+    ...     MLPNetClassifier((4,), max_epochs=3, random_state=0),
+    ...     {"lr": [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]},
     ...     sampler="grid",
     ...     n_trials=None,
     ...     cv=3,

@@ -8,7 +8,6 @@ import numpy as np
 import optuna
 
 from sklearn_trainkit.model_selection._ask_and_tell import storable
-from sklearn_trainkit.model_selection._evaluate_per_epoch import can_train_in_epochs
 from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
     Evaluator,
@@ -148,9 +147,10 @@ class RacingLoop(LadderLoop):
         if self._rungs[rung - 1].n_epochs == self._rungs[rung].n_epochs:
             return False
         # A choice of the last step may have no epochs, while others have.
-        return racer.n_epochs is not None or can_train_in_epochs(
-            build_candidate(self._setup, job.params)
-        )
+        if racer.n_epochs is not None:
+            return True
+        candidate = build_candidate(self._setup, job.params)
+        return self._setup.stepping_of(candidate).kind is not None
 
     def _evaluate_folds(
         self, racer: Racer, job: TrialJob, rung: int, missing: range

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils import get_tags
 
-from sklearn_trainkit.model_selection._epoch_steppers import last_step, stepper_kind
 from sklearn_trainkit.model_selection._evaluate_per_epoch import fit_by_stepping
 from sklearn_trainkit.model_selection._evaluation import (
     EvaluationSetup,
@@ -16,10 +16,15 @@ from sklearn_trainkit.model_selection._evaluation import (
     fill_seeds,
 )
 from sklearn_trainkit.model_selection._selection import describe_collapse
+from sklearn_trainkit.model_selection._stepping_table import PARTIAL_FIT
+from sklearn_trainkit.utils._pipelines import last_step
 from sklearn_trainkit.utils._scorers import metric_scorer
-from sklearn_trainkit.utils._sklearn_private import score_estimator
+from sklearn_trainkit.utils._sklearn_private import num_samples, safe_split, score_estimator
 
 __all__ = ["Refit", "refit_winner"]
+
+# More parts than this would take long to score, where each is a row (leave-one-out).
+_MOST_PARTS = 20
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ def refit_winner(
     """Fit a candidate on all rows, with the seeds and epochs it was scored with.
 
     A training in epochs can go wrong on all rows though it went well on each fold. It is noticed
-    by the score on the training rows, and tried again from other seeds up to ``n_retries`` times.
+    by the scores on the rows that the folds were tested on, and tried again from other seeds up to
+    ``n_retries`` times.
 
     Parameters
     ----------
@@ -82,8 +88,7 @@ def refit_winner(
             if not attempt:
                 begin()
             _fit(estimator, setup, n_epochs)
-        score = _score_own_rows(estimator, setup) if len(fold_scores) else np.nan
-        collapse = None if np.isnan(score) else describe_collapse(score, fold_scores)
+        score, collapse = _compare_with_folds(estimator, setup, fold_scores)
         if best is None or score > best[0]:
             best = score, estimator, collapse
         if collapse is None:
@@ -94,7 +99,7 @@ def refit_winner(
 
 def _fit(estimator: Any, setup: EvaluationSetup, n_epochs: int | None) -> None:
     folds = setup.folds
-    if n_epochs is not None and stepper_kind(last_step(estimator)) == "partial_fit":
+    if n_epochs is not None and setup.stepping_of(estimator).kind == PARTIAL_FIT:
         fit_by_stepping(estimator, folds.X, folds.y, folds.fit_params, n_epochs)
     elif folds.y is None:
         estimator.fit(folds.X, **folds.fit_params)
@@ -102,17 +107,48 @@ def _fit(estimator: Any, setup: EvaluationSetup, n_epochs: int | None) -> None:
         estimator.fit(folds.X, folds.y, **folds.fit_params)
 
 
-def _score_own_rows(estimator: Any, setup: EvaluationSetup) -> float:
-    """Return the guiding score on the training rows; NaN where training is not in epochs."""
-    if stepper_kind(last_step(estimator)) is None:
-        return float("nan")
+def _can_collapse(estimator: Any) -> bool:
+    """Return whether ``estimator`` learns a target in epochs, so that a training can go wrong."""
+    final = last_step(estimator)
+    in_epochs = hasattr(final, "max_epochs") or (
+        hasattr(final, "max_iter") and hasattr(final, "partial_fit")
+    )
+    return bool(in_epochs and get_tags(estimator).target_tags.required)
+
+
+def _compare_with_folds(
+    estimator: Any, setup: EvaluationSetup, fold_scores: np.ndarray
+) -> tuple[float, str | None]:
+    """Return the mean score on the folds' test rows, and what is wrong with it.
+
+    The refitted estimator was trained on these rows, the folds were not; but they are the same
+    rows, so that scores may be compared which grow with the number of rows, or with what is in
+    them. NaN where it cannot be told.
+    """
+    if not len(fold_scores) or not _can_collapse(estimator):
+        return float("nan"), None
+    n_splits = len(setup.folds)
+    looked_at = np.unique(np.linspace(0, n_splits - 1, min(n_splits, _MOST_PARTS)).astype(int))
+    scores = np.array([_score_part(estimator, setup, index) for index in looked_at])
+    known = np.isfinite(scores) & np.isfinite(fold_scores[looked_at])
+    if not known.any():
+        return float("nan"), None
+    mean = float(scores[known].mean())
+    return mean, describe_collapse(mean, fold_scores[looked_at][known])
+
+
+def _score_part(estimator: Any, setup: EvaluationSetup, index: int) -> float:
+    """Return the guiding score on the test rows of a fold."""
     folds = setup.folds
+    fold = folds.folds[index]
+    # A matrix of similarities has a column for every row that the refit was trained on.
+    X, y = safe_split(estimator, folds.X, folds.y, fold.test, np.arange(num_samples(folds.X)))
     score = score_estimator(
         estimator,
-        folds.X,
-        folds.y,
+        X,
+        y,
         metric_scorer(setup.scorer, setup.metric),
-        folds.score_params,
+        fold.test_score_params,
         np.nan,
     )
     return float("nan") if isinstance(score, dict) else float(score)

@@ -41,6 +41,7 @@ from sklearn_trainkit.model_selection._search_plan import (
     choose_evaluator,
     count_candidate_epochs,
     draw_seeds,
+    hopes_for_epochs,
     plan_trials,
 )
 from sklearn_trainkit.model_selection._search_results import SearchResults
@@ -115,10 +116,15 @@ class OptunaSearchCV(SearchResults):
     evaluator : {"auto", "fold-stack", "per-epoch", "whole-fit"}, default="auto"
         How a trial is evaluated. "fold-stack" trains all folds of a net of this package, or of a
         Pipeline that ends in one, as one stacked network: the same results in a fraction of the
-        time. "per-epoch" trains the folds in step, for nets of skorch too and for whatever has
-        ``partial_fit`` and ``max_iter`` (all these epochs are trained; ``tol`` is not looked at).
-        "whole-fit" fits fold by fold. "auto" takes the first that is exact and pays, and trains
-        in epochs for a pruner's sake only; ``evaluations_`` says what it did and why.
+        time. "per-epoch" trains the folds in step. "whole-fit" fits fold by fold. "auto" takes the
+        first that is exactly what ``fit`` does and pays, and trains in epochs for a pruner's sake
+        only, so a pruner never changes what is trained; ``evaluations_`` says what it did and why.
+        Exact are the nets of this package and, when seeded, scikit-learn's ``MLPClassifier`` and
+        ``MLPRegressor``. Asked for by name, "per-epoch" also steps nets of skorch, perceptrons
+        without a seed, and classes of others with ``partial_fit`` and ``max_iter``, which are taken
+        at their word: all these epochs are trained, in the refit too, whatever ``fit`` would do. It
+        is refused where ``partial_fit`` is known to differ from ``fit``, and for Pipelines that
+        only their own ``fit`` trains (imbalanced-learn's).
     trials_per_stack : int, default=1
         Trials asked for at once and trained together by "fold-stack", candidates times folds in
         one pass for networks of one shape. Small networks take a fraction of the time; the sampler
@@ -430,6 +436,8 @@ class OptunaSearchCV(SearchResults):
             estimator_seed,
             caller=self if has_listeners(self) else None,
             force_stack=self.evaluator == "fold-stack",
+            asked_for_epochs=self.evaluator == "per-epoch",
+            explains_whole_fits=hopes_for_epochs(self.evaluator, self.pruner),
         )
         objectives = check_objectives(self.objectives, scorer, self.sampler, self.pruner)
         evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
@@ -440,7 +448,7 @@ class OptunaSearchCV(SearchResults):
             n_epochs=count_candidate_epochs(evaluator, setup.estimator),
         )
         if pruner is not None:
-            check_pruner(pruner, evaluator, len(folds), trials.budget.n_trials)
+            check_pruner(pruner, evaluator, setup, trials.budget.n_trials)
             pairwise = isinstance(pruner, optuna.pruners.WilcoxonPruner)
             setup = replace(setup, report_folds=pairwise)
         return SearchPlan(

@@ -8,19 +8,12 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.pruners import BasePruner
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, get_tags
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget
-from sklearn_trainkit.model_selection._epoch_steppers import count_epochs, last_step
-from sklearn_trainkit.model_selection._evaluate_fold_stack import (
-    can_stack_folds,
-    evaluate_fold_stack,
-)
-from sklearn_trainkit.model_selection._evaluate_per_epoch import (
-    can_train_in_epochs,
-    evaluate_per_epoch,
-)
+from sklearn_trainkit.model_selection._epoch_steppers import count_epochs
+from sklearn_trainkit.model_selection._evaluate_fold_stack import evaluate_fold_stack
+from sklearn_trainkit.model_selection._evaluate_per_epoch import evaluate_per_epoch
 from sklearn_trainkit.model_selection._evaluate_whole_fit import evaluate_whole_fit
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, Evaluator
 from sklearn_trainkit.model_selection._first_candidates import (
@@ -28,15 +21,17 @@ from sklearn_trainkit.model_selection._first_candidates import (
     list_first_candidates,
 )
 from sklearn_trainkit.model_selection._forest_sampler import ForestSampler
-from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner
+from sklearn_trainkit.model_selection._ladder import PauseAndResumePruner, RacingPruner
 from sklearn_trainkit.model_selection._search_space import (
     EnqueuedTrial,
     SearchSpace,
     check_names,
     make_search_space,
 )
+from sklearn_trainkit.model_selection._stepping_table import START_FIT
 from sklearn_trainkit.model_selection._trial_record import FIT_TIME
-from sklearn_trainkit.utils._sklearn_private import MultimetricScorer, routing_enabled
+from sklearn_trainkit.utils._pipelines import last_step
+from sklearn_trainkit.utils._sklearn_private import MultimetricScorer
 
 __all__ = [
     "EVALUATORS",
@@ -48,6 +43,7 @@ __all__ = [
     "choose_evaluator",
     "count_candidate_epochs",
     "draw_seeds",
+    "hopes_for_epochs",
     "plan_trials",
 ]
 
@@ -170,37 +166,35 @@ def choose_evaluator(evaluator: str, pruner: Any, setup: EvaluationSetup) -> str
     """Return the evaluator for these settings.
 
     "auto" stacks the folds of our nets, and trains all else epoch by epoch when there is a pruner
-    to report to and the estimator can; Wilcoxon's pruner compares folds, so it is given folds.
+    to report to, that is exactly what ``fit`` does, and it pays; Wilcoxon's pruner compares folds,
+    so it is given folds.
 
     Raises
     ------
     ValueError
         When an evaluator is asked for that does not go with the estimator or the pruner.
     """
-    steppable = can_train_in_epochs(setup.estimator)
-    # Arguments of fit would have to be routed to single steps of the Pipeline.
-    routed = routing_enabled() and isinstance(setup.estimator, Pipeline) and setup.folds.fit_params
-    if evaluator == "per-epoch" and (not steppable or routed):
+    stepping = setup.own_stepping()
+    if evaluator == "per-epoch" and stepping.kind is None:
         raise ValueError(
             "evaluator='per-epoch' needs an estimator, or a Pipeline whose last step, has "
-            "max_epochs or max_iter and trains on with partial_fit (no early_stopping, no "
-            f"balanced class_weight), and no routed fit arguments; got {setup.estimator!r}. Use "
-            "evaluator='whole-fit': a pruner then works between folds."
+            "max_epochs or max_iter and trains on with partial_fit as fit does; got "
+            f"{setup.estimator!r}{_because(stepping.reason)}. Use evaluator='whole-fit': a pruner "
+            "then works between folds."
         )
-    stackable = can_stack_folds(setup.estimator) and not routed
+    stackable = stepping.kind == START_FIT
     if evaluator == "fold-stack" and not stackable:
         raise ValueError(
             "evaluator='fold-stack' needs a net of this package, or a Pipeline whose last step is "
-            f"one, and no routed fit arguments; got {setup.estimator!r}. Use evaluator='auto'."
+            f"one; got {setup.estimator!r}{_because(stepping.reason)}. Use evaluator='auto'."
         )
     checkpoint_dir = getattr(last_step(setup.estimator), "checkpoint_dir", None)
     if evaluator == "auto":
-        if pruner == "wilcoxon" or isinstance(pruner, optuna.pruners.WilcoxonPruner):
-            evaluator = "whole-fit"
-        elif stackable and checkpoint_dir is None:
+        if stackable and checkpoint_dir is None and not compares_folds(pruner):
             evaluator = "fold-stack"
         else:
-            by_epoch = pruner is not None and steppable and not routed
+            by_epoch = hopes_for_epochs("auto", pruner) and stepping.kind is not None
+            by_epoch = by_epoch and (_needs_epochs(pruner, setup) or _pays(setup))
             evaluator = "per-epoch" if by_epoch else "whole-fit"
     if evaluator != "whole-fit" and checkpoint_dir is not None:
         _warn(
@@ -210,17 +204,31 @@ def choose_evaluator(evaluator: str, pruner: Any, setup: EvaluationSetup) -> str
     return evaluator
 
 
-def check_pruner(pruner: BasePruner, evaluator: str, n_splits: int, n_trials: int | None) -> None:
+def hopes_for_epochs(evaluator: str, pruner: Any) -> bool:
+    """Return whether training in epochs would be of use: to a pruner that looks at them."""
+    return evaluator == "auto" and pruner is not None and not compares_folds(pruner)
+
+
+def compares_folds(pruner: Any) -> bool:
+    """Return whether a pruner wants folds in turn, not epochs."""
+    return isinstance(pruner, optuna.pruners.WilcoxonPruner) or (
+        isinstance(pruner, str) and pruner == "wilcoxon"
+    )
+
+
+def check_pruner(pruner: BasePruner, evaluator: str, setup: EvaluationSetup, n_trials: Any) -> None:
     """Raise when there is nothing between two reports, warn when pruning can never happen."""
+    n_splits = len(setup.folds)
+    why = _because(setup.own_stepping().reason)
     if evaluator == "whole-fit" and n_splits == 1:
         raise ValueError(
             "pruner: there is nothing to stop early with one split and an estimator that does not "
-            "train in epochs. Use more splits, an estimator with partial_fit, or pruner=None."
+            f"train in epochs{why}. Use more splits, a net of this package, or pruner=None."
         )
     if isinstance(pruner, PauseAndResumePruner) and evaluator == "whole-fit":
         raise ValueError(
-            "pruner='pause_and_resume' needs training in epochs: an estimator, or a Pipeline "
-            "whose last step, has max_epochs or max_iter and partial_fit. Use pruner='median'."
+            "pruner='pause_and_resume' needs training in epochs: a net of this package, or what "
+            f"trains on with partial_fit as fit does{why}. Use pruner='median'."
         )
     if isinstance(pruner, optuna.pruners.WilcoxonPruner):
         threshold = pruner._p_threshold
@@ -277,6 +285,21 @@ def check_objectives(objectives: Any, scorer: Any, sampler: Any, pruner: Any) ->
 def count_candidate_epochs(evaluator: str, estimator: Any) -> int | None:
     """Return the epochs of the estimator as it is, or None for whole fits."""
     return None if evaluator == "whole-fit" else count_epochs(last_step(estimator))
+
+
+def _because(reason: str | None) -> str:
+    return "" if reason is None else f" ({reason})"
+
+
+def _needs_epochs(pruner: Any, setup: EvaluationSetup) -> bool:
+    """Return whether a pruner can do nothing between folds, or little."""
+    if isinstance(pruner, str):
+        return len(setup.folds) == 1 or pruner in ("pause_and_resume", "racing")
+    return len(setup.folds) == 1 or isinstance(pruner, (PauseAndResumePruner, RacingPruner))
+
+
+def _pays(setup: EvaluationSetup) -> bool:
+    return setup.reason_it_does_not_pay() is None
 
 
 def _list_grid(

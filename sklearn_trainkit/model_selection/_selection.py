@@ -15,6 +15,7 @@ __all__ = [
 
 # A refit that lost more than this share of its cross-validated score has collapsed.
 _TOLERATED_LOSS = 0.05
+_TOLERATED_LOSS_OF_ONE_FOLD = 0.25
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ class OneStandardErrorRule:
 
 
 def describe_collapse(train_score: float, fold_scores: np.ndarray) -> str | None:
-    """Return what to say when a refit scores worse on its own rows than its folds did on theirs.
+    """Return what to say when a refit scores worse on rows it has seen than its folds did unseen.
+
+    Both scores are those of the same rows.
 
     >>> describe_collapse(0.63, np.array([0.97, 0.98, 0.97])) is None
     False
@@ -87,7 +90,9 @@ def describe_collapse(train_score: float, fold_scores: np.ndarray) -> str | None
     True
     """
     mean, spread = float(np.mean(fold_scores)), float(np.std(fold_scores))
-    if not np.isfinite(mean) or train_score >= mean - max(3 * spread, _TOLERATED_LOSS * abs(mean)):
+    # A single fold does not show how much scores vary.
+    tolerated = _TOLERATED_LOSS if len(fold_scores) > 1 else _TOLERATED_LOSS_OF_ONE_FOLD
+    if not np.isfinite(mean) or train_score >= mean - max(3 * spread, tolerated * abs(mean)):
         return None
     return (
         f"The refitted estimator scores {train_score:.4g} on the rows it was trained on, while "

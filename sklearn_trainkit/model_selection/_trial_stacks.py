@@ -75,7 +75,7 @@ def _start(setup: EvaluationSetup, job: TrialJob) -> StackedTrialTraining | None
         candidate = build_trainable(setup, job.params)
     except Exception:  # told when it is evaluated alone
         return None
-    if not can_stack_folds(candidate):
+    if not can_stack_folds(setup, candidate):
         return None
     return StackedTrialTraining(setup, job, candidate, alone=False)
 

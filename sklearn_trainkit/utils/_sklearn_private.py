@@ -44,6 +44,7 @@ __all__ = [
     "fit_and_score",
     "fit_context",
     "insert_error_scores",
+    "mlp_stopped",
     "normalize_scores",
     "num_samples",
     "ordered_options",
@@ -88,3 +89,8 @@ def _ordered(constraint: Any) -> Any:
     if not isinstance(constraint, SklearnOptions):
         return constraint
     return Options(constraint.type, constraint.options, deprecated=constraint.deprecated)
+
+
+def mlp_stopped(estimator: Any) -> bool:
+    """Return whether a multilayer perceptron's own rule ended its training in the last epoch."""
+    return bool(estimator._no_improvement_count > estimator.n_iter_no_change)

@@ -11,7 +11,7 @@ from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import SGDClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_info
 from sklearn_trainkit.model_selection import OptunaSearchCV
 
 X, y = make_classification(n_samples=60, n_features=4, random_state=0)
-PIPE = Pipeline(
-    [("scale", StandardScaler()), ("clf", SGDClassifier(max_iter=4, tol=None, random_state=0))]
-)
+NET = MLPClassifier((2,), batch_size=1, max_iter=4, random_state=0)
+PIPE = Pipeline([("scale", StandardScaler()), ("clf", NET)])
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SPACE = {"clf__alpha": loguniform(1e-6, 1e2)}
 
 

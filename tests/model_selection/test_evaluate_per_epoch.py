@@ -6,32 +6,30 @@ from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import KFold
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
-from sklearn_trainkit.model_selection._epoch_steppers import stepper_kind
 from sklearn_trainkit.model_selection._evaluate_per_epoch import evaluate_per_epoch
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection._folds import freeze_folds
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
 from sklearn_trainkit.neural_network import MLPNetClassifier
+from tests.model_selection.epoch_learner import EpochLogistic
 
 X, y = make_classification(n_samples=90, n_features=5, random_state=0)
 N_EPOCHS = 4
-SGD = SGDClassifier(max_iter=N_EPOCHS, random_state=0)
-PIPE = Pipeline([("scale", StandardScaler()), ("clf", SGD)])
+MODEL = EpochLogistic(max_iter=N_EPOCHS)
+PIPE = Pipeline([("scale", StandardScaler()), ("clf", MODEL)])
 
 
 def make_setup(estimator, scorer=None, error_score=np.nan, y=y):
     folds = freeze_folds(KFold(3), X, y, split_params={}, fit_params={}, score_params={})
     scorer = make_scorer(accuracy_score) if scorer is None else scorer
-    return EvaluationSetup(estimator, folds, scorer, None, error_score, True)
+    return EvaluationSetup(estimator, folds, scorer, None, error_score, True, asked_for_epochs=True)
 
 
 def scores_by_hand(alpha):
@@ -39,7 +37,7 @@ def scores_by_hand(alpha):
     rows = []
     for train, test in KFold(3).split(X):
         scaler = StandardScaler().fit(X[train])
-        model = clone(SGD).set_params(alpha=alpha)
+        model = clone(MODEL).set_params(alpha=alpha)
         rows.append([])
         for _ in range(N_EPOCHS):
             model.partial_fit(scaler.transform(X[train]), y[train], classes=[0, 1])
@@ -67,7 +65,13 @@ def test_the_curve_is_the_mean_over_folds_trained_by_hand(whole_pipeline_scorer)
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_the_study_keeps_the_curve_of_every_fold(n_jobs):
     search = OptunaSearchCV(
-        PIPE, {"clf__alpha": [0.05]}, n_trials=2, pruner="median", cv=KFold(3), n_jobs=n_jobs
+        PIPE,
+        {"clf__alpha": [0.05]},
+        n_trials=2,
+        pruner="median",
+        evaluator="per-epoch",
+        cv=KFold(3),
+        n_jobs=n_jobs,
     )
     with pytest.warns(UserWarning, match="it can never prune"):
         search.fit(X, y)
@@ -104,7 +108,7 @@ class Recorder(TransformerMixin, BaseEstimator):
 
 def test_earlier_steps_are_fitted_once_per_fold_on_training_rows_only():
     Recorder.log.clear()
-    pipe = Pipeline([("record", Recorder()), ("clf", SGD)])
+    pipe = Pipeline([("record", Recorder()), ("clf", MODEL)])
     evaluate_per_epoch(make_setup(pipe), TrialJob(0, {}), TrialWatch(lambda step, value: False))
     fitted = [rows for what, rows in Recorder.log if what == "fit"]
     assert fitted == [frozenset(X[train, 0]) for train, _ in KFold(3).split(X)]
@@ -119,9 +123,9 @@ def test_random_labels_score_near_chance_under_pruning(pruner):
         {"clf__alpha": loguniform(1e-6, 1), "scale": [StandardScaler(), MinMaxScaler()]},
         n_trials=15,
         pruner=pruner,
+        evaluator="per-epoch",
         cv=KFold(3, shuffle=True),
     ).fit(rows, labels)
-    assert search.evaluator_ == "per-epoch"
     assert abs(search.best_score_ - 0.5) < 0.1
 
 
@@ -131,6 +135,7 @@ def test_a_search_prunes_and_ranks_pruned_rows_last():
         {"clf__alpha": loguniform(1e-6, 1e2)},
         n_trials=15,
         pruner="successive_halving",
+        evaluator="per-epoch",
         cv=3,
         random_state=0,
     ).fit(X, y)
@@ -148,7 +153,8 @@ def test_a_search_prunes_and_ranks_pruned_rows_last():
 
 
 def test_the_standard_error_is_that_of_the_mean_over_folds():
-    search = OptunaSearchCV(PIPE, {"clf__alpha": [0.1]}, n_trials=1, pruner="median", cv=4)
+    settings = {"n_trials": 1, "pruner": "median", "cv": 4, "evaluator": "per-epoch"}
+    search = OptunaSearchCV(PIPE, {"clf__alpha": [0.1]}, **settings)
     with pytest.warns(UserWarning, match="it can never prune"):
         search.fit(X, y)
     scores = [search.cv_results_[f"split{index}_test_score"][0] for index in range(4)]
@@ -161,7 +167,7 @@ def test_the_refit_trains_as_many_epochs_as_were_scored():
         PIPE, {"clf__alpha": [0.05]}, n_trials=1, evaluator="per-epoch", cv=3
     ).fit(X, y)
     scaler = StandardScaler().fit(X)
-    model = clone(SGD).set_params(alpha=0.05)
+    model = clone(MODEL).set_params(alpha=0.05)
     for _ in range(N_EPOCHS):
         model.partial_fit(scaler.transform(X), y, classes=[0, 1])
     np.testing.assert_array_equal(search.best_estimator_["clf"].coef_, model.coef_)
@@ -228,7 +234,7 @@ def test_error_score_raise_raises():
 def test_failures_are_gathered_in_one_warning():
     search = OptunaSearchCV(
         Pipeline([("clf", FailsInEpoch())]),
-        {"clf": [FailsInEpoch(), SGD]},
+        {"clf": [FailsInEpoch(), MODEL]},
         sampler="grid",
         n_trials=None,
         evaluator="per-epoch",
@@ -239,39 +245,23 @@ def test_failures_are_gathered_in_one_warning():
         pytest.warns(UserWarning, match="non-finite"),
     ):
         search.fit(X, y)
-    assert isinstance(search.best_estimator_["clf"], SGDClassifier)
+    assert isinstance(search.best_estimator_["clf"], EpochLogistic)
 
 
 def test_a_candidate_without_epochs_is_fitted_whole():
     search = OptunaSearchCV(
         PIPE,
-        {"clf": [LogisticRegression(), SGD]},
+        {"clf": [LogisticRegression(), MODEL]},
         sampler="grid",
         n_trials=None,
         pruner="successive_halving",
+        evaluator="per-epoch",
         cv=3,
     ).fit(X, y)
     epochs = search.cv_results_["n_epochs"]
     assert epochs.tolist() == [None, N_EPOCHS]
     whole = OptunaSearchCV(PIPE, {"clf": [LogisticRegression()]}, n_trials=1, cv=3).fit(X, y)
     assert search.cv_results_["mean_test_score"][0] == whole.best_score_
-
-
-@pytest.mark.parametrize(
-    ("estimator", "kind"),
-    [
-        (SGDClassifier(), "partial_fit"),
-        (SGDRegressor(), "partial_fit"),
-        (MLPClassifier(), "partial_fit"),
-        (MLPClassifier(solver="lbfgs"), None),
-        (SGDClassifier(early_stopping=True), None),
-        (SGDClassifier(class_weight="balanced"), None),
-        (GaussianNB(), None),
-        (LogisticRegression(), None),
-    ],
-)
-def test_which_estimators_train_in_epochs(estimator, kind):
-    assert stepper_kind(estimator) == kind
 
 
 def test_per_epoch_asked_of_an_estimator_without_epochs_is_refused():

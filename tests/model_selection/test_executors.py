@@ -12,14 +12,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback.tests._utils import RecordingCallback
 from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from tests.model_selection.epoch_learner import EpochLogistic
 
 X, y = make_classification(n_samples=60, n_features=4, random_state=0)
-PIPE = Pipeline([("scale", StandardScaler()), ("clf", SGDClassifier(max_iter=4, random_state=0))])
+PIPE = Pipeline([("scale", StandardScaler()), ("clf", EpochLogistic(max_iter=4))])
 SPACE = {"clf__alpha": loguniform(1e-6, 1e2)}
 
 
@@ -44,6 +45,7 @@ def test_a_seeded_pruning_search_repeats_itself_at_fixed_n_jobs():
             SPACE,
             n_trials=12,
             pruner="successive_halving",
+            evaluator="per-epoch",
             cv=2,
             n_jobs=2,
             random_state=0,

@@ -55,6 +55,7 @@ SCRIPT = """
     search = OptunaSearchCV(
         Scripted(), {"a": uniform(0, 1)}, n_trials=int(sys.argv[2]), cv=2, random_state=0,
         storage=storage, study_name=os.path.dirname(__file__), resume=True, pruner="median",
+        evaluator="per-epoch",
         enqueue=[{"a": 0.5}], callbacks=[lambda study, trial: mine.append(trial.number)],
     ).fit(X, y)
     results = search.cv_results_

@@ -4,25 +4,23 @@ import numpy as np
 import pytest
 from scipy.stats import loguniform
 from sklearn.datasets import make_classification
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_trainkit.model_selection import OptunaSearchCV, PauseAndResumePruner
+from tests.model_selection.epoch_learner import EpochLogistic
 
 X, y = make_classification(n_samples=90, n_features=5, flip_y=0.3, random_state=0)
 N_EPOCHS = 9
-PIPE = Pipeline(
-    [("scale", StandardScaler()), ("clf", SGDClassifier(max_iter=N_EPOCHS, random_state=0))]
-)
+PIPE = Pipeline([("scale", StandardScaler()), ("clf", EpochLogistic(max_iter=N_EPOCHS))])
 SPACE = {"scale": [StandardScaler(), MinMaxScaler()], "clf__alpha": loguniform(1e-6, 1e2)}
 
 
 def make_search(pruner="pause_and_resume", **settings):
-    return OptunaSearchCV(
-        PIPE, SPACE, **({"n_trials": 18, "cv": 3, "random_state": 0} | settings), pruner=pruner
-    )
+    settings = {"n_trials": 18, "cv": 3, "random_state": 0, "evaluator": "per-epoch"} | settings
+    return OptunaSearchCV(PIPE, SPACE, **settings, pruner=pruner)
 
 
 @pytest.mark.parametrize("max_in_memory", [0, 100])
@@ -30,9 +28,7 @@ def test_whoever_ends_scores_what_it_scores_without_waiting(max_in_memory):
     search = make_search(PauseAndResumePruner(max_in_memory=max_in_memory)).fit(X, y)
     results = search.cv_results_
     candidates = results["params"]
-    straight = make_search(
-        None, enqueue=candidates, n_trials=len(candidates), evaluator="per-epoch"
-    ).fit(X, y)
+    straight = make_search(None, enqueue=candidates, n_trials=len(candidates)).fit(X, y)
     complete = results["state"] == "complete"
     assert 0 < complete.sum() < 9
     for index in range(3):

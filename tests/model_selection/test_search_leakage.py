@@ -4,8 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression, SGDRegressor
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 
 from sklearn_trainkit.exceptions import LeakageWarning
@@ -19,12 +20,13 @@ y = X[:, 0] - X[:, 1]
 FOLDS = KFold(4, shuffle=True, random_state=0)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()])
 @pytest.mark.parametrize(
     ("model", "evaluator"),
     [
         (LinearRegression(), "whole-fit"),
-        (SGDRegressor(max_iter=2, tol=None), "per-epoch"),
+        (MLPRegressor(hidden_layer_sizes=2, batch_size=2, max_iter=2, random_state=0), "per-epoch"),
         (MLPNetRegressor((4,), max_epochs=2), "fold-stack"),
     ],
 )

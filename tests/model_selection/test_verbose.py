@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from scipy.stats import loguniform
 from sklearn.datasets import make_classification
-from sklearn.linear_model import SGDClassifier
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from tests.model_selection.epoch_learner import EpochLogistic
 
 X, y = make_classification(n_samples=60, n_features=4, random_state=0)
 
 
 def said(capsys, **settings):
     search = OptunaSearchCV(
-        SGDClassifier(max_iter=3, random_state=0),
+        EpochLogistic(max_iter=3),
         {"alpha": loguniform(1e-6, 1e2)},
         n_trials=8,
         cv=2,
         random_state=0,
-        **settings,
+        **{"evaluator": "per-epoch", **settings},
     ).fit(X, y)
     return search, capsys.readouterr().out
 
