@@ -242,6 +242,11 @@ class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
         """Return the mean probability of each class, of shape (n_samples, n_classes)."""
         return self._mean_prediction(X)
 
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithm of :meth:`predict_proba`, finite also where that is zero."""
+        probabilities = self.predict_proba(X)
+        return np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
+
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row, or the one with the most votes."""
         return self.classes_[self._mean_prediction(X).argmax(axis=1)]

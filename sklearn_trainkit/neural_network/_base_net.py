@@ -213,7 +213,7 @@ class BaseNet(SkorchFace):
             splits_again = self.early_stopping and X_val is None and self._has_split()
             refuse_changes(self, ["validation_fraction"] if splits_again else [])
         X, y = self._check_data(X, y, reset=unseen)
-        weight = self._training_weights(sample_weight, y)
+        weight = None if sample_weight is None else mean_one_weights(sample_weight, y)
         if unseen:
             self._learn_targets(y, weight)
             X = self._settle_input(X)
@@ -254,11 +254,17 @@ class BaseNet(SkorchFace):
         return False
 
     def _train_one_epoch(self, X: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
-        """Train one epoch on checked data, going on from the present weights."""
+        """Train one epoch on checked data, going on from the present weights.
+
+        Weights are taken as they are: chunks may differ in their mean weight, and a row counts by
+        its own whichever rows it comes with.
+        """
         fresh = not hasattr(self, "module_")
         if fresh or self._waits_for_data:
             X = self._settle_input(X)
-        rows = self._rows(X, self._encode_targets(y, "y"), weight)
+        codes = self._encode_targets(y, "y")
+        weight = self._row_weights(codes, weight)
+        rows = self._rows(X, codes, weight)
         seeds = stream_seeds(self.random_state)
         if fresh:
             self._initialize_all(seeds, rows)
@@ -266,6 +272,8 @@ class BaseNet(SkorchFace):
             self._take_data(rows)
         else:
             take_changes(self, seeds, new_callbacks=False)
+        if weight is not None and not weight.any():
+            return  # rows of weight 0 teach nothing; momentum and decay would move the weights
         # The last chunk of a stream may well be smaller than a batch; the first should not.
         batch_size = self.batch_size
         if batch_size != "auto" and batch_size > rows.n_rows and not fresh:
@@ -326,11 +334,31 @@ class BaseNet(SkorchFace):
     def _check_batches(self, n_rows: int) -> None:
         """Raise if batches of ``n_rows`` rows cannot be trained on."""
 
-    def _training_weights(self, sample_weight: Any, y: np.ndarray) -> np.ndarray | None:
-        """Return the weight of each row in the loss, with mean 1, or None for equal weights."""
-        if sample_weight is None:
+    def _row_weights(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
+        """Return the weight of each row in the loss, from the weight that it was given."""
+        return weight
+
+    def _mean_one_row_weights(
+        self, codes: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Return the weights of the rows in the loss, with mean 1 over them.
+
+        Raises
+        ------
+        ValueError
+            If they are all zero.
+        """
+        weight = self._row_weights(codes, weight)
+        if weight is None:
             return None
-        return mean_one_weights(sample_weight, y)
+        means = weight.mean(axis=0)
+        if not np.all(means):
+            raise ValueError(
+                f"class_weight={self.get_params()['class_weight']!r} leaves no weight to "
+                f"{len(weight)} rows that are trained on or stop the training; at least one must "
+                "count."
+            )
+        return weight / means
 
     def _split(
         self,
@@ -346,12 +374,11 @@ class BaseNet(SkorchFace):
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; only one of them was given.")
         if X_val is not None:
-            codes = self._encode_targets(y, "y")
             X_val, y_val = self._check_data(X_val, y_val, reset=False)
-            valid = self._rows(X_val, self._encode_targets(y_val, "y_val"), None)
-            return self._rows(X, codes, weight), valid
+            valid = self._weighted_rows(X_val, y_val, None, name="y_val")
+            return self._weighted_rows(X, y, weight), valid
         if not self.early_stopping:
-            return self._rows(X, self._encode_targets(y, "y"), weight), None
+            return self._weighted_rows(X, y, weight), None
         index = validation_split(
             len(y), self.validation_fraction, seeds.split, self._stratify_by(y), groups
         )
@@ -359,10 +386,21 @@ class BaseNet(SkorchFace):
         # What is learnt from the targets must not come from the rows that stop the training.
         self._learn_from_training_part(y[index[0]], weights[0])
         train, held_out = (
-            self._rows(X, self._encode_targets(y[i], "y"), w, i)
-            for i, w in zip(index, weights, strict=True)
+            self._weighted_rows(X, y[i], w, i) for i, w in zip(index, weights, strict=True)
         )
         return train, held_out
+
+    def _weighted_rows(
+        self,
+        X: Any,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        index: np.ndarray | None = None,
+        name: str = "y",
+    ) -> Rows:
+        """Return rows of a fit, whose weights in the loss have mean 1."""
+        codes = self._encode_targets(y, name)
+        return self._rows(X, codes, self._mean_one_row_weights(codes, weight), index)
 
     def _rows(
         self,

@@ -87,6 +87,23 @@ def checked_device(device: str | torch.device) -> torch.device:
     return resolved
 
 
+def checked_weights(sample_weight: Any, y: np.ndarray) -> np.ndarray:
+    """Return sample weights as they are, as float64.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, negative weights, or weights that are not finite.
+    """
+    return check_sample_weight(
+        sample_weight,
+        y,
+        dtype=np.float64,
+        ensure_non_negative=True,
+        allow_all_zero_weights=True,
+    )
+
+
 def mean_one_weights(sample_weight: Any, y: np.ndarray) -> np.ndarray:
     """Return checked sample weights scaled to mean 1, as float64.
 
@@ -95,7 +112,7 @@ def mean_one_weights(sample_weight: Any, y: np.ndarray) -> np.ndarray:
     ValueError
         For a wrong shape, negative weights, or weights that are all zero.
     """
-    weight = check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+    weight = checked_weights(sample_weight, y)
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive.")
     return weight / weight.mean()

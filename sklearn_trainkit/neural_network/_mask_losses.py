@@ -8,7 +8,8 @@ Milletari, Navab, Ahmadi: V-Net. 3DV 2016 (soft Dice). Isensee et al.: nnU-Net. 
 
 import torch
 from torch import nn
-from torch.nn import functional
+
+from sklearn_trainkit.neural_network._losses import smoothed_cross_entropy
 
 MASK_LOSSES = ("cross_entropy", "cross_entropy_and_dice", "dice")
 
@@ -27,6 +28,8 @@ class MaskLoss(nn.Module):
         Whether some pixels have no label: their code is ``n_classes``, and they have no part.
     weight_scale : float, default=1.0
         Factor of the weights of images, whose mean over labelled pixels is then 1.
+    shares : Tensor of shape (n_classes,) or None, default=None
+        How the smoothed part of a label is spread over all classes; None is evenly.
 
     Examples
     --------
@@ -36,6 +39,7 @@ class MaskLoss(nn.Module):
     """
 
     class_weight: torch.Tensor | None
+    shares: torch.Tensor | None
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class MaskLoss(nn.Module):
         class_weight: torch.Tensor | None = None,
         ignores: bool = False,
         weight_scale: float = 1.0,
+        shares: torch.Tensor | None = None,
     ) -> None:
         super().__init__()
         self.loss = loss
@@ -51,6 +56,7 @@ class MaskLoss(nn.Module):
         self.weight_scale = weight_scale
         self.label_smoothing = label_smoothing
         self.register_buffer("class_weight", class_weight)
+        self.register_buffer("shares", shares)
 
     def forward(
         self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
@@ -75,20 +81,15 @@ class MaskLoss(nn.Module):
         weight: torch.Tensor | None,
         there: torch.Tensor | None,
     ) -> torch.Tensor:
-        smoothing, n_classes = self.label_smoothing, logits.shape[1]
-        if weight is None and self.class_weight is None and there is None:
-            return functional.cross_entropy(logits, target, label_smoothing=smoothing)
-        losses = functional.cross_entropy(
-            logits, target, label_smoothing=smoothing, ignore_index=n_classes, reduction="none"
-        )
+        codes = target if there is None else target.clamp(max=logits.shape[1] - 1)
+        losses = smoothed_cross_entropy(logits, codes, self.label_smoothing, self.shares)
         if self.class_weight is not None:
-            codes = target if there is None else target.clamp(max=n_classes - 1)
             losses = losses * self.class_weight.to(losses.dtype)[codes]
         if weight is not None:
             losses = losses * (weight * self.weight_scale)[:, None, None]
         if there is None:
             return losses.mean()
-        return losses.sum() / there.sum().clamp(min=1)
+        return (losses * there).sum() / there.sum().clamp(min=1)
 
 
 def soft_dice_loss(

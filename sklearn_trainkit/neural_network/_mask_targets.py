@@ -1,10 +1,9 @@
-"""Masks as targets: their codes, their shapes, and the factors of rare classes."""
+"""Masks as targets: their codes and their shapes."""
 
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.class_weight import compute_class_weight
 
 from sklearn_trainkit.neural_network._input_lists import as_list
 from sklearn_trainkit.neural_network._label_coding import SingleLabel
@@ -29,46 +28,11 @@ class MaskCoding(SingleLabel):
         codes = super().encode(y.reshape(-1), name).reshape(y.shape)
         return codes.astype(np.uint8) if len(self.classes) <= 256 else codes
 
-
-def class_factors(class_weight: Any, classes: np.ndarray, y: np.ndarray) -> torch.Tensor | None:
-    """Return the factor of each class's pixels, with mean 1 over all pixels of ``y``.
-
-    Parameters
-    ----------
-    class_weight : dict, "balanced" or None
-    classes : ndarray of shape (n_classes,)
-    y : ndarray of shape (n_samples, height, width)
-
-    Returns
-    -------
-    factors : Tensor of shape (n_classes,) or None
-        None without class weights, and where no pixel has any of the classes.
-
-    Raises
-    ------
-    ValueError
-        For weights below 0 or not finite, or where they are 0 for all of ``y``.
-
-    Examples
-    --------
-    >>> y = np.array([[[0, 0, 0, 1]]])
-    >>> class_factors("balanced", np.array([0, 1]), y).tolist()
-    [0.6666666865348816, 2.0]
-    """
-    counts = np.array([np.sum(y == label) for label in classes], dtype=float)
-    if class_weight is None or not counts.any():
-        return None
-    if class_weight == "balanced":
-        # A class that is nowhere in y weighs as much as the rarest that is somewhere.
-        factors = 1.0 / np.maximum(counts, counts[counts > 0].min())
-    else:
-        factors = compute_class_weight(class_weight, classes=classes, y=classes)
-        if not np.isfinite(factors).all() or factors.min() < 0 or not (factors * counts).any():
-            raise ValueError(
-                "class_weight must have finite weights of at least 0, not 0 for all classes in y. "
-                f"Got {class_weight!r} instead."
-            )
-    return torch.tensor(factors / np.average(factors, weights=counts), dtype=torch.float32)
+    def count(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        """Return the pixels of each class, by their images' weights, as shape (1, n_classes)."""
+        per_image = [np.sum(y == label, axis=(1, 2)) for label in self.classes]
+        factors = np.ones(len(y)) if weight is None else weight
+        return (np.stack(per_image) @ factors)[None]
 
 
 def mask_array(y: Any, name: str = "y") -> np.ndarray:

@@ -20,10 +20,15 @@ init : str or callable, default="default"
 
 CLASSIFIER = """\
 label_smoothing : float, default={label_smoothing}
-    Share of each target's probability spread over all classes (Szegedy et al., CVPR 2016).
-    It curbs overconfident probabilities; 0 trains on the labels as they are.
-class_weight : dict, "balanced" or None, default=None
-    Weight of each class in the loss, by label; "balanced" is inverse to class frequency.
+    Share of each target's probability spread over all classes (Szegedy et al., CVPR 2016), here
+    in proportion to their weight in the training rows: it curbs overconfidence, and rare classes
+    are not expected more often than they come. 0 trains on the labels as they are. The losses in
+    the history are those of the smoothed labels.
+class_weight : dict, list of dicts, "balanced" or None, default=None
+    Weight of each class in the loss, by label (1 where none is given); "balanced" is inverse to
+    class frequency. With several labels a row a list has a dict for each label, such as
+    ``{{0: 1, 1: 9}}``, for its own loss. Probabilities are then those of the weighted rows, as in
+    scikit-learn.
 """
 
 REGRESSOR = """\

@@ -146,7 +146,8 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         X, y, sample_weight, lengths
             As for :meth:`fit`.
         classes : array-like of shape (n_classes,) or None, default=None
-            All labels that may ever come; by default those of the first call.
+            All labels that may ever come; by default those of the first call. With several labels
+            a row, their numbers from 0 on.
 
         Returns
         -------
@@ -175,6 +176,20 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
             Columns in the order of ``classes_``.
         """
         return super().predict_proba(self._cut(X, lengths))
+
+    def predict_log_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
+        """Return the logarithm of the probability of each class, finite also for tiny ones.
+
+        Parameters
+        ----------
+        X, lengths
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes), of ``dtype``
+        """
+        return super().predict_log_proba(self._cut(X, lengths))
 
     def predict(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Return the most probable class of each sequence.

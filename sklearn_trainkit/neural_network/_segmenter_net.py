@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from sklearn_trainkit.neural_network._base_net import BaseNet
+from sklearn_trainkit.neural_network._input_checks import FLOAT_TYPES
 from sklearn_trainkit.neural_network._mask_losses import MaskLoss
 from sklearn_trainkit.neural_network._mask_metrics import dice_score, score_masks
 from sklearn_trainkit.neural_network._mask_targets import (
     MaskCoding,
     are_labelled,
     check_mask_labels,
-    class_factors,
     mask_array,
     masks_like,
 )
@@ -63,21 +62,20 @@ class SegmenterNet(ClassifierNet):
         there = are_labelled(y, self._ignored_label())
         return y if there is None else y[there]
 
-    def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
-        classes = np.unique(self._labelled(y))
-        if len(classes) < 2:
+    def _learn_coding(self, y: np.ndarray, classes: Any = None) -> MaskCoding:
+        labels = np.unique(self._labelled(y) if classes is None else classes)
+        if len(labels) < 2:
             ignored = self._ignored_label()
             beside = "" if ignored is None else f" beside ignore_index={ignored!r}"
-            found = ": " + ", ".join(map(repr, classes.tolist())) if len(classes) else ""
+            found = ": " + ", ".join(map(repr, labels.tolist())) if len(labels) else ""
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes in y{beside}. Got "
-                f"{len(classes)} class{found}."
+                f"{len(labels)} class{found}."
             )
-        self._coding = MaskCoding(classes)
-        self._learn_from_training_part(y, weight)
+        return MaskCoding(labels)
 
     def _learn_from_training_part(self, y: np.ndarray, weight: np.ndarray | None) -> None:
-        self._class_factors = class_factors(self.class_weight, self.classes_, y)
+        super()._learn_from_training_part(y, weight)
         self._weight_scale = 1.0
         there = None if weight is None else are_labelled(y, self._ignored_label())
         if weight is not None and there is not None and y.ndim > 1:
@@ -142,17 +140,28 @@ class SegmenterNet(ClassifierNet):
         super().partial_fit(X, y, classes, sample_weight)
         return self
 
-    def _training_weights(self, sample_weight: Any, y: np.ndarray) -> np.ndarray | None:
-        # Class weights are for pixels, not for images.
-        return BaseNet._training_weights(self, sample_weight, y)
+    def _learn_from_chunk(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        super()._learn_from_chunk(y, weight)
+        self._weight_scale = 1.0
+
+    def _row_weights(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
+        # Class weights are for pixels, not for images: the loss has them.
+        return weight
 
     def _make_criterion(self) -> torch.nn.Module:
+        shares, factors = self._class_shares(), None
+        ignores = self._ignored_label() is not None
+        if shares is None:
+            return MaskLoss(self.loss, self.label_smoothing, ignores=ignores)
+        if self.class_weight is not None:
+            factors = torch.tensor(self._class_factors[0], dtype=FLOAT_TYPES[self.dtype_])
         return MaskLoss(
             self.loss,
             self.label_smoothing,
-            self._class_factors,
-            ignores=self._ignored_label() is not None,
+            factors,
+            ignores=ignores,
             weight_scale=self._weight_scale,
+            shares=shares[0],
         )
 
     def _codes(self, output: torch.Tensor) -> torch.Tensor:

@@ -203,7 +203,7 @@ class StackedNetwork:
         ----------
         X : Tensor of shape (m, N, n_features)
         y : Tensor of shape (m, N) or (m, N, n_targets)
-        weight : Tensor of shape (m, N) or None
+        weight : Tensor of shape (m, N), (m, N, n_outputs) or None
 
         Returns
         -------

@@ -25,7 +25,7 @@ class StackedBatch(NamedTuple):
     ----------
     X : Tensor of shape (m, N, ...)
     y : Tensor of shape (m, N, ...)
-    weight : Tensor of shape (m, N) or None
+    weight : Tensor of shape (m, N), (m, N, n_outputs) or None
     """
 
     first: int

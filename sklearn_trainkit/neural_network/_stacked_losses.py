@@ -36,7 +36,7 @@ class StackedLoss(ABC):
         ----------
         output : Tensor of shape (m, N, n_outputs)
         target : Tensor of shape (m, N) or (m, N, n_outputs)
-        weight : Tensor of shape (m, N) or None
+        weight : Tensor of shape (m, N), (m, N, n_outputs) or None
 
         Returns
         -------
@@ -47,18 +47,37 @@ class StackedLoss(ABC):
 
 
 class _Smoothing:
-    """Label smoothing, as one number where the networks share it."""
+    """Label smoothing of m networks, as one number or row where they share it.
+
+    Attributes
+    ----------
+    any : bool
+    on_label : Tensor of shape (1 or m, 1, 1)
+        Minus the share of the label itself.
+    spread : Tensor of shape (1 or m, n_outputs)
+        What each class, or label, has of the rest.
+    """
 
     def __init__(self, criteria: Sequence[Any], like: torch.Tensor) -> None:
+        self._criteria = criteria
+        self.any = any(criterion.label_smoothing for criterion in criteria)
         shares = [criterion.label_smoothing for criterion in criteria]
-        self.any = any(shares)
-        self.per_network: Any = shares[0]
-        self.per_entry: Any = shares[0]
-        if len(set(shares)) > 1:
-            self.per_network = like.new_tensor(shares)
-            self.per_entry = self.per_network.view(-1, 1, 1)
-        self.on_label = like.new_tensor(shares[:1] if len(set(shares)) == 1 else shares)
-        self.on_label = (self.on_label - 1.0).view(-1, 1, 1)
+        per_network = like.new_tensor(shares[:1] if len(set(shares)) == 1 else shares)
+        self.on_label = (per_network - 1.0).view(-1, 1, 1)
+        self._per_network = per_network.view(-1, 1)
+        self._spread: torch.Tensor | None = None
+
+    def spread(self, n_outputs: int, evenly: float) -> torch.Tensor:
+        """Return what each output has of the label's smoothed part: (1 or m, n_outputs)."""
+        if self._spread is None:
+            like = self._per_network
+            rows = [
+                like.new_full((n_outputs,), evenly) if c.shares is None else c.shares.to(like)
+                for c in self._criteria
+            ]
+            alike = all(torch.equal(row, rows[0]) for row in rows)
+            self._spread = like * torch.stack(rows[:1] if alike else rows)
+        return self._spread
 
 
 class StackedCrossEntropy(StackedLoss):
@@ -75,16 +94,17 @@ class StackedCrossEntropy(StackedLoss):
         index = target.unsqueeze(1)
         logs = class_log_softmax(output)
         hits = logs.gather(1, index).squeeze(1)
-        sums = logs.sum(1) if smoothing.any else None
         if weight is not None:
             hits = hits * weight
-            sums = None if sums is None else sums * weight
-        losses = hits.mean(1) * (smoothing.per_network - 1.0)
-        if sums is not None:
-            losses = losses - sums.mean(1) * (smoothing.per_network / n_classes)
-        gradient = logs.exp_()
+        losses = hits.mean(1) * smoothing.on_label.view(-1)
+        spread = None
         if smoothing.any:
-            gradient.sub_(smoothing.per_entry / n_classes)
+            spread = smoothing.spread(n_classes, 1.0 / n_classes)
+            rest = torch.matmul(spread.unsqueeze(1), logs).squeeze(1)
+            losses = losses - (rest if weight is None else rest * weight).mean(1)
+        gradient = logs.exp_()
+        if spread is not None:
+            gradient.sub_(spread.unsqueeze(2))
         gradient.scatter_add_(1, index, smoothing.on_label.expand(n_networks, 1, n_rows))
         return losses, _mean_gradient(gradient.transpose(1, 2), weight)
 
@@ -99,8 +119,10 @@ class StackedBinaryCrossEntropy(StackedLoss):
         self, output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         target = target.to(output.dtype)
-        if self._smoothing.any:
-            target = target + self._smoothing.per_entry * (0.5 - target)
+        smoothing = self._smoothing
+        if smoothing.any:
+            spread = smoothing.spread(output.shape[2], 0.5).unsqueeze(1)
+            target = spread - target * smoothing.on_label
         losses = functional.binary_cross_entropy_with_logits(output, target, reduction="none")
         gradient = torch.sigmoid(output).sub_(target).div_(output.shape[2])
         return _mean_loss(losses, weight), _mean_gradient(gradient, weight)
@@ -132,6 +154,8 @@ class StackedRegressionLoss(StackedLoss):
 
 
 def _mean_loss(losses: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    if weight is not None and weight.ndim == 3:  # a weight for each label
+        return (losses * weight).mean((1, 2))
     rows = losses.mean(2)
     return rows.mean(1) if weight is None else (rows * weight).mean(1)
 
@@ -141,7 +165,8 @@ def _mean_gradient(gradient: torch.Tensor, weight: torch.Tensor | None) -> torch
     n_rows = gradient.shape[1]
     if weight is None:
         return gradient.mul_(1.0 / n_rows)
-    return gradient.mul_((weight / n_rows).unsqueeze(2))
+    per_entry = weight if weight.ndim == 3 else weight.unsqueeze(2)
+    return gradient.mul_(per_entry / n_rows)
 
 
 _LOSSES: dict[type[nn.Module], type[StackedLoss]] = {

@@ -5,14 +5,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 
 from sklearn_trainkit.neural_network._base_net import BaseNet
-from sklearn_trainkit.neural_network._input_checks import mean_one_weights
+from sklearn_trainkit.neural_network._class_weights import class_factors, mean_one_factors
+from sklearn_trainkit.neural_network._input_checks import (
+    FLOAT_TYPES,
+    checked_weights,
+    mean_one_weights,
+)
 from sklearn_trainkit.neural_network._label_coding import learn_label_coding
 from sklearn_trainkit.neural_network._losses import (
     REGRESSION_LOSSES,
@@ -29,11 +33,13 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
     _parameter_constraints: ClassVar[dict] = {
         **BaseNet._parameter_constraints,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, tuple, StrOptions({"balanced"}), None],
     }
 
     label_smoothing: float
     class_weight: Any
+    _class_counts: np.ndarray | None = None
+    _class_factors: np.ndarray
 
     @property
     def classes_(self) -> np.ndarray:
@@ -53,7 +59,20 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         return codes if codes.dtype.kind == "f" else units[0][codes]  # indicators stay themselves
 
     def _make_criterion(self) -> torch.nn.Module:
-        return self._coding.criterion(self.label_smoothing)
+        return self._coding.criterion(self.label_smoothing, self._class_shares())
+
+    def _class_shares(self) -> torch.Tensor | None:
+        """Return the share of each class in what was learnt from, by the weights in the loss.
+
+        None for a network that has not seen rows, only weights from a file.
+        """
+        if self._class_counts is None:
+            return None
+        rows = self._class_counts * self._class_factors
+        totals = rows.sum(axis=1, keepdims=True)
+        even = np.full_like(rows, 1.0 / rows.shape[1])
+        shares = np.divide(rows, totals, out=even, where=totals > 0)
+        return torch.tensor(shares, dtype=FLOAT_TYPES[self.dtype_])
 
     def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
         return (self._coding.codes(output) == rows.y).double().mean().item()
@@ -72,18 +91,31 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         return y
 
     def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
-        self._coding = learn_label_coding(y, type(self).__name__)
+        self._coding = self._learn_coding(y)
+        self._learn_from_training_part(y, weight)
+
+    def _learn_coding(self, y: np.ndarray, classes: Any = None) -> Any:
+        """Return how labels become targets: those of ``y``, or all that may ever come."""
+        return learn_label_coding(y, type(self).__name__, classes)
+
+    def _learn_from_training_part(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        self._class_counts = self._coding.count(y, weight)
+        factors = self._factors_of_classes(self._class_counts)
+        self._class_factors = mean_one_factors(factors, self._class_counts, self.class_weight)
+
+    def _factors_of_classes(self, counts: np.ndarray) -> np.ndarray:
+        return class_factors(self.class_weight, self._coding.weighted_classes, counts)
 
     def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
         return self._coding.encode(y, name)
 
-    def _training_weights(self, sample_weight: Any, y: np.ndarray) -> np.ndarray | None:
-        weight = super()._training_weights(sample_weight, y)
+    def _row_weights(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weight
-        factors = compute_sample_weight(self.class_weight, y)
-        factors = factors if weight is None else factors * weight
-        return mean_one_weights(factors, y)
+        factors = self._coding.row_factors(self._class_factors, codes)
+        if weight is None:
+            return factors
+        return factors * (weight if factors.ndim == 1 else weight[:, None])
 
     def _stratify_by(self, y: np.ndarray) -> np.ndarray | None:
         return y if y.ndim == 1 else None
@@ -94,13 +126,20 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
     ) -> "ClassifierNet":
         """Train one more epoch on ``X`` and ``y``, with ``lr`` constant.
 
+        Weights are not scaled to mean 1 as in ``fit``, which knows all rows: the loss of a row is
+        multiplied by its weight and by that of its class, as in scikit-learn's SGDClassifier, so
+        that it counts the same whichever rows it comes with. "balanced" goes by the classes of all
+        rows seen so far, those of an earlier ``fit`` among them.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,), or (n_samples, n_labels) of zeros and ones
         classes : array-like of shape (n_classes,) or None, default=None
-            All labels that may ever come; by default those of the first call.
+            All labels that may ever come; by default those of the first call. With several labels
+            a row, their numbers from 0 on.
         sample_weight : array-like of shape (n_samples,) or None, default=None
+            A chunk whose rows all have weight 0 changes nothing.
 
         Returns
         -------
@@ -114,15 +153,23 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         first = self._begins()
         X, y = self._check_data(X, y, reset=first)
         if first:
-            self._learn_targets(y if classes is None else np.unique(classes), None)
-            self._learn_from_training_part(y, None)
+            self._coding, self._class_counts = self._learn_coding(y, classes), None
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes={np.unique(classes).tolist()} are not those of the first call, "
                 f"{self.classes_.tolist()}."
             )
-        self._train_one_epoch(X, y, self._training_weights(sample_weight, y))
+        weight = None if sample_weight is None else checked_weights(sample_weight, y)
+        self._learn_from_chunk(y, weight)
+        self._train_one_epoch(X, y, weight)
         return self
+
+    def _learn_from_chunk(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Count the classes of further rows; weights and smoothing follow."""
+        counts = self._coding.count(y, weight)
+        before = self._class_counts
+        self._class_counts = counts if before is None else before + counts
+        self._class_factors = self._factors_of_classes(self._class_counts)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
@@ -137,6 +184,22 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
             Columns in the order of ``classes_``.
         """
         return self._output(X, lambda output: self._coding.probabilities(output)).numpy()
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithm of the probability of each class.
+
+        Finite also where the probability itself is so small that it rounds to zero.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes), of ``dtype``
+            Columns in the order of ``classes_``.
+        """
+        return self._output(X, lambda output: self._coding.log_probabilities(output)).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row.
@@ -230,7 +293,9 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
     ) -> "RegressorNet":
         """Train one more epoch on ``X`` and ``y``, with ``lr`` constant.
 
-        Mean and scale of the targets are those of the first call.
+        Mean and scale of the targets are those of the first call. Weights are taken as they are,
+        not scaled to mean 1 as in ``fit``, so that a row counts the same whichever rows it comes
+        with.
 
         Parameters
         ----------
@@ -251,9 +316,9 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
         """
         first = self._begins()
         X, y = self._check_data(X, y, reset=first)
-        weight = self._training_weights(sample_weight, y)
-        if first:
-            self._learn_targets(y, weight)
+        weight = None if sample_weight is None else checked_weights(sample_weight, y)
+        if first:  # mean and scale need a row that counts
+            self._learn_targets(y, None if weight is None else mean_one_weights(weight, y))
         self._train_one_epoch(X, y, weight)
         return self
 

@@ -75,7 +75,8 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
     loss : {"cross_entropy_and_dice", "cross_entropy", "dice"}, default="cross_entropy_and_dice"
         Cross-entropy per pixel, one minus soft Dice, or their sum.
     label_smoothing : float, default=0.0
-        Share of each pixel's probability spread over all classes, in the cross-entropy.
+        Share of each pixel's probability spread over all classes, in proportion to their pixels,
+        in the cross-entropy.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class's pixels in the cross-entropy; "balanced" is inverse to frequency.
     ignore_index : label or None, default=None

@@ -206,6 +206,12 @@ class SplitBeforeScaling(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
+    @available_if(_estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> Any:
+        """Predict logarithms of probabilities with the fitted Pipeline."""
+        check_is_fitted(self)
+        return self.estimator_.predict_log_proba(X)
+
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: Any) -> Any:
         """Return the decision function of the fitted Pipeline."""

@@ -105,7 +105,9 @@ NET_PARAMS = {
 TASKS = {
     "classes": (MLPNetClassifier, LABELS, {"label_smoothing": 0.1}),
     "balanced": (MLPNetClassifier, LABELS, {"label_smoothing": 0.0, "class_weight": "balanced"}),
+    "weighted classes": (MLPNetClassifier, LABELS, {"class_weight": {0: 1, 1: 3, 2: 0.5}}),
     "labels": (MLPNetClassifier, SEVERAL_LABELS, {"label_smoothing": 0.1}),
+    "balanced labels": (MLPNetClassifier, SEVERAL_LABELS, {"class_weight": "balanced"}),
     "squared": (MLPNetRegressor, NUMBERS, {"loss": "squared_error"}),
     "huber": (MLPNetRegressor, NUMBERS[:, 0], {"loss": "huber", "standardize_y": False}),
     "absolute": (MLPNetRegressor, NUMBERS, {"loss": "absolute_error"}),

@@ -18,12 +18,23 @@ CODES = torch.randint(0, 4, (3, 5), generator=GENERATOR)
 INDICATORS = torch.randint(0, 2, (3, 5, 4), generator=GENERATOR).float()
 NUMBERS = torch.randn(3, 5, 4, dtype=torch.float64, generator=GENERATOR)
 WEIGHT = torch.rand(3, 5, dtype=torch.float64, generator=GENERATOR)
+PER_LABEL = torch.rand(3, 5, 4, dtype=torch.float64, generator=GENERATOR)
+SHARES = torch.softmax(torch.randn(2, 4, dtype=torch.float64, generator=GENERATOR), 1)
 MANY = torch.randn(3, 5, 20, dtype=torch.float64, generator=GENERATOR)
 CASES = {
     "classes": ([CrossEntropy()] * 3, CODES),
     "smoothed classes": ([CrossEntropy(0.1)] * 3, CODES),
     "several smoothings": ([CrossEntropy(0.1), CrossEntropy(), CrossEntropy(0.3)], CODES),
+    "towards shares": ([CrossEntropy(0.1, SHARES[0])] * 3, CODES),
+    "towards several shares": (
+        [CrossEntropy(0.1, SHARES[0]), CrossEntropy(0.3), CrossEntropy(0.2, SHARES[1])],
+        CODES,
+    ),
     "labels": ([BinaryCrossEntropy()] * 3, INDICATORS),
+    "labels towards shares": (
+        [BinaryCrossEntropy(s, SHARES[0]) for s in (0.1, 0.0, 0.3)],
+        INDICATORS,
+    ),
     "smoothed labels": ([BinaryCrossEntropy(s) for s in (0.1, 0.0, 0.3)], INDICATORS),
     "squared": ([RegressionLoss()] * 3, NUMBERS),
     "absolute": ([RegressionLoss("absolute_error")] * 3, NUMBERS),
@@ -35,6 +46,11 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_losses_and_gradients_are_those_of_each_criterion(name, weight):
     check_against_criteria(*CASES[name], OUTPUT, weight)
+
+
+@pytest.mark.parametrize("name", ["labels", "smoothed labels", "labels towards shares"])
+def test_labels_may_have_a_weight_each(name):
+    check_against_criteria(*CASES[name], OUTPUT, PER_LABEL)
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["equal", "weighted"])

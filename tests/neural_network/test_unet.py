@@ -18,9 +18,9 @@ from sklearn_trainkit.neural_network import (
     iou_score,
     iou_scorer,
 )
+from sklearn_trainkit.neural_network._class_weights import class_factors
 from sklearn_trainkit.neural_network._conv_blocks import ConvStyle
 from sklearn_trainkit.neural_network._mask_losses import MaskLoss, soft_dice_loss
-from sklearn_trainkit.neural_network._mask_targets import class_factors
 from sklearn_trainkit.neural_network._tensor_loader import TensorRows
 from sklearn_trainkit.neural_network._tiles import tiled
 from sklearn_trainkit.neural_network._unet_module import UNetModule
@@ -300,9 +300,9 @@ def test_balanced_class_weights_follow_the_masks_of_each_call():
 
 
 def test_a_class_without_pixels_weighs_as_much_as_the_rarest():
-    y = np.array([[[0, 0, 0, 1]]])
-    factors = class_factors("balanced", np.array([0, 1, 2]), y)
-    assert_allclose(factors, [2 / 3, 2, 2])
+    counts = np.array([[3, 1, 0]])
+    factors = class_factors("balanced", [np.array([0, 1, 2])], counts)
+    assert_allclose(factors, [[2 / 3, 2, 2]])
 
 
 def test_fewer_large_images_than_small_ones_go_through_at_once(trained):
