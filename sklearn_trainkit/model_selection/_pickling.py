@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import optuna
 from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
 from sklearn_trainkit.model_selection._secrets import PrivateURL, hide_password
 from sklearn_trainkit.model_selection._storage import copy_to_memory
@@ -24,3 +27,18 @@ class SelfContained:
             # A pickled search predicts and shows its results where there is no database.
             state["study_"] = copy_to_memory(study)
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        parent: Any = super()
+        parent.__setstate__(state)
+        study = state.get("study_")
+        if study is not None:
+            _restore_enumerations(study)
+
+
+def _restore_enumerations(study: optuna.Study) -> None:
+    """Make names of what skops has written as numbers; a pickle has left them as they are."""
+    for trial in study.get_trials(deepcopy=False):
+        trial.state = TrialState(trial.state)
+    for directions in (study._directions, study._storage.get_study_directions(study._study_id)):
+        directions[:] = [StudyDirection(direction) for direction in directions]

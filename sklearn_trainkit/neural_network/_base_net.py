@@ -325,7 +325,7 @@ class BaseNet(SkorchFace):
 
     def _has_split(self) -> bool:
         """Return whether the fit before has set validation rows aside."""
-        return bool(self._made_with.parameters["early_stopping"])
+        return self._made_with is not None and self._made_with.parameters["early_stopping"]
 
     def _batch_rows(self, batch_size: int | str, n_rows: int) -> int:
         """Return how many of ``n_rows`` training rows make a batch."""

@@ -26,8 +26,8 @@ def refuse_changes(net: Any, further: Sequence[str] = ()) -> None:
     ValueError
         Naming the parameters, with both values.
     """
-    before = net._made_with.parameters
     now = net.get_params(deep=False)
+    before = _earlier(net, now)
     names = [*net._fixed_names(), *further]
     changed = [
         f"{n}={before.get(n)!r}, now {n}={now.get(n)!r}" for n in changed_names(before, now, names)
@@ -57,8 +57,8 @@ def take_changes(net: Any, seeds: StreamSeeds, *, new_callbacks: bool) -> None:
     new_callbacks : bool
         Whether callbacks begin anew though they are the same.
     """
-    before = net._made_with.parameters
     now = net.get_params(deep=False)
+    before = _earlier(net, now)
     changed = set(changed_names(before, now, now))
     if changed & {"device"}:
         net.module_.to(checked_device(net.device))
@@ -72,7 +72,13 @@ def take_changes(net: Any, seeds: StreamSeeds, *, new_callbacks: bool) -> None:
     net.initialize_criterion()
     if changed & {"optimizer", "optimizer_params", "lr", "weight_decay", "device"}:
         _renew_optimizer(net, keep_state="optimizer_params" not in changed)
-    net._made_with = net._made_with._replace(parameters=own_copy(now))
+    if net._made_with is not None:
+        net._made_with = net._made_with._replace(parameters=own_copy(now))
+
+
+def _earlier(net: Any, now: dict[str, Any]) -> dict[str, Any]:
+    # What a network that an earlier version has pickled was made with is not known.
+    return own_copy(now) if net._made_with is None else net._made_with.parameters
 
 
 def _is_other_seed(before: Any, now: Any) -> bool:

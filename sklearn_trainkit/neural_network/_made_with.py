@@ -14,6 +14,7 @@ from sklearn_trainkit.neural_network._dropout import SeededDropout
 _TRAINING_ONLY = {"training", "p", "dropout", "momentum", "inplace"}
 _DROPOUT = (nn.modules.dropout._DropoutNd, SeededDropout)
 _LONGEST_SEQUENCE = 32
+_SAME_MODULE, _OTHER_MODULE = "the module beside it", "another module"
 
 
 class MadeWith(NamedTuple):
@@ -29,6 +30,20 @@ class MadeWith(NamedTuple):
 
     parameters: dict[str, Any]
     layers: list[list[Any]]
+
+    def without_module(self, module: Any) -> "MadeWith":
+        """Return the same for a pickle, where a module instance becomes another object."""
+        before = self.parameters.get("module")
+        if not isinstance(before, nn.Module):
+            return self
+        mark = _SAME_MODULE if before is module else _OTHER_MODULE
+        return self._replace(parameters={**self.parameters, "module": mark})
+
+    def with_module(self, module: Any) -> "MadeWith":
+        """Return the same after a pickle, in which ``module`` came along."""
+        if self.parameters.get("module") != _SAME_MODULE:
+            return self
+        return self._replace(parameters={**self.parameters, "module": module})
 
 
 def own_copy(value: Any) -> Any:

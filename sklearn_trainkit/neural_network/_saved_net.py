@@ -1,6 +1,5 @@
 """Saving and loading weights with all that a prediction needs beside them."""
 
-import copy
 import json
 import os
 import warnings
@@ -51,7 +50,7 @@ class SavedNet(NeuralNet):
     module_: torch.nn.Module
     history_: History | None
     _foreign_module: bool
-    _made_with: MadeWith
+    _made_with: MadeWith | None
 
     @abstractmethod
     def _fixed_names(self) -> list[str]:
@@ -179,7 +178,7 @@ class SavedNet(NeuralNet):
 
     def _note(self) -> str:
         """Return as text what a file of weights says beside them."""
-        made_with = self._made_with
+        made_with = self._made_with or self._describe_anew()
         names = {*self._fixed_names(), *_INPUT_FORMS} & made_with.parameters.keys()
         values = {name: as_plain(made_with.parameters[name]) for name in sorted(names)}
         return json.dumps(
@@ -190,6 +189,12 @@ class SavedNet(NeuralNet):
                 "layers": made_with.layers,
             }
         )
+
+    def _describe_anew(self) -> MadeWith:
+        """Return what a network that an earlier version has pickled was made with."""
+        with seeded_global_torch(0):
+            layers = describe_layers(self._make_module())
+        return MadeWith(own_copy(self.get_params(deep=False)), layers)
 
     def _load_weights(self, source: Any, use_safetensors: bool) -> None:
         state, note = read_weights(source, use_safetensors, self.torch_load_kwargs)
@@ -261,7 +266,8 @@ class SavedNet(NeuralNet):
                 f"{name} holds {dtype} weights, but dtype={self.dtype!r} here; use dtype='auto' or "
                 f"{dtype!r}."
             )
-        other = copy.copy(self)
+        other = object.__new__(type(self))  # a copy whose module nobody pickles
+        other.__dict__.update(vars(self))
         _replace_attributes(other, self._learnt(), learnt)
         with seeded_global_torch(0):
             module = other._make_module()
@@ -278,14 +284,14 @@ class SavedNet(NeuralNet):
         suits = (
             hasattr(self, "module_")
             and not self._waits_for_data
-            and self._made_with.layers == layers
+            and (self._made_with or self._describe_anew()).layers == layers
             and _forms(self.module_) == _forms(module)
         )
         _replace_attributes(self, self._learnt(), learnt)
         made_with = MadeWith(own_copy(self.get_params(deep=False)), layers)
         if suits:  # its optimizer, and a training in progress, hold on to these tensors
             self.module_.load_state_dict(module.state_dict())
-            self._made_with = self._made_with._replace(parameters=made_with.parameters)
+            self._made_with = made_with
             self.initialize_criterion()
             return
         self.module_, self._made_with = module, made_with
@@ -330,7 +336,7 @@ def _other_network(name: str, differing: list[str], difference: str | None) -> V
 def _replace_attributes(net: Any, old: Iterable[str], new: Mapping[str, Any]) -> None:
     for name in list(old):
         vars(net).pop(name, None)
-    vars(net).update(new)
+    net.__dict__.update(new)
 
 
 def _forms(module: torch.nn.Module) -> list[tuple[str, Any, Any]]:

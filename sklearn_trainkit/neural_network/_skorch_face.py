@@ -87,10 +87,6 @@ class SkorchFace(
     history_: History | None = None
     virtual_params_: ClassVar[dict] = {}
     prefixes_: ClassVar[list[str]] = [*NeuralNet.prefixes_, "module", "criterion", "optimizer"]
-    # Pickled as one, so that what they share stays shared; each stands for all that begins so.
-    cuda_dependent_attributes_: ClassVar[list[str]] = [
-        *("module", "criterion_", "optimizer_", "callbacks", "streams_", "_made_with")
-    ]
     _modules: ClassVar[list[str]] = ["module"]
     _criteria: ClassVar[list[str]] = ["criterion"]
     _optimizers: ClassVar[list[str]] = ["optimizer"]
@@ -108,7 +104,7 @@ class SkorchFace(
     dtype_: str
     input_dtype_: str
     input_shape_: tuple[int, ...]
-    _made_with: MadeWith
+    _made_with: MadeWith | None = None  # also of networks that earlier versions have pickled
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -121,6 +117,23 @@ class SkorchFace(
     @abstractmethod
     def _make_criterion(self) -> torch.nn.Module:
         """Return the loss, a module called with (output, target, weight)."""
+
+    @property
+    def cuda_dependent_attributes_(self) -> list[str]:
+        """Attributes with tensors, which skorch pickles as one and moves off a missing GPU."""
+        own = isinstance(self.module, torch.nn.Module) and hasattr(self, "module_")
+        return ["module_", "criterion_", "optimizer_", "streams_", *(["module"] if own else [])]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if self._made_with is not None:
+            state["_made_with"] = self._made_with.without_module(self.module)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self._made_with is not None:
+            self._made_with = self._made_with.with_module(self.module)
 
     def _fixed_names(self) -> list[str]:
         """Return the parameters that cannot change while the same weights are trained on."""

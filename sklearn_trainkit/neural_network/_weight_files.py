@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -95,6 +96,11 @@ def read_weights(
         note = remarks.get("note")
         if remarks and (note is None or remarks.get("checksum") != _checksum(state, note)):
             raise ValueError("it is damaged: its content is not what its checksum was made of")
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{name} cannot be read: it is damaged, or holds Python objects, which are not opened "
+            "since they may run code."
+        ) from error
     except Exception as error:  # whatever a torn or foreign file makes of the readers
         raise ValueError(f"{name} cannot be read ({error}).") from error
     return dict(state), note
