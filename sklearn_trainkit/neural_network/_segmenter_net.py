@@ -164,6 +164,11 @@ class SegmenterNet(ClassifierNet):
             shares=shares[0],
         )
 
+    def _targets_of(self, codes: np.ndarray, units: tuple[np.ndarray, ...]) -> np.ndarray:
+        ignored = self._ignored_label()
+        # The code after those of the classes is that of pixels without a label.
+        return (units[0] if ignored is None else np.append(units[0], ignored))[codes]
+
     def _codes(self, output: torch.Tensor) -> torch.Tensor:
         """Return the code of each pixel, a byte each where there are few classes."""
         codes = self._coding.codes(output)

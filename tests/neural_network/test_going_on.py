@@ -63,6 +63,8 @@ TAKEN_UP = {
     "flip": "both",
     "max_shift": 2,
     "crop_size": 4,
+    "ignore_index": 1,
+    "ignore_label": 1,
 }
 # Taken up, and looked at in tests of their own: they leave the weights of a sound fit as they are.
 WITHOUT_EFFECT_ON_WEIGHTS = {

@@ -436,3 +436,17 @@ def test_flat_images_are_read_in_the_shape_that_they_were_saved_in():
     other, _, _ = make_net("UNetSegmenter", image_shape=(4, 16))
     with pytest.raises(ValueError, match="image_shape="):
         loaded(other, saved(net))
+
+
+def test_unlabelled_pixels_stay_unlabelled_where_a_training_goes_on_from_a_checkpoint(tmp_path):
+    end = TrainEndCheckpoint(dirname=str(tmp_path))
+    masks = np.where(IMAGES[:, 0] > 0, 7, 3)
+    net, X, _ = make_net("UNetSegmenter", callbacks=[end])
+    net.fit(X, masks)
+    sparse = np.where(IMAGES[:, 0] > 1, 255, np.where(masks == 7, 7, 3))
+    other, _, _ = make_net("UNetSegmenter", callbacks=[LoadInitState(end)], ignore_index=255)
+    other.fit(X, sparse)
+    assert other.classes_.tolist() == [3, 7]
+    again, _, _ = make_net("UNetSegmenter", callbacks=[LoadInitState(end)], ignore_index=255)
+    with pytest.raises(ValueError, match=r"\[8\]"):
+        again.fit(X, np.where(sparse == 7, 8, sparse))
