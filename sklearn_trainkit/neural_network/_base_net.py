@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+from sklearn.utils.validation import check_array, check_consistent_length
 from torch.utils.data import Dataset
 
 from sklearn_trainkit.neural_network._checkpoint import CheckpointFile, fit_fingerprint
@@ -80,15 +80,7 @@ class BaseNet(SkorchFace):
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             check_consistent_length(X, y)
         else:
-            X, y = validate_data(
-                self,
-                self._as_array(X),
-                y,
-                reset=reset,
-                multi_output=True,
-                y_numeric=self._y_numeric,
-                **self._validation_options(X, reset),
-            )
+            X, y = self._validated(X, reset, y=y, multi_output=True, y_numeric=self._y_numeric)
             X = self._as_samples(X)
             self._learn_input(X, reset)
         return X, self._check_targets(y)
@@ -176,7 +168,9 @@ class BaseNet(SkorchFace):
                 f"checkpoint_dir={self.checkpoint_dir!r} does not go with warm_start=True: a fit "
                 "that goes on from other weights cannot be told from one that starts anew."
             )
-        params = {k: v for k, v in self.get_params().items() if k not in _NOT_IN_FINGERPRINT}
+        params = {
+            k: v for k, v in self.get_params(deep=False).items() if k not in _NOT_IN_FINGERPRINT
+        }
         return CheckpointFile(
             self.checkpoint_dir, fit_fingerprint(type(self).__name__, params, *data)
         )

@@ -12,6 +12,8 @@ from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
 
 # Pixels that go through a network at once when no gradient is needed.
 _PIXELS_PER_PASS = 1 << 19
+# Grey, grey with transparency, colours, colours with transparency.
+_CHANNEL_COUNTS = (1, 2, 3, 4)
 
 IMAGE_CONSTRAINTS: dict = {
     "image_shape": ["array-like", None],
@@ -31,6 +33,7 @@ class ImageParameters:
     max_shift: int
     crop_size: Any
     input_shape_: tuple[int, ...]
+    n_features_in_: int
 
     _allow_nd = True
     # Whether targets are masks, to be moved with their images.
@@ -41,6 +44,8 @@ class ImageParameters:
         X = as_list(super()._as_array(X))  # type: ignore[misc]
         if isinstance(X, (list, tuple)):
             X = _images_of_one_shape(X)
+        if self.image_shape is None:
+            _refuse_channels_last(tuple(getattr(X, "shape", ())))
         return X[:, None] if isinstance(X, np.ndarray) and X.ndim == 3 else X
 
     def _as_samples(self, images: np.ndarray) -> np.ndarray:
@@ -63,6 +68,12 @@ class ImageParameters:
                 f"Got {images.shape[1:]}; leave image_shape=None for images that are not flat."
             )
         return images
+
+    def _is_one_sample(self, shape: tuple[int, ...]) -> bool:
+        n_channels, *size = self.input_shape_
+        if len(shape) == 2 and n_channels == 1:
+            return self.image_shape is None or shape == tuple(size) != (1, self.n_features_in_)
+        return len(shape) == 3 and shape[0] == n_channels > 1
 
     def _wanted_shape(self) -> tuple[int, ...]:
         shape = whole_numbers(self.image_shape) or ()
@@ -127,6 +138,23 @@ class ImageParameters:
                 f"{value!r} instead."
             )
         return values
+
+
+def _refuse_channels_last(shape: tuple[int, ...]) -> None:
+    """Raise for images whose last axis has as few entries as only channels have.
+
+    Images of 1 to 4 columns do exist: ``image_shape`` says so.
+    """
+    if len(shape) != 4 or shape[3] not in _CHANNEL_COUNTS or min(shape[1:3]) <= shape[3]:
+        return
+    if shape[1] in _CHANNEL_COUNTS:
+        return
+    first = (shape[0], shape[3], *shape[1:3])
+    raise ValueError(
+        f"X has shape {shape}, whose channels seem to come last; they come first here. Use "
+        f"X.transpose(0, 3, 1, 2), of shape {first}; or image_shape={shape[1:]}, if these are "
+        f"{shape[1]} channels of {shape[2]} x {shape[3]} pixels."
+    )
 
 
 def _images_of_one_shape(images: Any) -> np.ndarray:

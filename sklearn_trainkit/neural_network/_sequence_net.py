@@ -202,6 +202,10 @@ class SequenceNet(BaseNet):
         check_consistent_length(X, y)
         return X, self._check_targets(y)
 
+    def _is_one_sample(self, shape: tuple[int, ...]) -> bool:
+        # Of a flat row of one step alone this could not be told.
+        return shape == self.input_shape_ and shape[1] != self.n_features_in_
+
     def _has_step_targets(self) -> bool:
         """Return whether each step has a target."""
         return False

@@ -47,12 +47,14 @@ from sklearn_trainkit.neural_network._tensor_loader import (
 )
 from sklearn_trainkit.neural_network._training_loop import switch_mode
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
+from sklearn_trainkit.utils._bad_columns import naming_columns
 from sklearn_trainkit.utils._did_you_mean import accepts_known_names
 from sklearn_trainkit.utils._random_streams import StreamSeeds, seeded_global_torch, stream_seeds
 from sklearn_trainkit.utils._threads import torch_threads
 
 _PREDICT_ROWS = 8192
 _NO_TARGETS = torch.empty(0)
+_ENCODE = "Encode them first, with a OneHotEncoder in a ColumnTransformer for instance."
 
 
 class SkorchFace(
@@ -273,12 +275,26 @@ class SkorchFace(
         if isinstance(X, Dataset):
             X = self._checked_source(X)
         else:
-            X = validate_data(
-                self, self._as_array(X), reset=reset, **self._validation_options(X, reset)
-            )
-            X = self._as_samples(X)
+            X = self._as_samples(self._validated(X, reset))
         self._learn_input(X, reset)
         return X
+
+    def _validated(self, X: Any, reset: bool, **options: Any) -> Any:
+        """Return X, and y where it is among ``options``, as scikit-learn's checks leave them."""
+        if not reset and self._is_one_sample(tuple(getattr(X, "shape", ()))):
+            sizes = ", ".join(map(str, X.shape))
+            raise ValueError(
+                f"X has the shape ({sizes}) of a single sample. {type(self).__name__} takes "
+                f"(n_samples, {sizes}), so pass X[None], of shape (1, {sizes})."
+            )
+        with naming_columns(X, _ENCODE):
+            array = self._as_array(X)
+            options = {**self._validation_options(X, reset), **options}
+            return validate_data(self, array, reset=reset, **options)
+
+    def _is_one_sample(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether an array of this shape is one sample of those that the network knows."""
+        return len(shape) > 1 and shape == self.input_shape_
 
     def _checked_source(self, dataset: Dataset) -> DatasetSource:
         raise TypeError(

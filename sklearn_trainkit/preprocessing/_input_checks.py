@@ -16,10 +16,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from sklearn_trainkit.utils._bad_columns import naming_columns
+
 __all__ = ["DenseInput", "needs_inherited_path", "resolve_dtype", "take_input"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_ENCODE = "Encode them, or send them around the scaler with a ColumnTransformer."
 _FLOATS = tuple(np.dtype(t) for t in (np.float64, np.float32, np.float16))
 _SMALL_INTEGERS = tuple(np.dtype(t) for t in (np.bool_, np.int8, np.uint8, np.int16, np.uint16))
 
@@ -161,27 +164,9 @@ def _validated_table(estimator: Any, X: Any, reset: bool, check_features: bool) 
     options = {"dtype": list(_FLOATS), "ensure_all_finite": "allow-nan"}
     if not check_features:
         return check_array(X, **options)
-    try:
+    with naming_columns(X, _ENCODE):
         values: Array = validate_data(estimator, X, reset=reset, **options)
-    except (TypeError, ValueError) as error:
-        names = _columns_without_numbers(X)
-        if not names:
-            raise
-        raise ValueError(
-            f"{error}\nColumns that do not hold numbers: {', '.join(map(repr, names))}. Encode "
-            "them, or send them around the scaler with a ColumnTransformer."
-        ) from error
     return values
-
-
-def _columns_without_numbers(frame: Any) -> list[Any]:
-    if not (hasattr(frame, "columns") and hasattr(frame, "dtypes")):
-        return []
-    return [
-        name
-        for name, kind in zip(frame.columns, frame.dtypes, strict=True)
-        if not (kind.is_numeric() if hasattr(kind, "is_numeric") else kind.kind in "iufb")
-    ]
 
 
 # -- more than two dimensions ----------------------------------------------------------------
