@@ -13,6 +13,7 @@ from optuna.importance import (
     get_param_importances,
 )
 
+from sklearn_trainkit.comparison._ties import rounding_error
 from sklearn_trainkit.inspection._drawing import COLORS, TrialsDisplay, literal, new_axes
 from sklearn_trainkit.inspection._param_axis import check_params, make_axis
 from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
@@ -90,10 +91,11 @@ def parameter_importances(
         raise ValueError(
             f"importances need {FEWEST_TRIALS} complete trials; got {trials.complete.sum()}"
         )
-    if np.ptp(trials.score[trials.complete]) == 0:
+    scores = trials.score[trials.complete]
+    if np.ptp(scores) <= rounding_error(scores).max():
         raise ValueError(
             "importances explain differences of scores; all complete trials have the same, "
-            f"{trials.score[trials.complete][0]:g}"
+            f"{scores[0]:g}"
         )
     names = _comparable_params(trials, params)
     study = trials.study if _is_drawn(trials.study, names) else _make_study(trials, names)

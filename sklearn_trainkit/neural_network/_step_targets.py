@@ -76,12 +76,12 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
     y = as_list(y)
     is_list = isinstance(y, list)
     if is_list:
-        _check_list(y, n_steps, longest, name)
-        parts = [np.asarray(part) for part in y]
+        check_step_list(y, n_steps, longest, name)
+        parts = [_without_na(np.asarray(part)) for part in y]
         if any(part.dtype != np.float32 for part in parts):
             parts = [part.astype(np.float64) for part in parts]
         y = joined_sequences(parts, name, n_dims=parts[0].ndim)
-    y = np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y)
+    y = _without_na(np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y))
     if y.dtype != np.float32:
         y = y.astype(np.float64)
     if y.ndim == 2 or y.ndim == 3:
@@ -107,7 +107,18 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
     return np.where(there if y.ndim == 2 else there[..., None], y, np.nan).astype(y.dtype)
 
 
-def _check_list(y: list, n_steps: np.ndarray, longest: int, name: str) -> None:
+def _without_na(values: np.ndarray) -> np.ndarray:
+    """Return objects with NaN in the place of None and of pandas' own missing value."""
+    if values.dtype != object:
+        return values
+    flat = [np.nan if v is None or type(v).__name__ == "NAType" else v for v in values.ravel()]
+    filled = np.empty(values.size, dtype=object)
+    filled[:] = flat
+    return filled.reshape(values.shape)
+
+
+def check_step_list(y: list, n_steps: np.ndarray, longest: int, name: str) -> None:
+    """Raise unless each entry has the steps of its sequence, or is padded like X."""
     if len(y) != len(n_steps):
         raise ValueError(f"{name} has {len(y)} sequences, but X has {len(n_steps)}.")
     for index, (part, wanted) in enumerate(zip(y, n_steps, strict=True)):

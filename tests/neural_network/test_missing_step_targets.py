@@ -1,6 +1,7 @@
 """Steps without a target have no part in anything; against plain torch and scikit-learn."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -94,6 +95,15 @@ def test_what_would_stand_there_changes_nothing():
     wanted = net().fit(PADDED, y).predict(PADDED)
     assert_allclose(net().fit(parts, lists).predict(PADDED), wanted)
     assert_allclose(net().fit(X, y, lengths=LENGTHS).predict(PADDED), wanted)
+
+
+def test_missing_values_of_tables_and_lists_are_nan():
+    y, _ = targets(1)
+    wanted = net().fit(X, y).predict(X)
+    table = pd.DataFrame(y).astype("Float64")
+    lists = [[None if np.isnan(v) else v for v in row] for row in y]
+    for other in (table, table.astype("float64[pyarrow]"), lists):
+        assert_allclose(net().fit(X, other).predict(X), wanted)
 
 
 def test_chunks_and_batches_without_targets_have_no_gradient():
