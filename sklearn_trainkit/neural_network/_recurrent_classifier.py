@@ -1,17 +1,29 @@
 """The recurrent network as a classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from sklearn_trainkit.neural_network._input_checks import FLOAT_TYPES
 from sklearn_trainkit.neural_network._parameter_docs import (
     store_arguments,
     with_shared_parameters,
 )
+from sklearn_trainkit.neural_network._sequence_checks import step_counts
 from sklearn_trainkit.neural_network._sequence_net import RECURRENT_CONSTRAINTS, SequenceNet
+from sklearn_trainkit.neural_network._step_labels import (
+    StepClassLoss,
+    StepCoding,
+    step_labels,
+    with_ends,
+)
+from sklearn_trainkit.neural_network._step_targets import check_some_targets
 from sklearn_trainkit.neural_network._target_kinds import ClassifierNet
+from sklearn_trainkit.neural_network._tensor_loader import Rows, RowsDataset
+from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
 
 @with_shared_parameters(
@@ -38,6 +50,7 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
     pooling : {"last", "max", "mean"}, default="mean"
         What of the sequence goes to the output: the state after its last step (for the backward
         direction, its first), or the largest or mean features over its steps.
+        Not used with ``return_sequences``.
     norm : {"layer", "rms"} or None, default=None
         Normalization after each recurrent layer, over the features of one step. Others, such as
         "batch", would take statistics over steps, padding and neighbours, and are refused.
@@ -58,6 +71,12 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
     sequence_shape : tuple of (n_steps, n_features) or None, default=None
         Shape of a sequence given as a flat row, behind steps of a Pipeline that make 2-d arrays;
         one of the two may be -1.
+    return_sequences : bool, default=False
+        Whether there is a class for each step: y of shape (n_samples, n_steps), or a list of
+        arrays (n_steps,). Steps after the end of a sequence, and steps whose label is NaN, None
+        or ``ignore_index``, have no part in loss, class weights, early stopping and score.
+    ignore_index : label or None, default=None
+        Label of steps that nobody has labelled, such as -100 or "?"; with ``return_sequences``.
     <<classifier>>
     <<training>>
 
@@ -85,7 +104,14 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
     _parameter_constraints: ClassVar[dict] = {
         **ClassifierNet._parameter_constraints,
         **RECURRENT_CONSTRAINTS,
+        "return_sequences": ["boolean"],
+        "ignore_index": [Real, str, "boolean", None],
     }
+    _fixed_parameters: ClassVar[tuple[str, ...]] = ("return_sequences",)
+
+    return_sequences: bool
+    ignore_index: Any
+    _mean_steps: float
 
     def __init__(
         self,
@@ -100,6 +126,8 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         init: Any = "xavier_uniform",
         standardize_X: bool = True,
         sequence_shape: tuple[int, int] | None = None,
+        return_sequences: bool = False,
+        ignore_index: Any = None,
         label_smoothing: float = 0.05,
         class_weight: Any = None,
         clip_norm: float | None = 1.0,
@@ -173,9 +201,24 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes), of ``dtype``
-            Columns in the order of ``classes_``.
+            Columns in the order of ``classes_``. With ``return_sequences`` (n_samples, n_steps,
+            n_classes), NaN after the end of a sequence.
         """
-        return super().predict_proba(self._cut(X, lengths))
+        return self._each_step(super().predict_proba, self._cut(X, lengths))
+
+    def predict_log_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X, lengths
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        log_probabilities : ndarray of the shape that :meth:`predict_proba` returns
+        """
+        return self._each_step(super().predict_log_proba, self._cut(X, lengths))
 
     def predict_log_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Return the logarithm of the probability of each class, finite also for tiny ones.
@@ -202,21 +245,127 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         Returns
         -------
         labels : ndarray of shape (n_samples,), or (n_samples, n_labels) for multilabel targets
+            With ``return_sequences`` (n_samples, n_steps). After the end of a sequence stands
+            ``ignore_index``, or without it an empty string among text, and NaN among numbers,
+            which are then floats.
         """
-        return super().predict(self._cut(X, lengths))
+        X = self._cut(X, lengths)
+        if not self.return_sequences or isinstance(X, RowsDataset):
+            return super().predict(X)
+        labels, there = self._predicted_steps(X)
+        return with_ends(labels, there, self.ignore_index)
+
+    def _predicted_steps(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return a label for each step of padded sequences, and which of the steps there are."""
+        data = self.get_dataset(X)
+        return self._coding.labels(super().predict(data)), self._true_steps(data.rows)
+
+    def _each_step(self, answer: Callable[[Any], np.ndarray], X: Any) -> np.ndarray:
+        """Return an answer for each sequence or step, NaN after the end of a sequence."""
+        if not self.return_sequences or isinstance(X, RowsDataset):
+            return answer(X)
+        data = self.get_dataset(X)
+        values = answer(data)
+        values[~self._true_steps(data.rows)] = np.nan
+        return values
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:
         """Return the accuracy on ``X`` and ``y``.
+
+        With ``return_sequences`` it is taken over all labelled steps of all sequences.
 
         Parameters
         ----------
         X, lengths
             As for :meth:`predict_proba`.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels), or as for :meth:`fit`
         sample_weight : array-like of shape (n_samples,) or None, default=None
 
         Returns
         -------
         accuracy : float
         """
-        return super().score(self._cut(X, lengths), y, sample_weight)
+        X = self._cut(X, lengths)
+        if not self.return_sequences:
+            return super().score(X, y, sample_weight)
+        predicted, there = self._predicted_steps(X)
+        y = step_labels(y, there.sum(axis=1), there.shape[1], self.ignore_index)
+        labelled = ~np.ma.getmaskarray(y)
+        if not labelled.any():
+            raise ValueError("y must have a label at some step. Got none.")
+        weight = np.ones(len(y))
+        if sample_weight is not None:
+            weight = check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        hits = np.ma.getdata(y)[labelled] == predicted[labelled]
+        weights = np.broadcast_to(weight[:, None], there.shape)[labelled]
+        return float(np.average(hits, weights=weights))
+
+    def _has_step_targets(self) -> bool:
+        return self.return_sequences
+
+    def _module_pooling(self) -> str | None:
+        return None if self.return_sequences else self.pooling
+
+    def _target_array(self, X: np.ndarray, y: Any) -> np.ndarray:
+        if self.return_sequences:
+            return step_labels(y, step_counts(X), X.shape[1], self.ignore_index)
+        try:
+            return super()._target_array(X, y)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} (A class for each step needs return_sequences=True.)"
+            ) from error
+
+    def _check_targets(self, y: Any) -> np.ndarray:
+        return y if self.return_sequences else super()._check_targets(y)
+
+    def _learn_coding(self, y: np.ndarray, classes: Any = None) -> Any:
+        if not self.return_sequences:
+            return super()._learn_coding(y, classes)
+        labels = np.unique(np.ma.compressed(y) if classes is None else classes)
+        labels = labels if self.ignore_index is None else labels[labels != self.ignore_index]
+        if len(labels) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes in y. Got {len(labels)} class: "
+                f"{labels.tolist()}."
+            )
+        return StepCoding(labels)
+
+    def _learn_from_training_part(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        super()._learn_from_training_part(y, weight)
+        self._learn_mean_steps(y, weight)
+
+    def _learn_from_chunk(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        super()._learn_from_chunk(y, weight)
+        self._learn_mean_steps(y, weight)
+
+    def _learn_mean_steps(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        if self.return_sequences:
+            n_labelled = (~np.ma.getmaskarray(y)).sum(axis=1)
+            weighs = weight is not None and weight.any()
+            mean = float(np.average(n_labelled, weights=weight if weighs else None))
+            self._mean_steps = mean or 1.0  # without labels there is no loss to divide
+
+    def _row_weights(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
+        # Class weights are for steps, not for sequences: the loss has them.
+        return weight if self.return_sequences else super()._row_weights(codes, weight)
+
+    def _make_criterion(self) -> torch.nn.Module:
+        criterion = super()._make_criterion()
+        if not self.return_sequences:
+            return criterion
+        if self.class_weight is None or self._class_counts is None:
+            return StepClassLoss(criterion, self._mean_steps)
+        factors = torch.tensor(self._class_factors[0], dtype=FLOAT_TYPES[self.dtype_])
+        return StepClassLoss(criterion, self._mean_steps, factors)
+
+    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
+        if not self.return_sequences:
+            return super()._rows_score(output, rows)
+        return self._coding.accuracy(output, rows.y)
+
+    def _split(self, X: Any, *args: Any, **kwargs: Any) -> tuple[Rows, Rows | None]:
+        parts = super()._split(X, *args, **kwargs)
+        if self.return_sequences:
+            check_some_targets(parts[1], lambda y: y < self._n_outputs)
+        return parts

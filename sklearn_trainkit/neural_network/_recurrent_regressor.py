@@ -206,11 +206,7 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
         if data is X:  # a data set of ours wants an answer in training units
             return values
         values = (values * self.y_scale_ + self.y_mean_).astype(self._y_dtype)
-        rows = data.rows
-        step = self._rows_per_pass(rows.sample_shape)
-        for start in range(0, rows.n_rows, step):
-            part = rows.part(start, min(start + step, rows.n_rows)).X
-            values[start : start + step][torch.isnan(part[..., 0]).cpu().numpy()] = np.nan
+        values[~self._true_steps(data.rows)] = np.nan
         return values[..., 0] if self._y_ndim == 1 else values
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:

@@ -20,6 +20,7 @@ from sklearn_trainkit.neural_network._sequence_checks import (
     joined_sequences,
     padded_by_lengths,
 )
+from sklearn_trainkit.neural_network._tensor_loader import Rows
 from sklearn_trainkit.neural_network._training_loop import TrainingRun
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions, check_feature_names
 
@@ -83,8 +84,8 @@ class SequenceNet(BaseNet):
             are refused. A list may also be a Series or the only column of a table. Of a list of
             tables the names of the columns are kept, and compared in every later call.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Class labels of any kind, or numbers for a regressor; with ``return_sequences`` also
-            (n_samples, n_steps), (n_samples, n_steps, n_targets), or a list of arrays.
+            Class labels of any kind, or numbers for a regressor; with ``return_sequences``
+            (n_samples, n_steps), (n_samples, n_steps, n_targets) for numbers, or a list of arrays.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each sequence in the loss, and in the statistics of ``standardize_X``. With
             all sequences in one batch a weight of 2 is the same as the sequence given twice.
@@ -209,6 +210,12 @@ class SequenceNet(BaseNet):
     def _has_step_targets(self) -> bool:
         """Return whether each step has a target."""
         return False
+
+    def _true_steps(self, rows: Rows) -> np.ndarray:
+        """Return which steps come before the end of their sequence, (n_samples, n_steps)."""
+        n_rows, step = rows.n_rows, self._rows_per_pass(rows.sample_shape)
+        parts = (rows.part(i, min(i + step, n_rows)).X for i in range(0, n_rows, step))
+        return np.concatenate([~torch.isnan(part[..., 0]).cpu().numpy() for part in parts])
 
     def _target_array(self, X: np.ndarray, y: Any) -> np.ndarray:
         """Return ``y``, checked, as an array for the sequences of ``X``."""
