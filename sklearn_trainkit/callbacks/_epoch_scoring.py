@@ -22,8 +22,10 @@ def _labelled(output: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor,
     """Return outputs and codes without pixels or steps that have no label: codes beyond all."""
     if target.ndim == 1:
         return output, target
-    there = target < output.shape[1]
-    return output.movedim(1, -1)[there], target[there]
+    if output.ndim == 4:  # pixels have their classes on axis 1, steps last
+        output = output.movedim(1, -1)
+    there = target < output.shape[-1]
+    return output[there], target[there]
 
 
 def _r2(output: torch.Tensor, target: torch.Tensor) -> float:

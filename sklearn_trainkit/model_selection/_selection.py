@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils.multiclass import type_of_target
 
 __all__ = [
     "OneStandardErrorRule",
@@ -105,6 +106,11 @@ def describe_majority_ties(means: np.ndarray, y: Any) -> str | None:
     """Return what to say when most candidates only ever predict the most frequent class."""
     if hasattr(y, "__array_namespace__") and not isinstance(y, np.ndarray):
         return None  # labels on a device stay there
+    try:
+        if type_of_target(y) not in ("binary", "multiclass"):
+            return None
+    except ValueError:  # a list of lists: labels of the steps of sequences
+        return None
     _, counts = np.unique(np.asarray(y), return_counts=True)
     share = counts.max() / counts.sum()
     scored = means[np.isfinite(means)]

@@ -25,8 +25,15 @@ from sklearn_trainkit.neural_network._target_kinds import ClassifierNet
 from sklearn_trainkit.neural_network._tensor_loader import Rows, RowsDataset
 from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
+# Fewer sequences in a batch cost more time than they bring.
+_FEWEST_SEQUENCES = 8
+
 
 @with_shared_parameters(
+    auto_batch=(
+        "near a twentieth of them,\n    from 64 to 256; with ``return_sequences`` as many as have "
+        "that many labelled steps, but 8 at least"
+    ),
     samples="sequences",
     clip_norm=1.0,
     lr=0.01,
@@ -207,7 +214,7 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         return self._each_step(super().predict_proba, self._cut(X, lengths))
 
     def predict_log_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
-        """Return the logarithm of the probability of each class.
+        """Return the logarithm of the probability of each class, finite also for tiny ones.
 
         Parameters
         ----------
@@ -219,20 +226,6 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         log_probabilities : ndarray of the shape that :meth:`predict_proba` returns
         """
         return self._each_step(super().predict_log_proba, self._cut(X, lengths))
-
-    def predict_log_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
-        """Return the logarithm of the probability of each class, finite also for tiny ones.
-
-        Parameters
-        ----------
-        X, lengths
-            As for :meth:`predict_proba`.
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes), of ``dtype``
-        """
-        return super().predict_log_proba(self._cut(X, lengths))
 
     def predict(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Return the most probable class of each sequence.
@@ -358,6 +351,14 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
             return StepClassLoss(criterion, self._mean_steps)
         factors = torch.tensor(self._class_factors[0], dtype=FLOAT_TYPES[self.dtype_])
         return StepClassLoss(criterion, self._mean_steps, factors)
+
+    def _batch_rows(self, batch_size: int | str, n_rows: int) -> int:
+        usual = super()._batch_rows(batch_size, n_rows)
+        if not self.return_sequences or batch_size != "auto":
+            return usual
+        # Targets make a batch, of which a sequence has many.
+        n_targets = super()._batch_rows("auto", round(n_rows * self._mean_steps))
+        return min(usual, max(_FEWEST_SEQUENCES, round(n_targets / self._mean_steps)))
 
     def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
         if not self.return_sequences:

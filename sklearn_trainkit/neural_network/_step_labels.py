@@ -163,7 +163,8 @@ def _aligned(y: Any, n_steps: np.ndarray, longest: int, name: str) -> np.ndarray
             values[index, : len(labels)] = labels
         return values
     values = np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y)
-    values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    if values.ndim == 3 and values.shape[-1] == 1:
+        values = values[..., 0]
     if values.shape != (len(n_steps), longest):
         raise ValueError(
             f"return_sequences=True needs {name} with a label for each of the steps of X. Got "

@@ -251,3 +251,14 @@ def test_marks_after_the_end(labels, mark, expected):
 def test_labels_after_the_end_are_ignored():
     y = step_labels([["a", "b", "c"], ["d"]], np.array([2, 1]), 3)
     assert y.tolist() == [["a", "b", None], ["d", None, None]]
+
+
+def test_a_batch_has_as_many_steps_as_rows_would_be():
+    sequences = rng.normal(size=(100, 20, 2))
+    y = (sequences[..., 0] > 0).astype(int)
+    assert net().start_fit(sequences, y).settings.batch_size == 8  # 64 steps would be 3
+    short = net().start_fit(sequences[:, :4], y[:, :4]).settings.batch_size
+    assert short == 16  # 64 steps
+    assert net(batch_size=50).start_fit(sequences, y).settings.batch_size == 50
+    per_sequence = RecurrentNetClassifier(max_epochs=1).start_fit(sequences, y[:, 0])
+    assert per_sequence.settings.batch_size == 64
