@@ -148,9 +148,9 @@ class OptunaSearchCV(SearchResults):
         it: finished trials count towards ``n_trials`` and are not run again, a trial that was
         cut off is. Refused when the study belongs to another search.
     refit_retries : int, default=0
-        How often the refit may be trained again from other seeds when the score on its own rows
-        is far below what its folds scored. That is only looked at where training is in epochs,
-        and warned about in any case.
+        How often the refit may be trained again from other seeds when it scores far below the
+        folds on the rows that they were tested on, though it was trained on these. That is only
+        looked at where a target is learnt in epochs, and warned about in any case.
     objectives : list of str or None, default=None
         Several goals at once: names of metrics ("score" if there is one) and ``"fit_time"``. The
         candidates that nobody beats in all of them are ``pareto_front_``; ``refit`` picks one, by

@@ -11,6 +11,7 @@ from sklearn.utils import Tags, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from sklearn_trainkit.preprocessing._caught_rows import catch_rows, has_own_fit
 from sklearn_trainkit.utils._sklearn_private import (
     HasMethods,
     Interval,
@@ -42,7 +43,8 @@ class SplitBeforeScaling(MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : Pipeline
-        Its last step takes ``X_val`` and ``y_val`` in `fit`, as the nets of this package do.
+        One with a `fit` of its own, as imbalanced-learn's that changes rows, is fitted by that; the
+        rows set aside go the way of rows to predict. Its last step takes ``X_val`` and ``y_val`` in `fit`, as the nets of this package do.
         Parameters of its steps are reached as ``estimator__<step>__<parameter>``.
     validation_fraction : float, default=0.1
         Share of the rows set aside, between 0 and 1.
@@ -143,13 +145,21 @@ class SplitBeforeScaling(MetaEstimatorMixin, BaseEstimator):
             with ``stratify=True``.
         """
         _check_takes_validation(self.estimator)
+        if sample_weight is not None and has_own_fit(self.estimator):
+            raise ValueError(
+                f"sample_weight cannot follow the rows through {type(self.estimator)}, whose fit "
+                "may change them: pass sample_weight=None, or a Pipeline of scikit-learn."
+            )
         X, y, sample_weight, groups = indexable(X, y, sample_weight, groups)
         train, aside = self._split_rows(X, y, groups)
         X_train, X_val = safe_indexing(X, train), safe_indexing(X, aside)
         y_train, y_val = safe_indexing(y, train), safe_indexing(y, aside)
         self.estimator_ = clone(self.estimator)
         last = self.estimator_
-        if isinstance(last, Pipeline):
+        if has_own_fit(last):
+            X_train, y_train, X_val = catch_rows(last, X_train, y_train, X_val)
+            last = last.steps[-1][1]
+        elif isinstance(last, Pipeline):
             before, last = _halves(last)
             X_train = before.fit_transform(X_train, y_train)
             X_val = before.transform(X_val)
