@@ -43,8 +43,9 @@ class SplitBeforeScaling(MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : Pipeline
-        One with a `fit` of its own, as imbalanced-learn's that changes rows, is fitted by that; the
-        rows set aside go the way of rows to predict. Its last step takes ``X_val`` and ``y_val`` in `fit`, as the nets of this package do.
+        Its last step takes ``X_val`` and ``y_val`` in `fit`, as the nets of this package do. One of
+        another class than scikit-learn's, as imbalanced-learn's that changes rows, is fitted by its
+        own `fit`; the rows set aside go the way of rows to predict.
         Parameters of its steps are reached as ``estimator__<step>__<parameter>``.
     validation_fraction : float, default=0.1
         Share of the rows set aside, between 0 and 1.
