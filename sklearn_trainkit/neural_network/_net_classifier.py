@@ -1,14 +1,25 @@
 """Any torch module as a classifier."""
 
+import warnings
 from typing import Any, ClassVar
 
 import torch
 
+from sklearn_trainkit.neural_network._label_coding import MultiLabel
+from sklearn_trainkit.neural_network._output_forms import (
+    LOGITS,
+    LossOfForms,
+    OutputForms,
+    as_logits,
+    forms_of,
+    why_not_logits,
+)
 from sklearn_trainkit.neural_network._parameter_docs import (
     store_arguments,
     with_shared_parameters,
 )
 from sklearn_trainkit.neural_network._target_kinds import ClassifierNet
+from sklearn_trainkit.neural_network._tensor_loader import Rows
 from sklearn_trainkit.neural_network._user_net import UserModuleNet
 
 
@@ -16,8 +27,12 @@ from sklearn_trainkit.neural_network._user_net import UserModuleNet
 class NetClassifier(UserModuleNet, ClassifierNet):
     """Any torch module as a classifier, trained with cross-entropy.
 
-    The module gives one output (logit) for each class. It gets the engine, the checks and the
-    speed of the networks of this package.
+    The module gives one output for each class: logits, or what it makes of them in the end by
+    softmax, sigmoid or their logarithms, as a layer or a function. That is seen from its outputs
+    for some training rows and taken back in the loss, so that it trains as without it, but by
+    autograd; ``module_`` is as it was given. A softmax over several labels a row, or not over the
+    classes, is warned of. It gets the engine, the checks and the speed of the networks of this
+    package.
 
     Parameters
     ----------
@@ -105,3 +120,29 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         module_kwargs = arguments.pop("module__kwargs")
         store_arguments(self, arguments)
         self._set_module_kwargs(module_kwargs)
+
+    @property
+    def _output_forms(self) -> OutputForms:
+        return OutputForms(*vars(self).get("_forms", (LOGITS, LOGITS)))
+
+    @property
+    def _has_several_labels(self) -> bool:
+        return isinstance(self._coding, MultiLabel)
+
+    def _look_at_outputs(self, module: torch.nn.Module, rows: Rows) -> None:
+        forms = forms_of(module, rows.part(0, min(16, rows.n_rows)).X)
+        self._forms = tuple(forms)  # a plain one, which files of weights can hold
+        reason = why_not_logits(forms, self._has_several_labels)
+        if reason is not None:
+            warnings.warn(
+                f"module={type(module).__name__} trains badly: {reason}.", UserWarning, stacklevel=2
+            )
+
+    def _make_criterion(self) -> torch.nn.Module:
+        criterion, forms = super()._make_criterion(), self._output_forms
+        if set(forms) == {LOGITS}:
+            return criterion
+        return LossOfForms(criterion, forms, self._has_several_labels)
+
+    def _as_logits(self, output: torch.Tensor) -> torch.Tensor:
+        return as_logits(output, self._output_forms.predicting, self._has_several_labels)

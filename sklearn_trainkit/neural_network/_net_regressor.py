@@ -1,14 +1,17 @@
 """Any torch module as a regressor."""
 
+import warnings
 from typing import Any, ClassVar
 
 import torch
 
+from sklearn_trainkit.neural_network._output_forms import unreachable_targets
 from sklearn_trainkit.neural_network._parameter_docs import (
     store_arguments,
     with_shared_parameters,
 )
 from sklearn_trainkit.neural_network._target_kinds import RegressorNet
+from sklearn_trainkit.neural_network._tensor_loader import Rows
 from sklearn_trainkit.neural_network._user_net import UserModuleNet
 
 
@@ -17,7 +20,8 @@ class NetRegressor(UserModuleNet, RegressorNet):
     """Any torch module as a regressor with one target or several.
 
     The module gives one output for each target, in standardized units unless
-    ``standardize_y=False``. It gets the engine, the checks and the speed of the networks of this
+    ``standardize_y=False``; one that ends in a bounded function, such as Sigmoid, and cannot reach
+    the targets is warned of. It gets the engine, the checks and the speed of the networks of this
     package.
 
     Parameters
@@ -102,3 +106,16 @@ class NetRegressor(UserModuleNet, RegressorNet):
         module_kwargs = arguments.pop("module__kwargs")
         store_arguments(self, arguments)
         self._set_module_kwargs(module_kwargs)
+
+    def _look_at_outputs(self, module: torch.nn.Module, rows: Rows) -> None:
+        reason = unreachable_targets(module, rows.part(0, 2).X, rows.y)
+        if reason is not None:
+            advice = (
+                "standardize_y=True gives them mean 0 and standard deviation 1: use "
+                "standardize_y=False, or leave the function out."
+                if self.standardize_y
+                else "Scale y, or leave the function out."
+            )
+            warnings.warn(
+                f"module={type(module).__name__} {reason}. {advice}", UserWarning, stacklevel=2
+            )

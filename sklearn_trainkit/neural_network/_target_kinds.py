@@ -61,6 +61,10 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
     def _make_criterion(self) -> torch.nn.Module:
         return self._coding.criterion(self.label_smoothing, self._class_shares())
 
+    def _as_logits(self, output: torch.Tensor) -> torch.Tensor:
+        """Return the logits in a module's output for samples to predict."""
+        return output
+
     def _class_shares(self) -> torch.Tensor | None:
         """Return the share of each class in what was learnt from, by the weights in the loss.
 
@@ -75,7 +79,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         return torch.tensor(shares, dtype=FLOAT_TYPES[self.dtype_])
 
     def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
-        return (self._coding.codes(output) == rows.y).double().mean().item()
+        return (self._coding.codes(self._as_logits(output)) == rows.y).double().mean().item()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -183,7 +187,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         probabilities : ndarray of shape (n_samples, n_classes), of ``dtype``
             Columns in the order of ``classes_``.
         """
-        return self._output(X, lambda output: self._coding.probabilities(output)).numpy()
+        return self._output(X, lambda o: self._coding.probabilities(self._as_logits(o))).numpy()
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithm of the probability of each class.
@@ -199,7 +203,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         log_probabilities : ndarray of shape (n_samples, n_classes), of ``dtype``
             Columns in the order of ``classes_``.
         """
-        return self._output(X, lambda output: self._coding.log_probabilities(output)).numpy()
+        return self._output(X, lambda o: self._coding.log_probabilities(self._as_logits(o))).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row.
@@ -212,7 +216,7 @@ class ClassifierNet(BaseNet, NeuralNetClassifier):
         -------
         labels : ndarray of shape (n_samples,), or (n_samples, n_labels) for multilabel targets
         """
-        codes = self._output(X, lambda output: self._coding.codes(output)).numpy()
+        codes = self._output(X, lambda o: self._coding.codes(self._as_logits(o))).numpy()
         return codes if isinstance(X, IN_TRAINING_UNITS) else self._coding.labels(codes)
 
 

@@ -150,6 +150,10 @@ class UserModuleNet:
         # A callback may give the module other arguments when the training begins.
         with suppress(ValueError) if self.callbacks_ else nullcontext():
             check_user_output(module, rows.part(0, 2).X, self._n_outputs)
+            self._look_at_outputs(module, rows)
+
+    def _look_at_outputs(self, module: nn.Module, rows: Rows) -> None:
+        """Learn what the module ends in, and warn where that cannot be trained."""
 
     def _check_module(self, rows: Rows) -> None:
         if self.callbacks_:
