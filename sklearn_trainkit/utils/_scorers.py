@@ -8,7 +8,7 @@ from sklearn_trainkit.utils._sklearn_private import (
     PassthroughScorer,
 )
 
-__all__ = ["is_standard_scorer", "metric_scorer"]
+__all__ = ["is_standard_scorer", "metric_scorer", "name_first_metric"]
 
 
 def metric_scorer(scorer: Any, metric: str | None) -> Any:
@@ -23,6 +23,11 @@ def metric_scorer(scorer: Any, metric: str | None) -> Any:
         scorers = scorer._scorers
         return scorers[metric] if metric in scorers else next(iter(scorers.values()))
     return scorer
+
+
+def name_first_metric(scorer: Any) -> str:
+    """Return the name of the metric that comes first; "score" where there is but one."""
+    return str(next(iter(scorer._scorers))) if isinstance(scorer, MultimetricScorer) else "score"
 
 
 def is_standard_scorer(scorer: Any) -> bool:
