@@ -19,7 +19,18 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-__all__ = ["Dimension", "describe", "is_equal", "label_choices", "make_dimension", "suggest"]
+from sklearn_trainkit.utils._fingerprint import FingerprintError, fingerprint
+
+__all__ = [
+    "Dimension",
+    "describe",
+    "is_equal",
+    "label_apart",
+    "label_by_value",
+    "label_choices",
+    "make_dimension",
+    "suggest",
+]
 
 _MAX_LABEL = 80
 # An unbounded distribution is cut where a quantile would be infinite.
@@ -52,8 +63,8 @@ class Dimension(Protocol):
     def list_values(self) -> list[Any] | None:
         """Return every value, or None when there is no end of them."""
 
-    def describe(self) -> str:
-        """Return a text that is equal for equal dimensions, in every session."""
+    def contents(self) -> Any:
+        """Return what decides what is drawn: a list of objects, or a distribution."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +94,8 @@ class ChoiceDimension:
     def list_values(self) -> list[Any]:
         return list(self.objects)
 
-    def describe(self) -> str:
-        return repr(self.distribution)
+    def contents(self) -> list[Any]:
+        return list(self.objects)
 
 
 @dataclass(frozen=True)
@@ -117,8 +128,8 @@ class NumericDimension:
             return None
         return [low + index * step for index in range(round((high - low) / step) + 1)]
 
-    def describe(self) -> str:
-        return repr(self.distribution)
+    def contents(self) -> BaseDistribution:
+        return self.distribution
 
 
 @dataclass(frozen=True)
@@ -152,10 +163,8 @@ class QuantileDimension:
     def list_values(self) -> None:
         return None
 
-    def describe(self) -> str:
-        name = getattr(getattr(self.frozen, "dist", self.frozen), "name", "")
-        arguments = getattr(self.frozen, "args", ()), getattr(self.frozen, "kwds", {})
-        return f"{name}{arguments}"
+    def contents(self) -> Any:
+        return self.frozen
 
 
 def make_dimension(name: str, values: Any) -> Dimension:
@@ -238,6 +247,45 @@ def describe(item: Any) -> str:
     if " at 0x" in text:
         text = type(item).__name__
     return text if len(text) <= _MAX_LABEL else text[: _MAX_LABEL - 3] + "..."
+
+
+def label_by_value(item: Any) -> str:
+    """Return a text for ``item`` that no other value has, in any session.
+
+    >>> label_by_value([1, "a"])
+    "[1, 'a']"
+    >>> label_by_value(lambda X: X) == label_by_value(lambda X: X * 0)
+    False
+    """
+    text = " ".join(repr(item).split())
+    if len(text) <= _MAX_LABEL and " at 0x" not in text and "..." not in text:
+        return text
+    return f"{describe(item)} [{_mark(item)}]"
+
+
+def label_apart(items: Sequence[Any], texts: Sequence[str]) -> list[str]:
+    """Return ``texts``, with a mark where one text stands for different ``items``.
+
+    >>> label_apart([(1, 2), None, (1, 2)], ["pair", "none", "pair"])
+    ['pair', 'none', 'pair']
+    """
+    marks: dict[int, str] = {}
+    found: dict[str, set[str]] = {}
+    for text, item in zip(texts, items, strict=True):
+        if id(item) not in marks:
+            marks[id(item)] = _mark(item)
+        found.setdefault(text, set()).add(marks[id(item)])
+    return [
+        f"{text} [{marks[id(item)]}]" if len(found[text]) > 1 else text
+        for text, item in zip(texts, items, strict=True)
+    ]
+
+
+def _mark(item: Any) -> str:
+    try:
+        return fingerprint(item, cloned=True)[:6]
+    except FingerprintError:  # then it is at least not any other object of this process
+        return f"{id(item):x}"
 
 
 def _choices(objects: Sequence[Any]) -> ChoiceDimension:
@@ -343,9 +391,14 @@ def is_equal(left: Any, right: Any) -> bool:
         return type(left) is type(right) and np.array_equal(left, right)
     if isinstance(left, bool) != isinstance(right, bool):
         return False
-    if hasattr(left, "get_params"):
-        return type(left) is type(right) and repr(left) == repr(right)
     try:
-        return bool(left == right)
-    except (TypeError, ValueError):
+        if left == right:
+            return True
+    except (TypeError, ValueError):  # tables, for instance, have no single answer
+        pass
+    if _is_storable(left) or _is_storable(right):
+        return False
+    try:
+        return fingerprint(left, cloned=True) == fingerprint(right, cloned=True)
+    except FingerprintError:
         return False

@@ -24,6 +24,7 @@ from sklearn_trainkit.model_selection._cv_results import settle_failures
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
 from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
+from sklearn_trainkit.model_selection._identity import identify_search
 from sklearn_trainkit.model_selection._joint_study import JointStudy
 from sklearn_trainkit.model_selection._refit import refit_winner
 from sklearn_trainkit.model_selection._search_notices import (
@@ -46,7 +47,6 @@ from sklearn_trainkit.model_selection._search_plan import (
 )
 from sklearn_trainkit.model_selection._search_results import SearchResults
 from sklearn_trainkit.model_selection._storage import (
-    make_fingerprint,
     open_study,
     store_record,
 )
@@ -141,12 +141,15 @@ class OptunaSearchCV(SearchResults):
         Where trials are kept: the path of a journal file, a database URL
         (``"sqlite:///study.db"``, ``"postgresql://..."``), an optuna storage; None is memory.
     study_name : str or None, default=None
-        Name of the study. None derives one from data, splits, space, estimator and scoring, so
-        that the folds of a nested cross-validation get a study each.
+        Name of the study. None derives one from everything that decides a score, so that the
+        folds of a nested cross-validation get a study each.
     resume : bool, default=False
         Go on with the study if ``storage`` has it, together with other processes that may be at
         it: finished trials count towards ``n_trials`` and are not run again, a trial that was
-        cut off is. Refused when the study belongs to another search.
+        cut off is. Refused when the study belongs to another search: data, splits, space,
+        estimator, arguments of fit, scoring, the metric that guides, ``error_score`` and
+        ``return_train_score`` are compared by value, the code of functions included. Budgets,
+        sampler, pruner, workers and callbacks may change.
     refit_retries : int, default=0
         How often the refit may be trained again from other seeds when it scores far below the
         folds on the rows that they were tested on, though it was trained on these. That is only
@@ -459,16 +462,16 @@ class OptunaSearchCV(SearchResults):
         """Open the study; return what is known of it, unless it is in memory."""
         if self.resume and self.storage is None:
             raise ValueError("resume=True needs a storage to resume from, but storage=None.")
-        trials, fingerprint = plan.trials, None
+        trials, identity = plan.trials, None
         if self.storage is not None:
-            fingerprint = make_fingerprint(
-                plan.setup.folds, trials.space, self.estimator, self.scoring, self.objectives
+            identity = identify_search(
+                plan.setup, trials.space, self.estimator, self.scoring, plan.objectives
             )
         self.study_ = open_study(
             self.storage,
             self.study_name,
             resume=self.resume,
-            fingerprint=fingerprint,
+            identity=identity,
             directions=[
                 StudyDirection.MINIMIZE if name == FIT_TIME else StudyDirection.MAXIMIZE
                 for name in plan.objectives

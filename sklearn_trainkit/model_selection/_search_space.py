@@ -1,5 +1,6 @@
 """The search space: what the user wrote, checked, and turned into parameters trial by trial."""
 
+import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -15,8 +16,10 @@ from sklearn_trainkit.model_selection._distributions import (
     make_dimension,
     suggest,
 )
+from sklearn_trainkit.utils._fingerprint_values import encode_atom
 
 __all__ = [
+    "BRANCH",
     "BranchedSpace",
     "EnqueuedTrial",
     "SearchSpace",
@@ -29,7 +32,7 @@ __all__ = [
 AnyTrial = optuna.Trial | optuna.trial.FrozenTrial
 
 # Never the name of a parameter, so it cannot collide with one.
-_BRANCH = "param_distributions[i]"
+BRANCH = "param_distributions[i]"
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class SearchSpace(Protocol):
     def is_empty(self) -> bool:
         """Return whether there is nothing to draw."""
 
-    def describe(self) -> Any:
-        """Return a storable description, equal for equal spaces."""
+    def contents(self) -> Any:
+        """Return what the space is made of: a list of dicts of choices, or a function."""
 
 
 class BranchedSpace:
@@ -80,7 +83,7 @@ class BranchedSpace:
     def suggest(self, trial: AnyTrial) -> dict[str, Any]:
         index = 0
         if len(self._branches) > 1:
-            index = trial.suggest_categorical(_BRANCH, range(len(self._branches)))
+            index = trial.suggest_categorical(BRANCH, range(len(self._branches)))
         keys = self._keys[index]
         return {
             name: dimension.decode(suggest(trial, keys[name], dimension.distribution))
@@ -98,14 +101,17 @@ class BranchedSpace:
 
     def match_in(self, index: int, params: Mapping[str, Any], where: str) -> EnqueuedTrial:
         """Return how optuna would have drawn ``params`` from one of the dicts."""
-        return EnqueuedTrial(self._encode(index, params, where), dict(params))
+        fixed = self._encode(index, params, where)
+        branch = self._branches[index]
+        return EnqueuedTrial(fixed, {key: _as_held(branch[key], params[key]) for key in params})
 
     def list_points(self) -> list[dict[str, Any]]:
         return [point for branch in self._branches for point in _grid_of(branch)]
 
-    def describe(self) -> Any:
+    def contents(self) -> list[dict[str, Any]]:
+        """Return the choices or the distribution of each parameter, dict by dict."""
         return [
-            {name: dimension.describe() for name, dimension in branch.items()}
+            {name: dimension.contents() for name, dimension in branch.items()}
             for branch in self._branches
         ]
 
@@ -146,7 +152,7 @@ class BranchedSpace:
                 f"{where} sets {unknown[0]!r}, which param_distributions does not hold; it holds "
                 f"{sorted(branch)}."
             )
-        fixed: dict[str, Any] = {_BRANCH: index} if len(self._branches) > 1 else {}
+        fixed: dict[str, Any] = {BRANCH: index} if len(self._branches) > 1 else {}
         for name, value in params.items():
             try:
                 fixed[self._keys[index][name]] = branch[name].encode(value)
@@ -186,10 +192,9 @@ class CallableSpace:
     def list_points(self) -> list[dict[str, Any]]:
         raise ValueError("a function of a trial has no list of points")
 
-    def describe(self) -> Any:
-        name = getattr(self._function, "__qualname__", type(self._function).__name__)
-        code = getattr(self._function, "__code__", None)
-        return name if code is None else f"{name} {code.co_code.hex()} {code.co_names}"
+    def contents(self) -> Callable[[Any], Any]:
+        """Return the function."""
+        return self._function
 
 
 class SpaceTrial:
@@ -263,6 +268,19 @@ def _try_name(estimator: Any, name: str, value: Any) -> None:
             f"param_distributions names {name!r}, which {type(estimator).__name__} does not "
             f"accept: {error}"
         ) from error
+
+
+def _as_held(dimension: Dimension, value: Any) -> Any:
+    """Return ``value``, or what the space holds for it where that is a number of another type.
+
+    A study keeps what was drawn: 1 enqueued where the space has 1.0 would come back as 1.0, and
+    they are not the same to every parameter.
+    """
+    if not isinstance(value, numbers.Number):
+        return value
+    held = dimension.decode(dimension.encode(value))
+    same_type = encode_atom(held) == encode_atom(value)
+    return held if held == value and not same_type else value
 
 
 def _holds(dimension: Dimension, value: Any) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import optuna
 from optuna.samplers import BaseSampler
@@ -16,8 +15,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from sklearn_trainkit.model_selection._distributions import describe
-from sklearn_trainkit.model_selection._folds import FrozenFolds
+from sklearn_trainkit.model_selection._identity import describe_difference, summarize_identity
 from sklearn_trainkit.model_selection._patient_storage import WholeLineJournal, be_patient
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
 from sklearn_trainkit.model_selection._secrets import hide_password, reveal, scrub
@@ -29,32 +27,16 @@ __all__ = [
     "RECORD",
     "copy_to_memory",
     "draw_params",
-    "make_fingerprint",
     "open_study",
     "read_record",
     "record_to_json",
     "store_record",
 ]
 
-_FINGERPRINT = "fingerprint"
+_IDENTITY = "fingerprint"
 RECORD = "record"
 _ALREADY_THERE = ("already exists", "duplicate key", "UNIQUE")
 ENQUEUED = "enqueued"
-
-
-def make_fingerprint(
-    folds: FrozenFolds, space: SearchSpace, estimator: Any, scoring: Any, objectives: Any = None
-) -> dict[str, str]:
-    """Return what tells this search from another, part by part."""
-    params = estimator.get_params(deep=True)
-    described = {name: describe(params[name]) for name in sorted(params)}
-    return {
-        "data": joblib.hash((folds.X, folds.y)),
-        "splits": joblib.hash([(fold.train, fold.test) for fold in folds.folds]),
-        "space": joblib.hash(json.dumps(space.describe(), sort_keys=True)),
-        "estimator": joblib.hash(f"{type(estimator).__qualname__} {described}"),
-        "scoring": joblib.hash(f"{_describe_scoring(scoring)} {objectives}"),
-    }
 
 
 def open_study(
@@ -62,7 +44,7 @@ def open_study(
     study_name: str | None,
     *,
     resume: bool,
-    fingerprint: Mapping[str, str] | None,
+    identity: Mapping[str, Any] | None,
     directions: Sequence[StudyDirection],
     sampler: BaseSampler,
     pruner: "optuna.pruners.BasePruner | None",
@@ -74,12 +56,12 @@ def open_study(
     storage : None, str, path or optuna storage
         None keeps trials in memory.
     study_name : str or None
-        None names the study after its fingerprint, so that searches on different rows (as in
+        None names the study after its identity, so that searches on different rows (as in
         nested cross-validation) never share one.
     resume : bool
         Go on if the study exists.
-    fingerprint : dict or None
-        What the study belongs to; None in memory.
+    identity : dict or None
+        Of the search, from :func:`identify_search`; None in memory.
     directions : sequence of StudyDirection
         One for each objective.
     sampler, pruner
@@ -96,9 +78,9 @@ def open_study(
         memory = InMemoryStorage()
         memory.create_new_study(directions, study_name or STUDY_NAME)
         return SearchStudy(study_name or STUDY_NAME, memory, sampler=sampler, pruner=pruner)
-    assert fingerprint is not None
+    assert identity is not None
     opened = _open_storage(storage)
-    name = study_name or f"{STUDY_NAME}-{joblib.hash(dict(fingerprint))[:12]}"
+    name = study_name or f"{STUDY_NAME}-{summarize_identity(identity)}"
     exists = name in {study.study_name for study in opened.get_all_studies()}
     if exists and not resume:
         raise ValueError(
@@ -114,9 +96,9 @@ def open_study(
             exists = True
     study = SearchStudy(name, opened, sampler=sampler, pruner=pruner)
     if exists:
-        _check_owner(study, fingerprint)
+        _check_owner(study, identity)
     else:
-        study.set_user_attr(_FINGERPRINT, dict(fingerprint))
+        study.set_user_attr(_IDENTITY, dict(identity))
     return study
 
 
@@ -238,31 +220,24 @@ def _drop_torn_tail(path: Path) -> None:
             file.truncate(len(whole))
 
 
-def _check_owner(study: SearchStudy, fingerprint: Mapping[str, str]) -> None:
-    owner = study.user_attrs.get(_FINGERPRINT)
+def _check_owner(study: SearchStudy, identity: Mapping[str, Any]) -> None:
+    owner = study.user_attrs.get(_IDENTITY)
     patience = time.monotonic() + 5.0
     while owner is None and time.monotonic() < patience and not study.get_trials(deepcopy=False):
         time.sleep(0.1)  # its maker may be about to sign it
-        owner = study.user_attrs.get(_FINGERPRINT)
+        owner = study.user_attrs.get(_IDENTITY)
     if owner is None:
         raise ValueError(
             f"The study {study.study_name!r} was not made by OptunaSearchCV, so it cannot be "
             "resumed. Choose another study_name."
         )
-    differing = [part for part, value in fingerprint.items() if owner.get(part) != value]
-    if differing:
+    difference = describe_difference(identity, owner)
+    if difference is not None:
         raise ValueError(
-            f"The study {study.study_name!r} belongs to another search: {', '.join(differing)} "
-            "differ. Resume with the same data, splits (seed them), space, estimator and "
-            "scoring, choose another study_name, or leave it at None, which gives each search "
-            "a study of its own."
+            f"The study {study.study_name!r} {difference}. Resume with the same data, splits "
+            "(seed them), space, estimator and scoring, choose another study_name, or leave it at "
+            "None, which gives each search a study of its own."
         )
-
-
-def _describe_scoring(scoring: Any) -> str:
-    if isinstance(scoring, Mapping):
-        return str({name: describe(scoring[name]) for name in sorted(scoring)})
-    return describe(scoring)
 
 
 def _fold_to_json(fold: FoldOutcome) -> dict[str, Any]:
