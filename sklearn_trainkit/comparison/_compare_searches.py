@@ -9,11 +9,7 @@ import pandas as pd
 
 from sklearn_trainkit.comparison._budget import make_budget
 from sklearn_trainkit.comparison._datasets import Dataset, check_datasets
-from sklearn_trainkit.comparison._fingerprint import (
-    describe,
-    fingerprint_data,
-    fingerprint_settings,
-)
+from sklearn_trainkit.comparison._fingerprint import fingerprint_data, fingerprint_run
 from sklearn_trainkit.comparison._progress import Progress, describe_spent
 from sklearn_trainkit.comparison._run import RunRecord, RunSettings, run_strategy
 from sklearn_trainkit.comparison._splits import (
@@ -26,6 +22,7 @@ from sklearn_trainkit.comparison._starting_candidates import check_starting_cand
 from sklearn_trainkit.comparison._strategy import all_classifiers, check_searchers, warm_up
 from sklearn_trainkit.comparison._table import RunKey, run_rows
 from sklearn_trainkit.comparison._table_files import ResultsFile
+from sklearn_trainkit.utils._fingerprint import FingerprintError
 
 __all__ = ["compare_searches"]
 
@@ -138,7 +135,8 @@ def compare_searches(
           noisy scores added to it), ``run_n_train``, ``run_n_test``, and ``run_counted_by``:
           "watching", or ``"cv_results_"`` when the estimator does not support scikit-learn's
           callbacks, the fits are derived from the number of trials, and epochs and steps are
-          missing. ``run_fingerprint`` changes when the searcher, the settings or the data do.
+          missing. ``run_fingerprint`` changes when the searcher, the settings or the data do; it is
+          empty when one of them has no identity by value.
 
         ``run_note`` says what could not be done as asked. A run that failed has its reason in
         ``run_error``, and one row with a missing ``trial`` if
@@ -151,7 +149,7 @@ def compare_searches(
     ValueError
         When an argument is out of range, the searchers cannot be compared, both or neither of
         ``X`` and ``datasets`` are given, or ``results_file`` holds a run of the same name that was
-        made with other settings or data.
+        made with other settings or data, or is given and a setting has no identity by value.
 
     Notes
     -----
@@ -188,7 +186,9 @@ def compare_searches(
     settings = RunSettings(scoring, recheck_winner, make_budget(budget), starting_candidates)
     results = ResultsFile(results_file)
     progress = Progress(verbose)
-    plan = _plan_runs(searchers, named_data, splits, _check_seeds(seeds), settings)
+    plan = _plan_runs(
+        searchers, named_data, splits, _check_seeds(seeds), settings, kept=results.path is not None
+    )
     missing = [run for run in plan if not results.holds(run.key, run.fingerprint)]
     _tell_plan(progress, len(missing), len(plan))
     for number, run in enumerate(missing, start=1):
@@ -224,17 +224,36 @@ def _plan_runs(
     splits: Splits,
     seeds: Sequence[int],
     settings: RunSettings,
+    kept: bool,
 ) -> list[PlannedRun]:
     plan = []
     for name, dataset in named_data.items():
-        shared = fingerprint_data(*dataset), describe(splits), describe(vars(settings))
+        marks = _mark_runs(searchers, dataset, [splits, vars(settings)], kept)
         for seed in seeds:
             for fold in draw_folds(splits, *dataset, seed=seed):
-                for strategy, searcher in searchers.items():
+                for strategy in searchers:
                     key = RunKey(name, seed, fold.number, strategy)
-                    mark = fingerprint_settings(*shared, searcher)
-                    plan.append(PlannedRun(key, fold, mark))
+                    plan.append(PlannedRun(key, fold, marks[strategy]))
     return plan
+
+
+def _mark_runs(
+    searchers: Mapping[str, Any], dataset: Dataset, shared: Sequence[Any], kept: bool
+) -> dict[str, str]:
+    """Return the fingerprint of each strategy on a data set.
+
+    Without a file to go on with, a setting that cannot be read is no reason not to run.
+    """
+    try:
+        data = fingerprint_data(*dataset)
+        return {
+            strategy: fingerprint_run(searcher, strategy, shared, data)
+            for strategy, searcher in searchers.items()
+        }
+    except FingerprintError:
+        if kept:
+            raise
+        return dict.fromkeys(searchers, "")
 
 
 def _tell_plan(progress: Progress, n_missing: int, n_planned: int) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sklearn_trainkit.comparison._incumbent import follow_incumbent
 from sklearn_trainkit.comparison._run import RunRecord
+from sklearn_trainkit.model_selection._distributions import label_by_value
 
 __all__ = ["COLUMNS", "RUN_KEYS", "RunKey", "build_table", "run_rows"]
 
@@ -154,7 +155,8 @@ def _score_of(run: RunRecord, incumbent: int | None) -> float:
 
 
 def _params_text(params: Any) -> str:
-    return json.dumps({name: _plain(value) for name, value in params.items()}, default=repr)
+    plain = {name: _plain(value) for name, value in params.items()}
+    return json.dumps(plain, default=label_by_value)
 
 
 def _plain(value: Any) -> Any:

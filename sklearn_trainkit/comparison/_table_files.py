@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from sklearn_trainkit.comparison._fingerprint import VERSION_MARK
 from sklearn_trainkit.comparison._table import COLUMNS, RUN_KEYS, RunKey, build_table
 from sklearn_trainkit.utils._whole_files import replace_file, sweep_unfinished
 
@@ -129,7 +130,14 @@ class ResultsFile:
         """
         if key not in self._rows:
             return False
-        found = self._rows[key][0]["run_fingerprint"]
+        found = str(self._rows[key][0]["run_fingerprint"])
+        if not found.startswith(VERSION_MARK):
+            raise ValueError(
+                f"results_file {self.path} holds the run {key} of another version of "
+                f"sklearn_trainkit (fingerprint {found!r}, now {fingerprint}), which compared "
+                "settings by other rules, so whether it is the same run cannot be told; choose "
+                "another file, or delete its rows"
+            )
         if found != fingerprint:
             raise ValueError(
                 f"results_file {self.path} holds the run {key} with other settings or other data "

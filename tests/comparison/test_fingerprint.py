@@ -1,4 +1,4 @@
-"""A fingerprint is the same for the same settings in every process, and differs otherwise."""
+"""A run is the same for the same settings in every process, and another one otherwise."""
 
 import subprocess
 import sys
@@ -9,11 +9,16 @@ import pandas as pd
 import pytest
 from scipy import sparse, stats
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import KFold, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_trainkit.comparison._fingerprint import fingerprint_data, fingerprint_settings
+from sklearn_trainkit.comparison._fingerprint import fingerprint_data, fingerprint_run
+from sklearn_trainkit.model_selection import OptunaSearchCV
+
+
+def mark(searcher, shared=()):
+    return fingerprint_run(searcher, "name", list(shared), "data")
 
 
 def search(distribution):
@@ -22,36 +27,52 @@ def search(distribution):
     )
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (search(stats.loguniform(1, 10)), search(stats.loguniform(1, 20))),
-        (search([1, 2]), search([1, 3])),
-        (search([StandardScaler()]), search([StandardScaler(with_mean=False)])),
-        (
-            search(optuna.distributions.FloatDistribution(0, 1)),
-            search(optuna.distributions.FloatDistribution(0, 2)),
-        ),
-        (KFold(3), KFold(4)),
-        (np.mean, np.median),
-        (Ridge, StandardScaler),
-        (np.arange(3), np.arange(4)),
-    ],
-)
-def test_other_settings_have_other_fingerprints(one, other):
-    assert fingerprint_settings(one) != fingerprint_settings(other)
+def ours(sampler):
+    return OptunaSearchCV(Ridge(), {"alpha": [1.0]}, sampler=sampler)
 
 
-def test_a_fingerprint_is_the_same_in_another_process():
+SAMPLERS = optuna.samplers
+SETTINGS = {
+    "distribution": (search(stats.loguniform(1, 10)), search(stats.loguniform(1, 20))),
+    "list": (search([1, 2]), search([1, 3])),
+    "estimators": (search([StandardScaler()]), search([StandardScaler(with_mean=False)])),
+    "of optuna": (
+        search(optuna.distributions.FloatDistribution(0, 1)),
+        search(optuna.distributions.FloatDistribution(0, 2)),
+    ),
+    "functions": (search([np.mean]), search([np.median])),
+    "sampler": (ours(SAMPLERS.TPESampler(seed=0)), ours(SAMPLERS.TPESampler(seed=1))),
+    "startup": (ours(SAMPLERS.TPESampler()), ours(SAMPLERS.TPESampler(n_startup_trials=3))),
+    "searcher": (GridSearchCV(Ridge(), {}), RandomizedSearchCV(Ridge(), {})),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), SETTINGS.values(), ids=SETTINGS)
+def test_other_settings_are_another_run(one, other):
+    assert mark(one) == mark(one)
+    assert mark(one) != mark(other)
+
+
+def test_settings_that_all_runs_share_count_and_the_splits_that_are_replaced_do_not():
+    assert mark(search([1]), [KFold(3)]) != mark(search([1]), [KFold(4)])
+    assert mark(search([1]).set_params(cv=3)) == mark(search([1]).set_params(cv=4))
+
+
+def test_a_run_is_the_same_in_another_process():
     script = (
-        "from scipy import stats\n"
         "from sklearn.linear_model import Ridge\n"
-        "from sklearn_trainkit.comparison._fingerprint import fingerprint_settings\n"
-        "print(fingerprint_settings(Ridge(), {'a': stats.loguniform(1, 10)}, object(), max))\n"
+        "from sklearn.model_selection import RandomizedSearchCV\n"
+        "from scipy import stats\n"
+        "from sklearn_trainkit.comparison._fingerprint import fingerprint_run\n"
+        "space = {'alpha': stats.loguniform(1, 10), 'tol': [max, {'a', 'b', 'c'}]}\n"
+        "mark = fingerprint_run(RandomizedSearchCV(Ridge(), space), 'name', [object()], 'data')\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    here = fingerprint_settings(Ridge(), {"a": stats.loguniform(1, 10)}, object(), max)
-    assert done.stdout.strip() == here, done.stderr
+    names: dict = {}
+    exec(script, names)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}print(mark)"], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == names["mark"], done.stderr
 
 
 DATA = {

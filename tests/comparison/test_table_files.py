@@ -1,5 +1,7 @@
 """A comparison survives being written, read, and interrupted."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
 from sklearn_trainkit.comparison import compare_searches, read_comparison, write_comparison
+from sklearn_trainkit.model_selection import OptunaSearchCV
 from tests.callbacks.iterative_classifier import IterativeClassifier
 
 LRS = [0.1, 0.5]
@@ -21,10 +24,11 @@ class Counting(IterativeClassifier):
 
 
 class InterruptedOnce(IterativeClassifier):
-    interrupts = False
+    # A file and not a flag of the class: that would be another class.
+    works: Path
 
     def fit(self, X, y):
-        if InterruptedOnce.interrupts and self.random_state == 1:
+        if self.random_state == 1 and not InterruptedOnce.works.exists():
             raise KeyboardInterrupt
         return super().fit(X, y)
 
@@ -159,11 +163,11 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(data, tmp_path):
     searchers = {"a": GridSearchCV(InterruptedOnce(), {"lr": LRS})}
     options = {"cv": 2, "seeds": [0, 1, 2]}
     path = tmp_path / "table.csv"
-    InterruptedOnce.interrupts = True
+    InterruptedOnce.works = tmp_path / "works"
     with pytest.raises(KeyboardInterrupt):
         compare_searches(searchers, *data, **options, results_file=path)
     assert read_comparison(path)["seed"].unique().tolist() == [0]
-    InterruptedOnce.interrupts = False
+    InterruptedOnce.works.touch()
     resumed = compare_searches(searchers, *data, **options, results_file=path)
     whole = compare_searches(searchers, *data, **options)
     same = ["seed", "trial", "params", "score", "epochs", "run_test_score", "run_fresh_score"]
@@ -215,3 +219,44 @@ def test_writing_sweeps_what_dead_processes_left_of_this_table(table, tmp_path):
     write_comparison(table, tmp_path / "table.csv")
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".unfinished-4194305-other.csv", "table.csv"]
+
+
+def space_with(scale):
+    def space(trial):
+        return {"lr": scale * trial.suggest_float("share", 0.1, 1.0)}
+
+    return OptunaSearchCV(IterativeClassifier(), space, n_trials=1)
+
+
+def scored_with(sign):
+    def score(estimator, X, y):
+        return sign * estimator.score(X, y)
+
+    return GridSearchCV(IterativeClassifier(), {"lr": LRS}, scoring=score)
+
+
+@pytest.mark.parametrize("make", [space_with, scored_with])
+def test_other_code_under_the_same_name_is_another_run(data, tmp_path, make):
+    path = tmp_path / "table.csv"
+    compare_searches({"a": make(1.0)}, *data, cv=2, results_file=path)
+    compare_searches({"a": make(1.0)}, *data, cv=2, results_file=path)
+    with pytest.raises(ValueError, match="with other settings or other data"):
+        compare_searches({"a": make(-1.0)}, *data, cv=2, results_file=path)
+
+
+def test_a_table_of_an_earlier_version_is_refused_with_the_reason(data, tmp_path):
+    path = tmp_path / "table.csv"
+    table = compare_searches({"a": search()}, *data, cv=2)
+    write_comparison(table.assign(run_fingerprint="0123456789ab"), path)
+    with pytest.raises(ValueError, match="another version of sklearn_trainkit"):
+        compare_searches({"a": search()}, *data, cv=2, results_file=path)
+
+
+def test_what_has_no_identity_runs_without_a_file_and_is_refused_with_one(data, tmp_path):
+    unreadable = np.frompyfunc(lambda score: score, 1, 1)
+    searcher = scored_with(1.0)
+    searcher.scoring.unreadable = unreadable
+    table = compare_searches({"a": searcher}, *data, cv=2)
+    assert (table["run_fingerprint"] == "").all()
+    with pytest.raises(ValueError, match=r"searchers\['a'\].*scoring.*function cannot be reached"):
+        compare_searches({"a": searcher}, *data, cv=2, results_file=tmp_path / "table.csv")
