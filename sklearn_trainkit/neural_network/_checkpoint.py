@@ -5,19 +5,16 @@ import hashlib
 import io
 import json
 import os
-import pickle
 import tempfile
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
-import joblib
-import numpy as np
 import torch
-from skorch.callbacks import Callback
 
 from sklearn_trainkit.callbacks._gradient_flow import LayerFlow
+from sklearn_trainkit.utils._fingerprint import FINGERPRINT_VERSION, Fingerprinter, fingerprint
 from sklearn_trainkit.utils._whole_files import replace_file, sweep_unfinished
 
 # At most this many seconds of training are lost, and writing stays far below a hundredth.
@@ -41,16 +38,16 @@ def fit_fingerprint(owner: str, params: dict[str, Any], *data: Any) -> str:
 
     Raises
     ------
-    ValueError
-        If a parameter cannot be pickled.
+    FingerprintError
+        If a parameter has a state that cannot be read.
     """
-    try:
-        return joblib.hash([owner, plain_value(params), *data], hash_name="sha1")
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"checkpoint_dir needs parameters that can be pickled, to tell fits apart: {error}. "
-            "Use a named function in place of a lambda."
-        ) from error
+    prints = Fingerprinter()
+    parts = [
+        prints.digest(_as_tuples(value), f"{owner}.{name}", cloned=True)
+        for name, value in sorted(params.items())
+    ]
+    rows = [prints.digest(each, f"{owner}.fit: data") for each in data]
+    return fingerprint([FINGERPRINT_VERSION, owner, sorted(params), parts, rows])[:40]
 
 
 class CheckpointFile:
@@ -159,32 +156,9 @@ def _first_line(content: bytes | memoryview) -> bytes:
     return _MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n"
 
 
-def plain_value(value: Any) -> Any:
-    """Return a parameter as something whose hash depends on nothing but its content.
-
-    Numbers of numpy become Python's, sequences lists, tensors and modules their values, callbacks
-    their class and parameters.
-
-    Examples
-    --------
-    >>> plain_value({"b": (1, np.float64(0.5)), "a": None})
-    [['a', None], ['b', [1, 0.5]]]
-    """
-    if isinstance(value, dict):
-        return [[key, plain_value(value[key])] for key in sorted(value, key=repr)]
-    if isinstance(value, (list, tuple)):
-        return [plain_value(each) for each in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, torch.Tensor):
-        return value.numpy(force=True)
-    if isinstance(value, torch.nn.Module):
-        return [type(value).__qualname__, repr(value), plain_value(value.state_dict())]
-    if isinstance(value, Callback):
-        # skorch takes every attribute without a trailing underscore for a parameter.
-        params = {k: v for k, v in value.get_params().items() if not k.startswith("_")}
-        return [type(value).__qualname__, plain_value(params)]
-    return value
+def _as_tuples(value: Any) -> Any:
+    """Return lists as tuples: a net takes both for the same."""
+    return tuple(map(_as_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def history_to_text(history: list) -> str:

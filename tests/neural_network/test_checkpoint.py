@@ -202,3 +202,21 @@ def test_leftovers_of_dead_processes_are_swept_before_the_training(tmp_path):
         (tmp_path / name).write_bytes(b"half")
     small_net(tmp_path).fit(X, y)
     assert [path.suffix for path in tmp_path.iterdir()] == [".pt"]
+
+
+def test_code_of_the_user_is_told_apart_by_what_it_does(tmp_path):
+    def halve(n_features, n_outputs):
+        return nn.Linear(n_features, n_outputs)
+
+    def with_relu(n_features, n_outputs):
+        return nn.Sequential(nn.Linear(n_features, n_outputs), nn.ReLU())
+
+    params = {"random_state": 0, "checkpoint_dir": tmp_path}
+    modules = [halve, with_relu, lambda n_features, n_outputs: nn.Linear(n_features, n_outputs)]
+    files = [NetClassifier(each, **params)._checkpoint_file(X, y).path for each in modules]
+    assert files[0] != files[1]
+    assert files[0] == files[2]
+    later = [nn.Sequential(*DROPOUT_MODULE[:3], nn.LeakyReLU(slope)) for slope in (0.1, 0.2)]
+    paths = {NetClassifier(each, **params)._checkpoint_file(X, y).path for each in later}
+    assert len(paths) == 2
+    assert NetClassifier(halve, **params)._checkpoint_file(np.asfortranarray(X), y).path == files[0]
