@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from optuna.distributions import CategoricalDistribution
 
-from sklearn_trainkit.model_selection._distributions import describe
+from sklearn_trainkit.model_selection._distributions import describe, label_apart
+from sklearn_trainkit.model_selection._search_space import BRANCH
 from sklearn_trainkit.model_selection._trial_record import FOLD_SCORES
 
 __all__ = ["COMPLETE", "FAILED", "PRUNED", "TrialCurve", "TrialsTable", "read_trials"]
@@ -169,7 +171,11 @@ def _join_study(table: TrialsTable, search: Any, study: Any, metric: str) -> Tri
         number=np.array(numbers),
         state=table.state,
         score=table.score,
-        params=_params_frame([trial.params for trial in trials]) if drawn else table.params,
+        params=_params_frame(
+            [trial.params for trial in trials]
+            if drawn
+            else list(map(_with_labels, search.cv_results_["params"], trials))
+        ),
         seconds=_elapsed(trials),
         epochs=table.epochs,
         curves=tuple(map(_read_curve, trials)) if guides else table.curves,
@@ -335,6 +341,26 @@ def _log_params(trials: Sequence[Any]) -> frozenset[str]:
     )
 
 
+def _with_labels(params: Mapping[str, Any], trial: Any) -> dict[str, Any]:
+    """Put the labels of a study in the place of objects: it tells choices apart."""
+    index = trial.params.get(BRANCH)
+    shown = dict(params)
+    for name, value in params.items():
+        key = name if name in trial.params else f"{name} [{index}]"
+        chosen = isinstance(trial.distributions.get(key), CategoricalDistribution)
+        if chosen and isinstance(trial.params[key], str) and not isinstance(value, str):
+            shown[name] = _Choice(trial.params[key], value)
+    return shown
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """An object by the label that its study has for it."""
+
+    label: str
+    value: Any
+
+
 def _params_frame(params: list[Mapping[str, Any]]) -> pd.DataFrame:
     names = list(dict.fromkeys(name for row in params for name in row))
     columns = {name: _plain_column([row.get(name, _ABSENT) for row in params]) for name in names}
@@ -355,8 +381,18 @@ def _plain_column(values: list[Any]) -> pd.Series:
     # An infinite number, such as C=inf, has no place on a scale: it is a choice.
     if all(_is_finite_number(value) for value in present):
         return pd.Series([np.nan if value is _ABSENT else float(value) for value in plain])
-    labels = [
-        None if value is _ABSENT else value if isinstance(value, str) else describe(value)
-        for value in plain
-    ]
-    return pd.Series(labels, dtype=object)
+    return pd.Series(_label(plain), dtype=object)
+
+
+def _name_value(value: Any) -> str:
+    if isinstance(value, _Choice):
+        return value.label
+    return value if isinstance(value, str) else describe(value)
+
+
+def _label(values: list[Any]) -> list[str | None]:
+    """Return a label for each value, the same for equal values only; None where it is absent."""
+    present = [value for value in values if value is not _ABSENT]
+    items = [value.value if isinstance(value, _Choice) else value for value in present]
+    texts = iter(label_apart(items, list(map(_name_value, present))))
+    return [None if value is _ABSENT else next(texts) for value in values]

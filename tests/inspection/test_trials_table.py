@@ -8,8 +8,12 @@ from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
+from sklearn_trainkit.comparison import compare_searches
+from sklearn_trainkit.inspection import parameter_importances
 from sklearn_trainkit.inspection._trials_table import read_trials
 from sklearn_trainkit.model_selection import OptunaSearchCV
 
@@ -168,3 +172,36 @@ def test_each_run_of_a_halving_search_has_its_own_largest_resource(first_run):
     rows = first_run[first_run["strategy"] == "grid"].iloc[:4].copy()
     rows["seed"], rows["resource"] = [0, 0, 1, 1], [20.0, 40.0, 21.0, 42.0]
     assert read_trials(rows).state.tolist() == ["pruned", "complete"] * 2
+
+
+def test_choices_with_equal_labels_stay_apart():
+    name = "functiontransformer__func"
+    space = {name: [lambda X: X, lambda X: X * 0], "logisticregression__C": [1.0, 3.0]}
+    pipe = make_pipeline(FunctionTransformer(), LogisticRegression())
+    data = load_iris(return_X_y=True)
+    ours = OptunaSearchCV(pipe, space, sampler="grid", n_trials=None, cv=2).fit(*data)
+    grid = GridSearchCV(pipe, space, cv=2).fit(*data)
+    study_labels = [trial.params[name] for trial in ours.study_.trials]
+    assert read_trials(ours).params[name].tolist() == study_labels
+    for source in (ours, ours.study_, grid, grid.cv_results_, ours.cv_results_):
+        shown = read_trials(source).params[name]
+        good = [params[name] is space[name][0] for params in ours.cv_results_["params"]]
+        assert shown.nunique() == 2
+        assert shown[good].nunique() == 1
+    table = compare_searches({"ours": ours, "grid": grid}, *data, cv=2)
+    assert read_trials(table).params[name].nunique() == 2
+    importances = parameter_importances(grid)
+    assert importances.index[0] == name
+
+
+def test_equal_values_in_two_dicts_of_a_space_are_one_choice():
+    space = [{"C": [1.0], "kernel": ["rbf"]}, {"C": [2.0], "kernel": ["rbf"]}]
+    search = OptunaSearchCV(SVC(), space, sampler="grid", n_trials=None, cv=2)
+    trials = read_trials(search.fit(*load_iris(return_X_y=True)))
+    assert trials.params["kernel"].tolist() == ["rbf", "rbf"]
+    lambdas = [{"func": [lambda X: X]}, {"func": [lambda X: X * 0]}]
+    pipe = make_pipeline(FunctionTransformer(), SVC())
+    space = [{"functiontransformer__func": each["func"]} for each in lambdas]
+    search = OptunaSearchCV(pipe, space, sampler="grid", n_trials=None, cv=2)
+    trials = read_trials(search.fit(*load_iris(return_X_y=True)))
+    assert trials.params["functiontransformer__func"].nunique() == 2
