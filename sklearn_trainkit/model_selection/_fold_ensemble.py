@@ -21,6 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_trainkit.model_selection._cross_validate import cross_validate
+from sklearn_trainkit.utils._pipelines import last_step
 from sklearn_trainkit.utils._sklearn_private import (
     HasMethods,
     StrOptions,
@@ -116,13 +117,25 @@ class _FoldEnsemble(MetaEstimatorMixin, BaseEstimator):
             self.feature_names_in_ = names
         return list(results["indices"]["train"]), list(results["indices"]["test"])
 
-    def _mean_out_of_fold(self, X: Any, unseen: list[Any], width: tuple[int, ...]) -> np.ndarray:
-        """Return, for each row, the mean prediction of the models that have not seen it."""
+    def _mean_out_of_fold(
+        self, X: Any, unseen: list[Any], width: tuple[int, ...] | None
+    ) -> np.ndarray:
+        """Return, for each row, the mean prediction of the models that have not seen it.
+
+        A width of None is that of the widest prediction: sequences of a part may all be shorter
+        than others, and nothing is predicted after their end.
+        """
         n_rows = num_samples(X)
+        parts = [
+            self._one_prediction(index, safe_split(self.estimators_[index], X, None, rows)[0])
+            for index, rows in enumerate(unseen)
+        ]
+        if width is None:
+            width = tuple(np.max([part.shape[1:] for part in parts], axis=0))
+            parts = [_widened(part, width) for part in parts]
         total, count = np.zeros((n_rows, *width)), np.zeros(n_rows)
-        for index, rows in enumerate(unseen):
-            part, _ = safe_split(self.estimators_[index], X, None, rows)
-            total[rows] += self._one_prediction(index, part)
+        for rows, part in zip(unseen, parts, strict=True):
+            total[rows] += part
             count[rows] += 1
         with np.errstate(invalid="ignore"):
             return total / count.reshape(-1, *[1] * len(width))
@@ -144,6 +157,18 @@ def _has_probabilities(ensemble: "FoldEnsembleClassifier") -> bool:
     return all(hasattr(model, "predict_proba") for model in models)
 
 
+def _labels_parts(estimator: Any) -> bool:
+    """Tell whether a row has many labels: a pixel's each, or a step's."""
+    final = last_step(estimator)
+    return hasattr(final, "ignore_index") and getattr(final, "return_sequences", True)
+
+
+def _widened(part: np.ndarray, width: tuple[int, ...]) -> np.ndarray:
+    wide = np.full((len(part), *width), np.nan)
+    wide[tuple(slice(size) for size in part.shape)] = part
+    return wide
+
+
 class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
     """Average the probabilities of models trained on the training parts of cross-validation.
 
@@ -155,6 +180,9 @@ class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
 
     Classifiers without ``predict_proba`` vote: each model has one vote for a row, and of classes
     with equally many votes the first one in ``classes_`` is predicted.
+
+    Masks, and sequences with a class for each step, are averaged pixel by pixel and step by step;
+    X, y, ``predict``, ``predict_proba`` and ``score`` are as those of the network.
 
     Parameters
     ----------
@@ -206,7 +234,7 @@ class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, 1)
+        y : array-like of shape (n_samples,) or (n_samples, 1), or masks or labels of steps
         groups : array-like of shape (n_samples,) or None, default=None
             For the splitter.
         **fit_params
@@ -222,15 +250,22 @@ class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
                 f"estimator={self.estimator!r} is a regressor; use FoldEnsembleRegressor."
             )
         X, y = indexable(X, y)
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
+        in_parts = _labels_parts(self.estimator)
+        if not in_parts:
+            check_classification_targets(y)
+            y = column_or_1d(y, warn=True)
         seen, unseen = self._fit_folds(X, y, groups, fit_params)
-        self.classes_ = np.unique(y)
-        self._places = [
-            self._find_places(getattr(model, "classes_", np.unique(y[rows])))
-            for model, rows in zip(self.estimators_, seen, strict=True)
-        ]
-        out_of_fold = self._mean_out_of_fold(X, unseen, (len(self.classes_),))
+        if in_parts:
+            self.classes_ = np.unique(np.concatenate([m.classes_ for m in self.estimators_]))
+            self._places = [self._find_places(model.classes_) for model in self.estimators_]
+        else:
+            self.classes_ = np.unique(y)
+            self._places = [
+                self._find_places(getattr(model, "classes_", np.unique(y[rows])))
+                for model, rows in zip(self.estimators_, seen, strict=True)
+            ]
+        width = None if in_parts else (len(self.classes_),)
+        out_of_fold = self._mean_out_of_fold(X, unseen, width)
         name = "oof_proba_" if _has_probabilities(self) else "oof_votes_"
         for old in {"oof_proba_", "oof_votes_"} & set(vars(self)):
             delattr(self, old)
@@ -249,14 +284,51 @@ class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row, or the one with the most votes."""
-        return self.classes_[self._mean_prediction(X).argmax(axis=1)]
+        mean = self._mean_prediction(X)
+        if mean.ndim != 3:
+            return self.classes_[mean.argmax(axis=1)]
+        from sklearn_trainkit.neural_network._step_labels import with_ends
+
+        labels = self.classes_[mean.argmax(axis=2)]
+        return with_ends(labels, ~np.isnan(mean[..., 0]), last_step(self.estimator).ignore_index)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; of masks, Dice as of the network's ``score``.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit`.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+
+        Returns
+        -------
+        score : float
+        """
+        if not _labels_parts(self.estimator):
+            return super().score(X, y, sample_weight)
+        from sklearn_trainkit.neural_network import dice_scorer
+        from sklearn_trainkit.neural_network._step_labels import step_accuracy
+
+        if not hasattr(last_step(self.estimator), "return_sequences"):
+            score: float = dice_scorer(self, X, y, sample_weight=sample_weight)
+            return score
+        mean = self._mean_prediction(X)
+        there, labels = ~np.isnan(mean[..., 0]), self.classes_[mean.argmax(axis=2)]
+        ignored = last_step(self.estimator).ignore_index
+        return step_accuracy(y, labels, there, ignored, sample_weight)
 
     def _one_prediction(self, index: int, X: Any) -> np.ndarray:
         """Return probabilities or votes, with a column for every class: a fold may miss one."""
         model = self.estimators_[index]
         if _has_probabilities(self):
             given = model.predict_proba(X)
-            shares = np.zeros((len(given), len(self.classes_)))
+            if given.ndim == 3:  # steps have their classes last, pixels on axis 1
+                shares = np.zeros((*given.shape[:2], len(self.classes_)))
+                shares[np.isnan(given[..., 0])] = np.nan  # after the end of a sequence
+                shares[..., self._places[index]] = given
+                return shares
+            shares = np.zeros((len(given), len(self.classes_), *given.shape[2:]))
             shares[:, self._places[index]] = given
             return shares
         votes = self._find_places(np.ravel(model.predict(X)))

@@ -17,13 +17,13 @@ from sklearn_trainkit.neural_network._sequence_net import RECURRENT_CONSTRAINTS,
 from sklearn_trainkit.neural_network._step_labels import (
     StepClassLoss,
     StepCoding,
+    step_accuracy,
     step_labels,
     with_ends,
 )
 from sklearn_trainkit.neural_network._step_targets import check_some_targets
 from sklearn_trainkit.neural_network._target_kinds import ClassifierNet
 from sklearn_trainkit.neural_network._tensor_loader import Rows, RowsDataset
-from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
 # Fewer sequences in a batch cost more time than they bring.
 _FEWEST_SEQUENCES = 8
@@ -282,16 +282,7 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         if not self.return_sequences:
             return super().score(X, y, sample_weight)
         predicted, there = self._predicted_steps(X)
-        y = step_labels(y, there.sum(axis=1), there.shape[1], self.ignore_index)
-        labelled = ~np.ma.getmaskarray(y)
-        if not labelled.any():
-            raise ValueError("y must have a label at some step. Got none.")
-        weight = np.ones(len(y))
-        if sample_weight is not None:
-            weight = check_sample_weight(sample_weight, y, ensure_non_negative=True)
-        hits = np.ma.getdata(y)[labelled] == predicted[labelled]
-        weights = np.broadcast_to(weight[:, None], there.shape)[labelled]
-        return float(np.average(hits, weights=weights))
+        return step_accuracy(y, predicted, there, self.ignore_index, sample_weight)
 
     def _has_step_targets(self) -> bool:
         return self.return_sequences

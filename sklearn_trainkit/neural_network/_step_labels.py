@@ -10,8 +10,9 @@ from torch import nn
 from sklearn_trainkit.neural_network._input_lists import as_list
 from sklearn_trainkit.neural_network._label_coding import SingleLabel
 from sklearn_trainkit.neural_network._step_targets import check_step_list
+from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
-__all__ = ["StepClassLoss", "StepCoding", "step_labels", "with_ends"]
+__all__ = ["StepClassLoss", "StepCoding", "step_accuracy", "step_labels", "with_ends"]
 
 
 class StepCoding(SingleLabel):
@@ -196,6 +197,42 @@ def _plain(labels: np.ndarray, name: str) -> np.ndarray:
             f"{labels[words.index(True)]!r}, and others, such as {labels[words.index(False)]!r}."
         )
     return np.array(labels.tolist())
+
+
+def step_accuracy(
+    y: Any,
+    predicted: np.ndarray,
+    there: np.ndarray,
+    ignore_index: Any = None,
+    sample_weight: Any = None,
+) -> float:
+    """Return the share of labelled steps that are predicted right, by their sequences' weights.
+
+    Parameters
+    ----------
+    y : array-like
+        Labels in any form that ``fit`` takes.
+    predicted : ndarray of shape (n_samples, n_steps)
+    there : ndarray of bool of shape (n_samples, n_steps)
+        True steps of X.
+    ignore_index : label or None, default=None
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+
+    Raises
+    ------
+    ValueError
+        If no step has a label.
+    """
+    y = step_labels(y, there.sum(axis=1), there.shape[1], ignore_index)
+    labelled = ~np.ma.getmaskarray(y)
+    if not labelled.any():
+        raise ValueError("y must have a label at some step. Got none.")
+    weight = np.ones(len(y))
+    if sample_weight is not None:
+        weight = check_sample_weight(sample_weight, y, ensure_non_negative=True)
+    hits = np.ma.getdata(y)[labelled] == predicted[labelled]
+    weights = np.broadcast_to(weight[:, None], there.shape)[labelled]
+    return float(np.average(hits, weights=weights))
 
 
 def with_ends(labels: np.ndarray, there: np.ndarray, ignore_index: Any = None) -> np.ndarray:
