@@ -1,6 +1,7 @@
 """Whether compiled loops do the work for an array: where numba is installed, for large ones."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -41,8 +42,12 @@ def compiled_loops(
 @cache
 def _load() -> ModuleType | None:
     try:
+        from numba import config
+
+        if vars(config).get("DISABLE_JIT"):  # their instructions are for compiled code only
+            return None
         from sklearn_trainkit.preprocessing import _numba_loops
-    except ImportError:
+    except Exception:  # not installed, or not made for this numpy: it says so in many ways
         return None
     return _numba_loops
 
@@ -50,13 +55,14 @@ def _load() -> ModuleType | None:
 def compile_loop(loop: Callable[..., Any]) -> Callable[..., Any]:
     """Have numba compile a function, without fast math, and keep what it has compiled.
 
-    It goes by the date of the file that holds the function: what is compiled into a function, as
-    numba's intrinsics are, belongs in the same file.
+    It goes by the contents of the file that holds the function: what is compiled into a function,
+    as numba's intrinsics are, belongs in the same file.
     """
     import numba
 
-    try:
-        compiled: Any = numba.njit(loop, cache=True, nogil=True, error_model="numpy")
-    except RuntimeError:  # there is nowhere to keep it
-        compiled = numba.njit(loop, nogil=True, error_model="numpy")
+    compiled: Any = numba.njit(loop, nogil=True, error_model="numpy")
+    with suppress(Exception):  # there is nowhere to keep it, or this numba keeps it otherwise
+        from sklearn_trainkit.preprocessing._loop_cache import LoopCache
+
+        compiled._cache = LoopCache(loop)
     return compiled
