@@ -32,9 +32,9 @@ from sklearn_trainkit.neural_network._source_rows import (
 )
 from sklearn_trainkit.neural_network._tensor_loader import Rows, TensorRows, batch_bounds
 from sklearn_trainkit.neural_network._training_loop import TrainingRun
-from sklearn_trainkit.neural_network._validation_split import validation_split
 from sklearn_trainkit.utils._random_streams import StreamSeeds, stream_seeds
 from sklearn_trainkit.utils._sklearn_private import fit_context
+from sklearn_trainkit.utils._validation_split import validation_split
 
 # Up to this size, the parts of a validation split are copied; of larger data, batches are gathered.
 _COPIED_BYTES = 1 << 26

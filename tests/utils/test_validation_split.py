@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklearn_trainkit.neural_network._validation_split import validation_split
+from sklearn_trainkit.utils._validation_split import validation_split
 
 GROUPS = np.repeat(np.arange(20), 5)
 CODES = np.tile([0, 1, 0, 1, 1], 20)
