@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array, check_consistent_length
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 from torch.utils.data import Dataset
 
 from sklearn_trainkit.neural_network._checkpoint import CheckpointFile, fit_fingerprint
@@ -373,9 +373,7 @@ class BaseNet(SkorchFace):
             return self._weighted_rows(X, y, weight), valid
         if not self.early_stopping:
             return self._weighted_rows(X, y, weight), None
-        index = validation_split(
-            len(y), self.validation_fraction, seeds.split, self._stratify_by(y), groups
-        )
+        index = self._validation_split(y, weight, groups, seeds.split)
         weights = [None if weight is None else mean_one_weights(weight[i], y[i]) for i in index]
         # What is learnt from the targets must not come from the rows that stop the training.
         self._learn_from_training_part(y[index[0]], weights[0])
@@ -395,6 +393,33 @@ class BaseNet(SkorchFace):
         """Return rows of a fit, whose weights in the loss have mean 1."""
         codes = self._encode_targets(y, name)
         return self._rows(X, codes, self._mean_one_row_weights(codes, weight), index)
+
+    def _validation_split(
+        self, y: np.ndarray, weight: np.ndarray | None, groups: Any, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return which rows are trained on and which set aside: never those of weight zero."""
+        counted = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
+        classes = self._stratify_by(y)
+        if groups is not None:
+            groups = column_or_1d(groups)
+            check_consistent_length(groups, y)
+            groups = groups[counted]
+        try:
+            _, aside = places = validation_split(
+                len(counted),
+                self.validation_fraction,
+                seed,
+                None if classes is None else classes[counted],
+                groups,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True cannot set aside validation_fraction="
+                f"{self.validation_fraction!r} of {len(y)} rows: {error}"
+            ) from error
+        if len(counted) == len(y):
+            return places
+        return np.setdiff1d(np.arange(len(y)), counted[aside]), counted[aside]
 
     def _rows(
         self,

@@ -417,3 +417,21 @@ def test_each_optimizer_has_a_part_of_the_portfolio(make_net):
     assert {name: optimizers.count(name) >= 4 for name in set(optimizers)} == dict.fromkeys(
         ["adam", "adamw", "rmsprop", "sgd"], True
     )
+
+
+def test_early_stopping_trains_on_every_class_for_every_seed():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    y = np.array(["a"] * 20 + ["b"] * 19 + ["c"])
+    for seed in range(12):
+        net = MLPNetClassifier((2,), max_epochs=1, early_stopping=True, random_state=seed)
+        assert list(net.fit(X, y).classes_) == ["a", "b", "c"]
+        assert "valid_loss" in net.history_[0]
+
+
+def test_rows_of_weight_zero_are_not_set_aside():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    y, weight = np.arange(40) % 2, np.zeros(40)
+    weight[:6] = 1
+    for seed in range(6):
+        net = MLPNetClassifier((2,), max_epochs=1, early_stopping=True, random_state=seed)
+        assert np.isfinite(net.fit(X, y, weight).history_[0, "valid_loss"])
