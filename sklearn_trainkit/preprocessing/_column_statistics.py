@@ -20,7 +20,7 @@ from sklearn_trainkit.preprocessing._feature_blocks import (
 )
 from sklearn_trainkit.preprocessing._loop_settings import BlockLoops
 
-__all__ = ["ColumnMoments"]
+__all__ = ["ColumnMoments", "exponents_for"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -56,12 +56,18 @@ class ColumnMoments:
         self.low = np.zeros(n_features)
         self.squares = np.zeros(n_features)
         self.exponent: Array | None = None
+        # Sums of weights, and squares, are in units of 2**unit; None rows: as many as counted.
+        self.unit = 0
+        self.rows: Array | None = None
 
     @classmethod
     def from_values(cls, count: Array, mean: Array, variance: Array | None) -> "ColumnMoments":
         """Resume from published values (NaN where the count is zero)."""
         moments = cls(len(mean))
-        moments.count = np.array(np.broadcast_to(count, mean.shape)).astype(np.int64)
+        count = np.array(np.broadcast_to(count, mean.shape))
+        moments.count = count if count.dtype.kind == "f" else count.astype(np.int64)
+        if count.dtype.kind == "f":  # sums of weights: how many rows they were is not published
+            moments.rows = np.ceil(count).astype(np.int64)
         seen = moments.count > 0
         moments.high = np.where(seen, mean, 0.0).astype(np.float64)
         if variance is not None:
@@ -83,15 +89,23 @@ class ColumnMoments:
         return self._unscaled(np.sqrt(self._scaled_variance()), 1)
 
     def is_constant(self) -> Array:
-        """Tell features that are constant up to rounding, by scikit-learn's rule."""
+        """Tell features that are constant up to rounding, by scikit-learn's rule.
+
+        The rule counts rows, whatever they weigh.
+        """
         eps = np.finfo(np.float64).eps
         variance = self._scaled_variance()
+        n_rows = self.count if self.rows is None else self.rows
         with np.errstate(over="ignore"):
-            bound = self.count * eps * variance + (self.count * self.high * eps) ** 2
+            bound = n_rows * eps * variance + (n_rows * self.high * eps) ** 2
         return variance <= bound
 
+    def seen(self) -> Array:
+        """Return how many values each feature has seen, or what they weighed."""
+        return self.count if self.rows is None else np.ldexp(self.count, self.unit)
+
     def _scaled_variance(self) -> Array:
-        return np.where(self.count > 0, self.squares / np.maximum(self.count, 1), np.nan)
+        return np.where(self.count > 0, self.squares / _divisor(self.count), np.nan)
 
     def _unscaled(self, values: Array, power: int) -> Array:
         if self.exponent is None:
@@ -170,12 +184,26 @@ class ColumnMoments:
             common = np.maximum(mine, theirs)
             self._rescale(common)
             other._rescale(common)
-        self._merge_sums(other.count, other.high - self.high + other.low, other.squares)
+        if self.rows is not None or other.rows is not None:
+            self._merge_rows(other)
+        self.add_sums(other.count, other.high - self.high + other.low, other.squares)
 
-    def _merge_sums(self, count: Array, offset: Array, squares: Array) -> None:
+    def _merge_rows(self, other: "ColumnMoments") -> None:
+        """Bring both to the larger unit of weights, and add up the rows."""
+        mine = self.count if self.rows is None else self.rows
+        self.rows = mine + (other.count if other.rows is None else other.rows)
+        used = [moments.unit for moments in (self, other) if moments.count.any()]
+        unit = max(used, default=0)
+        for moments in (self, other):
+            step = moments.unit - unit
+            moments.count = np.ldexp(moments.count.astype(np.float64), step)
+            moments.squares = np.ldexp(moments.squares, step)
+            moments.unit = unit
+
+    def add_sums(self, count: Array, offset: Array, squares: Array) -> None:
         """Add `count` values whose mean lies at ``high + offset``."""
         total = self.count + count
-        share = count / np.maximum(total, 1)
+        share = count / _divisor(total)
         delta = np.where(count > 0, offset - self.low, 0.0)
         self.squares = self.squares + (squares + delta * delta * (self.count * share))
         low = self.low + delta * share
@@ -200,7 +228,7 @@ class ColumnMoments:
     def _merge_group(self, dtype: np.dtype[Any], count: Array, sums: Array, squares: Array) -> None:
         offset = sums / np.maximum(count, 1)
         squares = np.maximum(squares - sums * offset, 0.0)
-        self._merge_sums(count, offset + (self._anchor(dtype) - self.high), squares)
+        self.add_sums(count, offset + (self._anchor(dtype) - self.high), squares)
 
     def _anchor(self, dtype: np.dtype[Any]) -> Array:
         """Return what is subtracted before summing: the high mean, or close to it.
@@ -363,8 +391,7 @@ class ColumnMoments:
         )
         present = self._exponents()
         known = np.isfinite(magnitude) & (magnitude > 0)
-        extreme = known & ((magnitude > _LARGE) | (magnitude < _SMALL))
-        wanted = np.where(extreme, np.frexp(magnitude)[1], np.where(known, 0, present))
+        wanted = np.where(known, exponents_for(magnitude), present)
         blank = self._is_blank() | (np.abs(np.ldexp(self.high, present)) <= magnitude)
         wanted = np.where(blank & (self.squares == 0), wanted, np.maximum(wanted, present))
         wanted = np.where(suspects, wanted, present).astype(np.int64)
@@ -372,6 +399,16 @@ class ColumnMoments:
             return False
         self._rescale(wanted)
         return True
+
+
+def exponents_for(magnitude: Array) -> Array:
+    """Return by which power of two to divide values so that squares keep their digits."""
+    extreme = (magnitude > _LARGE) | ((magnitude > 0) & (magnitude < _SMALL))
+    return np.where(extreme & np.isfinite(magnitude), np.frexp(magnitude)[1], 0)
+
+
+def _divisor(count: Array) -> Array:
+    return np.where(count > 0, count, 1)
 
 
 def _without_missing(

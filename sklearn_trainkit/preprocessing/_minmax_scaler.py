@@ -89,8 +89,10 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
     Notes
     -----
     NaN are left out in `fit` and kept by `transform`. A constant column becomes exactly
-    ``feature_range[0]``. A batch in which a feature is NaN throughout leaves that feature's
-    range as it was.
+    ``feature_range[0]``: one whose range is within the rounding of its values, that is, at most
+    ``n * eps * max(abs(X))`` for `n` rows and float64's `eps`, as for `StandardScaler`. A range is
+    never too small by itself: values between 0 and 1e-300 are scaled like others. A batch in which
+    a feature is NaN throughout leaves that feature's range as it was.
 
     Examples
     --------
@@ -214,9 +216,15 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
             low = self.data_min_.astype(dtype, copy=False)
             high = self.data_max_.astype(dtype, copy=False)
             width = high * 0.5 - low * 0.5 if half else high - low
-        # The same rule as scikit-learn's, in the precision of the training data.
-        constant = self.data_range_ < 10 * np.finfo(self.data_range_.dtype).eps
-        return np.where(constant, dtype.type(1), width), half
+        # A width may be zero in a narrower dtype than that of the training data.
+        return np.where(self._is_constant() | (width == 0), dtype.type(1), width), half
+
+    def _is_constant(self) -> Array:
+        """Tell features that are constant up to rounding, by the rule of `StandardScaler`."""
+        largest = np.maximum(np.abs(self.data_min_), np.abs(self.data_max_)).astype(np.float64)
+        rounding = self.n_samples_seen_ * np.finfo(np.float64).eps * largest
+        constant: Array = self.data_range_.astype(np.float64) <= rounding
+        return constant
 
     # -- transform -----------------------------------------------------------------------
 
@@ -290,7 +298,7 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
             steps = [Step(np.subtract, low)]
         first, last = self.feature_range
         factor = _safe_factor(first, last, dtype)
-        if frexp(factor)[0] == 0.5:
+        if frexp(factor)[0] == 0.5 and not _loses_digits(divisor, factor):
             steps.append(divide_step(divisor / dtype.type(factor)))
         else:
             steps += [divide_step(divisor), Step(np.multiply, factor)]
@@ -303,14 +311,18 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
     def _step_key(self) -> tuple[Any, ...]:
         arrays = (self.data_min_, self.data_max_, self.data_range_)
         statistics = [(array.dtype, array.tobytes()) for array in arrays]
-        return (self.clip is True, self.feature_range, *statistics)
+        return (self.clip is True, self.feature_range, self.n_samples_seen_, *statistics)
 
     def _backward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
         low = self.data_min_.astype(dtype, copy=False)
         divisor, half = self._divisor(dtype)
         first, last = self.feature_range
         steps = [] if first == 0 else [Step(np.subtract, first)]
-        steps.append(Step(np.multiply, divisor / dtype.type(last - first)))
+        width = dtype.type(last - first)
+        if _loses_digits(divisor, width):
+            steps += [Step(np.divide, width), Step(np.multiply, divisor)]
+        else:
+            steps.append(Step(np.multiply, divisor / width))
         if half:
             return [*steps, Step(np.add, low * 0.5), Step(np.multiply, 2.0)]
         return [*steps, Step(np.add, low)]
@@ -330,14 +342,30 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
         Raises
         ------
         ValueError
-            If `clip` is "smooth" or `channel_axis` is set, which scikit-learn's scaler does not
-            have.
+            If `clip` is "smooth" or `channel_axis` is set, or `data_range` before `fit`, which
+            scikit-learn's scaler does not have; or if a range is so small that the inverse that
+            scikit-learn multiplies by is infinite.
+
+        See Also
+        --------
+        sklearn_trainkit.preprocessing.to_sklearn : Converts a whole Pipeline.
         """
         if self.clip == "smooth" or self.channel_axis is not None:
             name = "clip" if self.clip == "smooth" else "channel_axis"
             raise ValueError(
                 f"{name}={getattr(self, name)!r} has no counterpart in scikit-learn's "
                 "MinMaxScaler: pass clip=True or False and channel_axis=None."
+            )
+        if self.data_range is not None and "scale_" not in self.__dict__:
+            raise ValueError(
+                f"data_range={self.data_range!r} has no counterpart in scikit-learn's "
+                "MinMaxScaler: fit the scaler first, then the range is among its statistics."
+            )
+        infinite = np.flatnonzero(~np.isfinite(self.__dict__.get("scale_", 0.0)))
+        if len(infinite):
+            raise ValueError(
+                "scikit-learn's MinMaxScaler multiplies by the inverse of the range, which is "
+                f"infinite for features {infinite[:5].tolist()}: scale these values up first."
             )
         plain = SklearnMinMaxScaler(self.feature_range, copy=self.copy, clip=self.clip)
         for name in _PUBLISHED:
@@ -363,6 +391,11 @@ _PUBLISHED = (
     "n_features_in_",
     "feature_names_in_",
 )
+
+
+def _loses_digits(values: Array, divisor: float) -> bool:
+    """Tell whether a quotient is too small to have all digits."""
+    return bool((values < np.finfo(values.dtype).tiny * max(divisor, 1)).any())
 
 
 def _safe_factor(first: float, last: float, dtype: np.dtype[Any]) -> float:

@@ -9,8 +9,10 @@ import numpy as np
 from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
 from sklearn_trainkit.preprocessing._input_checks import DenseInput
 from sklearn_trainkit.preprocessing._thread_shares import run_in_threads, share_out
+from sklearn_trainkit.preprocessing._weighted_moments import weighted_moments
+from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
-__all__ = ["lay_out_as_table", "resume_moments", "update_moments"]
+__all__ = ["lay_out_as_table", "resume_moments", "update_moments", "weighted_rows"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -50,6 +52,21 @@ def update_moments(
             moments.assign(share, part)
         else:
             moments.merge(part)
+
+
+def weighted_rows(dense: DenseInput, sample_weight: Any, check_finite: bool) -> ColumnMoments:
+    """Return the moments of rows that count by their weights; without weights, one each.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative, NaN or infinite, or if all of them are zero.
+    """
+    weight = check_sample_weight(
+        sample_weight, dense.values, dtype=np.float64, ensure_non_negative=True
+    )
+    table, _, weight = lay_out_as_table(dense, None, weight)
+    return weighted_moments(table, weight, check_finite)
 
 
 def lay_out_as_table(dense: DenseInput, y: Any, sample_weight: Any) -> tuple[Array, Any, Any]:

@@ -29,6 +29,7 @@ from sklearn_trainkit.preprocessing._standard_moments import (
     lay_out_as_table,
     resume_moments,
     update_moments,
+    weighted_rows,
 )
 from sklearn_trainkit.preprocessing._standard_steps import restoring_steps, standardizing_steps
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
@@ -46,8 +47,8 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 
     A subclass of :class:`sklearn.preprocessing.StandardScaler` with all its parameters,
     attributes and behaviour. Dense input is read once, in cache-sized blocks, with float64 sums
-    around the running mean; sparse and array API input, `sample_weight` and scikit-learn
-    callbacks take scikit-learn's own way.
+    around the running mean; sparse and array API input and scikit-learn callbacks take
+    scikit-learn's own way.
 
     Parameters
     ----------
@@ -100,7 +101,9 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 
     Notes
     -----
-    NaN are left out in `fit` and kept by `transform`. A constant column becomes exactly 0. A
+    NaN are left out in `fit` and kept by `transform`. A constant column becomes exactly 0: one
+    whose deviation is within the rounding of its values, that is, at most
+    ``n * eps * abs(mean)`` for `n` rows and float64's `eps`, scikit-learn's rule. A
     batch in which a feature is NaN throughout leaves that feature's statistics as they were.
     One row has variance 0 and is treated as constant. For float32 whose mean is much larger
     than its deviation, the mean is subtracted in two parts, so that nothing is lost.
@@ -161,7 +164,8 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the rows, not negative: only their ratios count, a row of weight zero is
+            left out, and a weight of 2 is the row given twice.
 
         Returns
         -------
@@ -182,7 +186,8 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weights of the rows, not negative: only their ratios count, a row of weight zero is
+            left out, and a weight of 2 is the row given twice.
 
         Returns
         -------
@@ -192,7 +197,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         if needs_inherited_path(self, X):
             self._refuse_own_options("sparse and array API input")
             return self._inherited_partial_fit(X, y, sample_weight)
-        inherited = sample_weight is not None or self._has_to_inherit()
+        inherited = self._has_to_inherit()
         if inherited and self.channel_axis is None and not self._needs_range():
             return self._inherited_partial_fit(X, y, sample_weight)
         dense = take_input(self, X, reset=not hasattr(self, "n_samples_seen_"))
@@ -201,7 +206,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
             self._inherited_partial_fit(*lay_out_as_table(dense, y, sample_weight))
             self.__dict__.update(known)
         else:
-            self._publish(self._updated_moments(dense))
+            self._publish(self._updated_moments(dense, sample_weight))
         if self._needs_range():
             self._update_range(dense, sample_weight)
         return self
@@ -214,27 +219,27 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _has_to_inherit(self) -> bool:
         if not (self.with_mean or self.with_std):
             return True
-        if get_callbacks(self):  # those of a Pipeline or search among them
-            return True
-        # Weights seen so far are sums of floats, which only scikit-learn's update carries on.
-        return np.asarray(getattr(self, "n_samples_seen_", 0)).dtype.kind == "f"
+        return bool(get_callbacks(self))  # those of a Pipeline or search among them
 
     def _inherited_partial_fit(self, X: Any, y: Any, sample_weight: Any) -> "StandardScaler":
         self.__dict__.pop("_moments", None)
         super().partial_fit(X, y, sample_weight)
         return self
 
-    def _updated_moments(self, dense: DenseInput) -> ColumnMoments:
+    def _updated_moments(self, dense: DenseInput, sample_weight: Any) -> ColumnMoments:
         moments = resume_moments(self)
         check_finite = not get_config()["assume_finite"]
         try:
-            update_moments(moments, dense, check_finite, self._n_threads(dense.values))
+            if sample_weight is None and moments.rows is None:
+                update_moments(moments, dense, check_finite, self._n_threads(dense.values))
+            else:
+                moments.merge(weighted_rows(dense, sample_weight, check_finite))
         except InfiniteValueError:
             raise_infinite(dense.values)
         return moments
 
     def _publish(self, moments: ColumnMoments) -> None:
-        count = moments.count
+        count = moments.seen()
         self.n_samples_seen_ = count[0] if count.min() == count.max() else count.copy()
         self.mean_ = moments.mean()
         self.var_ = self.scale_ = None
@@ -381,6 +386,10 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         ------
         ValueError
             If `clip` or `channel_axis` is set, which scikit-learn's scaler does not have.
+
+        See Also
+        --------
+        sklearn_trainkit.preprocessing.to_sklearn : Converts a whole Pipeline.
         """
         for name, neutral in (("clip", False), ("channel_axis", None)):
             if getattr(self, name) is not neutral:

@@ -12,12 +12,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 # Means beyond these magnitudes can push x - mean out of the range of the dtype.
 _LARGE_SQUARES = {np.dtype(np.float32): 1e38, np.dtype(np.float64): 1e300}
+# Brings the smallest deviation that a dtype holds to where it has all digits.
+_LIFT = 2.0**80
 
 
 def standardizing_steps(
     mean: Array | None, scale: Array | None, dtype: np.dtype[Any]
 ) -> list[Step]:
     """Return the steps of ``(x - mean) / scale``; None leaves a part out."""
+    lift = _lift(scale, dtype)
+    if scale is not None and lift is not None:
+        lifted = standardizing_steps(None if mean is None else mean * lift, scale * lift, dtype)
+        return [Step(np.multiply, lift.astype(dtype)), *lifted]
     divide = [] if scale is None else [divide_step(scale.astype(dtype, copy=False))]
     if mean is None:
         return divide
@@ -36,6 +42,10 @@ def standardizing_steps(
 
 def restoring_steps(mean: Array | None, scale: Array | None, dtype: np.dtype[Any]) -> list[Step]:
     """Return the steps of ``x * scale + mean``; None leaves a part out."""
+    lift = _lift(scale, dtype)
+    if scale is not None and lift is not None:
+        lifted = restoring_steps(None if mean is None else mean * lift, scale * lift, dtype)
+        return [*lifted, Step(np.multiply, (1 / lift).astype(dtype))]
     steps = [] if scale is None else [Step(np.multiply, scale.astype(dtype, copy=False))]
     if mean is None:
         return steps
@@ -44,6 +54,14 @@ def restoring_steps(mean: Array | None, scale: Array | None, dtype: np.dtype[Any
     if low is not None:
         steps.append(Step(np.add, low))
     return [*steps, Step(np.add, high)]
+
+
+def _lift(scale: Array | None, dtype: np.dtype[Any]) -> Array | None:
+    """Return what to multiply features by whose scale is subnormal in `dtype`, if there are any."""
+    if scale is None:
+        return None
+    subnormal = (scale < np.finfo(dtype).tiny) & (scale > 0)
+    return np.where(subnormal, _LIFT, 1.0) if subnormal.any() else None
 
 
 def _low_mean(mean: Array, high: Array, scale: Array | None) -> Array | None:

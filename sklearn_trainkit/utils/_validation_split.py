@@ -93,8 +93,8 @@ def _split_rows(codes: Rows, fraction: float, seed: Any, stratify: bool) -> tupl
         raise ValueError(
             f"each of the {len(counts)} classes has a single row, which is needed to train on."
         )
-    n_classes = np.count_nonzero(counts > 1)
-    n_aside = min(int(np.ceil(fraction * len(codes))), len(spare) - n_classes)
+    n_classes = int(np.count_nonzero(counts > 1))
+    n_aside: int = min(int(np.ceil(fraction * len(codes))), len(spare) - n_classes)
     train, aside = train_test_split(
         spare,
         test_size=n_aside,

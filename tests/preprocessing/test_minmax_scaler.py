@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.preprocessing import MinMaxScaler as SklearnMinMaxScaler
+from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
 
 from sklearn_trainkit.exceptions import DriftWarning
-from sklearn_trainkit.preprocessing import MinMaxScaler, smooth_clip
+from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler, smooth_clip
 
 pytestmark = pytest.mark.usefixtures("both_loops")
 
@@ -81,10 +82,11 @@ def test_a_constant_column_becomes_exactly_the_lower_bound(value):
     assert (MinMaxScaler((-1, 1)).fit_transform(X) == -1).all()
 
 
-def test_near_constant_columns_follow_sklearns_rule():
-    X = np.array([[0.0, 1.0, 5.0], [1e-16, 1.0 + 1e-15, 5.0 + 1e-12]])
-    ours, theirs = MinMaxScaler().fit(X), SklearnMinMaxScaler().fit(X)
-    np.testing.assert_allclose(ours.scale_, theirs.scale_)
+def test_near_constant_columns_follow_the_rule_of_the_standard_scaler():
+    X = np.array([[0.0, 1.0, 1.0, 5.0], [1e-16, 1.0 + 2e-16, 1.0 + 1e-15, 5.0 + 1e-12]])
+    scaler = MinMaxScaler().fit(X)
+    np.testing.assert_array_equal(scaler.scale_ == 1, SklearnStandardScaler().fit(X).scale_ == 1)
+    np.testing.assert_array_equal(scaler.scale_ == 1, [False, True, False, False])
 
 
 def test_a_range_wider_than_the_largest_float():
@@ -242,3 +244,36 @@ def test_fits_in_threads_change_nothing(order, n_columns):
     X[-1, -1] = np.inf
     with pytest.raises(ValueError, match="contains infinity"):
         three.fit(X)
+
+
+@pytest.mark.parametrize("feature_range", [(0, 1), (-1, 1), (0, 255), (5, 5.5)])
+@pytest.mark.parametrize(
+    ("dtype", "width"),
+    [(np.float32, w) for w in (1e-6, 1e-30, 1e-42)]
+    + [(np.float64, w) for w in (2e-16, 1e-30, 1e-200, 1e-310)],
+)
+def test_a_tiny_range_is_a_range(dtype, width, feature_range):
+    X = (np.linspace(0, 1, 11) * width).astype(dtype).reshape(-1, 1)
+    scaler = MinMaxScaler(feature_range).fit(X)
+    low, high = feature_range
+    expected = low + (high - low) * (X.astype(np.longdouble) / X.max().astype(np.longdouble))
+    scaled = scaler.transform(X)
+    np.testing.assert_allclose(scaled, expected.astype(float), atol=2e-6 * high)
+    assert (scaled.min(), scaled.max()) == (low, high)
+    back = scaler.inverse_transform(scaled).astype(np.longdouble) / X.max()
+    np.testing.assert_allclose(back.astype(float), np.linspace(0, 1, 11)[:, None], atol=2e-3)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-6, 1.0, 1e8, 1e30])
+def test_both_scalers_agree_on_what_is_constant(size):
+    base = 0.3 * size
+    noise = np.spacing(base) * (np.arange(50) % 3)  # what sums in another order differ by
+    X = np.column_stack([np.full(50, base), base + noise, base + np.arange(50) * 1e-9 * size])
+    for scaler in (MinMaxScaler(), StandardScaler()):
+        np.testing.assert_array_equal(scaler.fit(X).scale_ == 1, [True, True, False])
+        np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(X)), X, rtol=1e-15)
+
+
+def test_a_range_that_float32_cannot_tell_gives_no_nan():
+    scaler = MinMaxScaler().fit(np.array([[0.0], [1e-50]]))
+    assert scaler.transform(np.zeros((1, 1), dtype=np.float32)) == 0

@@ -337,13 +337,87 @@ def test_sparse_input_takes_sklearns_way(X):
         StandardScaler(with_mean=False, drift_threshold=0.1).fit(sparse)
 
 
-def test_weighted_and_unweighted_batches_mix_as_in_sklearn(X):
+def test_weighted_and_unweighted_batches_mix(X):
+    """scikit-learn's truncates the sum of weights to an integer before the second batch."""
     weight = np.linspace(0.5, 2, 100)
-    ours, theirs = StandardScaler(), SklearnStandardScaler()
-    for scaler in (ours, theirs):
-        scaler.partial_fit(X[:100], sample_weight=weight).partial_fit(X[100:300])
-    np.testing.assert_allclose(ours.mean_, theirs.mean_, rtol=1e-14)
-    np.testing.assert_allclose(ours.var_, theirs.var_, rtol=1e-13)
+    scaler = StandardScaler().partial_fit(X[:100], sample_weight=weight).partial_fit(X[100:300])
+    expected = average(X[:300], np.concatenate([weight, np.ones(200)]))
+    assert_statistics(scaler, *expected)
+    np.testing.assert_allclose(scaler.n_samples_seen_, weight.sum() + 200)
+
+
+def average(X, weight):
+    mean = np.average(X, axis=0, weights=weight)
+    return mean, np.average((X - mean) ** 2, axis=0, weights=weight)
+
+
+def assert_statistics(scaler, mean, variance, rtol=1e-13):
+    np.testing.assert_allclose(scaler.mean_, mean, rtol=rtol)
+    np.testing.assert_allclose(scaler.var_, variance, rtol=rtol)
+    np.testing.assert_allclose(scaler.scale_, np.sqrt(variance), rtol=rtol)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [(np.float32, size) for size in (1e-30, 1.0, 1e30)]
+    + [(np.float64, size) for size in (1e-200, 1.0, 1e160, 1e200)],
+)
+@pytest.mark.parametrize("weight", [1.0, 3e-300, 1e-5, 7e9, 1e300])
+def test_equal_weights_equal_none_at_every_magnitude(dtype, size, weight):
+    X = (np.random.default_rng(0).normal(0.5, size=(200, 3)) * size).astype(dtype)
+    X[::7, 1] = np.nan
+    plain, weighted = StandardScaler().fit(X), StandardScaler()
+    weighted.partial_fit(X[:50], sample_weight=np.full(50, weight))
+    weighted.partial_fit(X[50:], sample_weight=np.full(150, weight))
+    np.testing.assert_allclose(weighted.mean_, plain.mean_, rtol=1e-13)
+    np.testing.assert_allclose(weighted.scale_, plain.scale_, rtol=1e-13)
+    np.testing.assert_allclose(weighted.n_samples_seen_ / weight, plain.n_samples_seen_)
+    np.testing.assert_allclose(np.nanstd(weighted.transform(X), axis=0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e160])
+@pytest.mark.parametrize("channel_axis", [None, 1])
+def test_weights_are_repeated_rows_and_zero_is_none(size, channel_axis):
+    rng = np.random.default_rng(0)
+    X = rng.normal(3, size=(60, 2, 4) if channel_axis else (60, 2)) * size
+    weight = rng.integers(0, 4, 60)
+    scaler = StandardScaler(channel_axis=channel_axis).fit(X, sample_weight=weight)
+    repeated = StandardScaler(channel_axis=channel_axis).fit(np.repeat(X, weight, axis=0))
+    np.testing.assert_allclose(scaler.mean_, repeated.mean_, rtol=1e-13)
+    np.testing.assert_allclose(scaler.scale_, repeated.scale_, rtol=1e-13)
+    X[weight == 0] *= 1e30
+    again = StandardScaler(channel_axis=channel_axis).fit(X, sample_weight=weight)
+    np.testing.assert_array_equal(again.scale_, scaler.scale_)
+
+
+@pytest.mark.parametrize("weight", [1e-12, 1.0, 1e20])
+def test_what_counts_as_constant_does_not_depend_on_the_unit_of_weights(weight):
+    X = np.column_stack([np.full(50, 0.3), 0.3 + np.arange(50) * 1e-6])
+    scaler = StandardScaler().fit(X, sample_weight=np.full(50, weight))
+    assert (scaler.transform(X)[:, 0] == 0).all()
+    np.testing.assert_allclose(scaler.transform(X)[:, 1].std(), 1)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.zeros(10), "at least one non-zero number"),
+        (np.linspace(-1, 1, 10), "Negative values"),
+        (np.full(10, np.nan), "sample_weight contains NaN"),
+        (np.ones(9), "sample_weight.shape"),
+    ],
+)
+def test_weights_that_mean_nothing_are_refused(weight, message):
+    with pytest.raises(ValueError, match=message):
+        StandardScaler().fit(np.zeros((10, 1)), sample_weight=weight)
+
+
+def test_a_weighted_fit_goes_on_from_a_pickle():
+    X = np.random.default_rng(0).normal(5, 2, size=(100, 2))
+    weight = np.linspace(0.5, 2, 100)
+    scaler = StandardScaler().partial_fit(X[:50], sample_weight=weight[:50])
+    scaler = pickle.loads(pickle.dumps(scaler)).partial_fit(X[50:], sample_weight=weight[50:])
+    assert_statistics(scaler, *average(X, weight))
 
 
 def test_statistics_set_by_hand_are_used(X):
