@@ -10,6 +10,7 @@ from sklearn_trainkit.preprocessing._leakage import (
 from sklearn_trainkit.preprocessing._minmax_scaler import MinMaxScaler
 from sklearn_trainkit.preprocessing._split_before_scaling import SplitBeforeScaling
 from sklearn_trainkit.preprocessing._standard_scaler import StandardScaler
+from sklearn_trainkit.preprocessing._to_sklearn import to_sklearn
 
 __all__ = [
     "MinMaxScaler",
@@ -19,5 +20,6 @@ __all__ = [
     "find_unscaled_validation",
     "scaling_of_all_rows",
     "smooth_clip",
+    "to_sklearn",
     "warn_of_leakage",
 ]
