@@ -141,13 +141,13 @@ def _groups_aside(
     n_spare = len(np.unique(groups[spare]))
     if n_spare == 1:
         return spare
-    if not stratify:
+    most = int(np.bincount(codes[spare]).max())
+    if not stratify or most < 2:
         n_aside = min(int(np.ceil(fraction * (groups.max() + 1))), n_spare - 1)
         splitter = GroupShuffleSplit(1, test_size=n_aside, random_state=seed)
         return spare[next(splitter.split(spare, groups=groups[spare]))[1]]
     # Folds are at most a half: of a larger share, the smaller rest is cut off instead.
     smaller = min(fraction, 1 - fraction)
-    most = int(np.bincount(codes[spare]).max())
     n_splits = min(max(2, round(1 / smaller)), n_spare, most)
     splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
     with warnings.catch_warnings():

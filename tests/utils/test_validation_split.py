@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
@@ -50,6 +50,8 @@ def test_every_class_is_trained_on_and_some_row_is_set_aside(sizes, fraction, se
     seed=st.integers(0, 2**32 - 1),
     stratify=st.booleans(),
 )
+@example(kinds=[{0}, {0, 1}, {0, 2}, {1, 3}], fraction=0.1, seed=0, stratify=True)
+@example(kinds=[{0, 1, 2}, {0}, {1}], fraction=0.5, seed=0, stratify=True)
 @settings(max_examples=150, deadline=None)
 def test_groups_that_a_class_needs_are_trained_on(kinds, fraction, seed, stratify):
     """`kinds` are the classes of each group."""
