@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from skorch.helper import SliceDataset
 from torch.utils.data import Dataset
 
 from sklearn_trainkit.neural_network._checkpoint import CheckpointFile, fit_fingerprint
@@ -19,6 +20,7 @@ from sklearn_trainkit.neural_network._input_checks import (
     resolved_batch_size,
     writeable,
 )
+from sklearn_trainkit.neural_network._input_types import as_plain
 from sklearn_trainkit.neural_network._loop_settings import LoopSettings
 from sklearn_trainkit.neural_network._lr_schedules import LRSchedule
 from sklearn_trainkit.neural_network._net_parameters import NET_CONSTRAINTS
@@ -77,9 +79,11 @@ class BaseNet(SkorchFace):
         if isinstance(X, Dataset):
             X = self._checked_samples(X, reset)
             y = dataset_targets(X.dataset) if y is None else y
+            y = as_plain(y) if isinstance(y, SliceDataset) else y
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             check_consistent_length(X, y)
         else:
+            y = as_plain(y) if isinstance(y, SliceDataset) else y
             X, y = self._validated(X, reset, y=y, multi_output=True, y_numeric=self._y_numeric)
             X = self._as_samples(X)
             self._learn_input(X, reset)

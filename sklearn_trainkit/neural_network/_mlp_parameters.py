@@ -29,6 +29,7 @@ class MLPParameters:
     """What the two dense estimators share: their architecture."""
 
     _portfolio: ClassVar[tuple[dict[str, Any], ...]]
+    _takes_sparse = True
     _fixed_parameters: ClassVar[tuple[str, ...]] = tuple(MLP_CONSTRAINTS)
     hidden_units: Any
     activation: str | Callable[[], torch.nn.Module]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_trainkit.neural_network._input_lists import as_list, column_names
+from sklearn_trainkit.neural_network._input_types import as_plain, float_type
 
 _CHUNK_VALUES = 1 << 22
 _SHAPES = (
@@ -35,7 +36,7 @@ def joined_sequences(X: Any, name: str = "X", n_dims: int = 2) -> Any:
     Returns
     -------
     joined : ndarray of shape (n_samples, n_steps, n_features)
-        float32 or float64 if all sequences are, else float32. Of tables, a
+        float32 if that holds every number, else float64. Of tables, a
         :class:`NamedSequences`.
 
     Raises
@@ -68,8 +69,8 @@ def joined_sequences(X: Any, name: str = "X", n_dims: int = 2) -> Any:
                 f"{name}[{index}] has shape {part.shape}, but sequences of shape {wanted} with at "
                 "least one step are wanted, as many features in all."
             )
-    dtype = np.result_type(*parts)
-    dtype = dtype if dtype in (np.float32, np.float64) else np.dtype(np.float32)
+    wide = any(float_type(part) == "float64" for part in parts)
+    dtype = np.float64 if wide else np.float32
     joined = np.full((len(parts), max(lengths), *parts[0].shape[1:]), np.nan, dtype)
     for row, part in zip(joined, parts, strict=True):
         row[: len(part)] = part
@@ -112,7 +113,7 @@ def padded_by_lengths(X: Any, lengths: Any, sequence_shape: Any = None) -> Any:
     if lengths is None:
         return X
     X = joined_sequences(X)
-    X = np.asanyarray(X.numpy(force=True) if hasattr(X, "detach") else X)
+    X = np.asanyarray(as_plain(X))
     table = getattr(X, "table", None)
     flat_shape = X.shape
     X = as_sequences(X, sequence_shape)
@@ -122,7 +123,7 @@ def padded_by_lengths(X: Any, lengths: Any, sequence_shape: Any = None) -> Any:
             f"lengths must be {len(X)} ints, one for each sequence. Got {lengths.dtype} of shape "
             f"{lengths.shape}."
         )
-    X = X.astype(X.dtype if X.dtype in (np.float32, np.float64) else np.float32)
+    X = X.astype(float_type(X))
     present = X.shape[1] - np.isnan(X).all(axis=2)[:, ::-1].argmin(axis=1)
     for index in np.flatnonzero((lengths < 1) | (lengths > present)):
         raise ValueError(

@@ -179,7 +179,7 @@ class SequenceNet(BaseNet):
         return min(max(16, rows), super()._rows_per_pass(sample_shape))
 
     def _as_array(self, X: Any) -> Any:
-        X = joined_sequences(super()._as_array(X))
+        X = super()._as_array(joined_sequences(X))
         if self.sequence_shape is None and getattr(X, "ndim", 3) == 2:
             as_sequences(X, None)  # says what is wanted, before features are counted
         return X

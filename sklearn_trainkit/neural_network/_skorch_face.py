@@ -24,6 +24,7 @@ from sklearn_trainkit.neural_network._input_checks import (
     is_ready,
 )
 from sklearn_trainkit.neural_network._input_standardization import InputStandardization
+from sklearn_trainkit.neural_network._input_types import as_plain, float_type
 from sklearn_trainkit.neural_network._known_names import KNOWN_NAMES
 from sklearn_trainkit.neural_network._made_with import MadeWith, describe_layers, own_copy
 from sklearn_trainkit.neural_network._nested_parameters import NESTED_PREFIXES, NestedParameters
@@ -38,6 +39,7 @@ from sklearn_trainkit.neural_network._source_rows import (
     shared_tensor,
     stays_as_it_is,
 )
+from sklearn_trainkit.neural_network._sparse_rows import dense_rows
 from sklearn_trainkit.neural_network._tensor_loader import (
     Rows,
     RowsDataset,
@@ -95,6 +97,8 @@ class SkorchFace(
 
     # A module that is not ours may draw from torch's global generator and write into its input.
     _foreign_module = False
+    # Whether a sample may be a row of a sparse matrix.
+    _takes_sparse = False
     # Whether a sample may have more than one dimension, and NaN where it has ended.
     _allow_nd = False
     _ensure_all_finite: bool | str = True
@@ -289,7 +293,7 @@ class SkorchFace(
             )
         with naming_columns(X, _ENCODE):
             array = self._as_array(X)
-            options = {**self._validation_options(X, reset), **options}
+            options = {**self._validation_options(array, reset), **options}
             return validate_data(self, array, reset=reset, **options)
 
     def _is_one_sample(self, shape: tuple[int, ...]) -> bool:
@@ -303,20 +307,26 @@ class SkorchFace(
         )
 
     def _validation_options(self, X: Any, reset: bool) -> dict[str, Any]:
-        """Return how ``validate_data`` treats X."""
+        """Return how ``validate_data`` treats what ``_as_array`` has returned."""
         return {
-            "dtype": None if stays_as_it_is(X) else self._array_dtypes(reset),
+            "dtype": None if stays_as_it_is(X) else self._array_dtypes(X, reset),
+            "accept_sparse": "csr" if self._takes_sparse else False,
             "order": "C",
             "allow_nd": self._allow_nd,
             "ensure_all_finite": self._ensure_all_finite,
         }
 
-    def _array_dtypes(self, reset: bool) -> Any:
+    def _array_dtypes(self, X: Any, reset: bool) -> Any:
         """Return what ``validate_data`` may leave the type of X at."""
-        return self._input_dtypes() if reset else self.input_dtype_
+        return [self._float_type(X)] if reset else self.input_dtype_
+
+    def _float_type(self, X: Any) -> str:
+        """Return the type of a new network for X."""
+        dtypes = self._input_dtypes()
+        return dtypes[0] if len(dtypes) == 1 else float_type(X)
 
     def _input_dtypes(self) -> list[str]:
-        """Return what the network may compute in; the first where X does not say."""
+        """Return what the network may compute in."""
         if self.precision != "full":
             if self.dtype == "float64":
                 raise ValueError(
@@ -328,11 +338,11 @@ class SkorchFace(
 
     def _as_array(self, X: Any) -> Any:
         """Return what ``validate_data`` can read; lists of sequences are joined here."""
-        return X.numpy(force=True) if isinstance(X, torch.Tensor) else X
+        return as_plain(X)
 
-    def _as_samples(self, X: np.ndarray) -> np.ndarray:
+    def _as_samples(self, X: Any) -> Any:
         """Return checked X with one sample an entry, in the layout of the module."""
-        return X
+        return dense_rows(X) if hasattr(X, "tocsr") else X
 
     def _input_rows(self, X: Any) -> Rows:
         """Return samples to predict, checked, without targets."""
@@ -409,9 +419,7 @@ class SkorchFace(
     def _learn_input(self, X: Any, reset: bool) -> None:
         """Keep type and shape of the samples, or compare with what was kept."""
         if reset:
-            dtypes = self._input_dtypes()
-            name = str(X.dtype).removeprefix("torch.")
-            self.dtype_ = self.input_dtype_ = name if name in dtypes else dtypes[0]
+            self.dtype_ = self.input_dtype_ = self._float_type(X)
             self.input_shape_ = tuple(X.shape[1:])
         else:
             self._check_sample_shape(tuple(X.shape[1:]))
@@ -423,6 +431,11 @@ class SkorchFace(
     def _as_input(self, X: Any) -> Any:
         """Return checked X in the type in which the module takes it."""
         return X
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._takes_sparse
+        return tags
 
     def _check_sample_shape(self, shape: tuple[int, ...]) -> None:
         """Raise if samples of this shape are not what the network was fitted with."""

@@ -66,6 +66,24 @@ def dataset_targets(dataset: Any) -> np.ndarray:
     return np.stack([np.asarray(dataset[i][1]) for i in range(len(dataset))])
 
 
+class SlicedSamples(Dataset):
+    """The samples of skorch's ``SliceDataset``, as a torch Dataset of samples alone.
+
+    Parameters
+    ----------
+    slices : skorch.helper.SliceDataset
+    """
+
+    def __init__(self, slices: Any) -> None:
+        self._slices = slices
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.as_tensor(self._slices[index])
+
+
 class DatasetSource:
     """The samples of a torch Dataset, gathered by index.
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from skorch.exceptions import NotInitializedError
+from skorch.helper import SliceDataset
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
@@ -17,6 +18,7 @@ from sklearn_trainkit.neural_network._integer_codes import (
 )
 from sklearn_trainkit.neural_network._source_rows import (
     DatasetSource,
+    SlicedSamples,
     is_mapped,
     stays_as_it_is,
 )
@@ -44,6 +46,7 @@ class UserModuleNet:
     _fixed_parameters: ClassVar[tuple[str, ...]] = ("module", "module_params")
     _allow_nd = True
     _foreign_module = True
+    _takes_sparse = True
 
     module: Any
     module_: nn.Module
@@ -106,19 +109,16 @@ class UserModuleNet:
                 f"first, or load_params, or give them as {_PREFIX}{unknown[0]}=..."
             )
 
-    def _as_array(self, X: Any) -> Any:
-        X = super()._as_array(X)  # type: ignore[misc]
-        if isinstance(X, (list, tuple)) and len(X):
-            try:
-                array = np.asarray(X)
-            except ValueError:  # rows of several lengths: scikit-learn says so
-                return X
-            return array if array.dtype.name in INTEGER_TYPES else X
-        return X
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+        data: tuple[Any, np.ndarray] = super()._check_data(_opened(X), y, reset)  # type: ignore[misc]
+        return data
 
-    def _array_dtypes(self, reset: bool) -> Any:
+    def _checked_samples(self, X: Any, reset: bool) -> Any:
+        return super()._checked_samples(_opened(X), reset)  # type: ignore[misc]
+
+    def _array_dtypes(self, X: Any, reset: bool) -> Any:
         # Integers are kept until it is known whether the module wants them.
-        dtypes = super()._array_dtypes(reset)  # type: ignore[misc]
+        dtypes = super()._array_dtypes(X, reset)  # type: ignore[misc]
         if reset:
             return [*dtypes, *INTEGER_TYPES]
         return ["float64", "float32", *INTEGER_TYPES] if dtypes == "int64" else dtypes
@@ -162,3 +162,8 @@ class UserModuleNet:
             except ValueError:
                 del self.module_
                 raise
+
+
+def _opened(X: Any) -> Any:
+    """Return skorch's slices of a data set as the torch Dataset that they are."""
+    return SlicedSamples(X) if isinstance(X, SliceDataset) else X
