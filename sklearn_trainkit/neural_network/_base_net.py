@@ -409,6 +409,8 @@ class BaseNet(SkorchFace):
             check_consistent_length(groups, y)
             groups = groups[counted]
         try:
+            if classes is not None and groups is None:
+                self._check_share(len(y))
             _, aside = places = validation_split(
                 len(counted),
                 self.validation_fraction,
@@ -424,6 +426,11 @@ class BaseNet(SkorchFace):
         if len(counted) == len(y):
             return places
         return np.setdiff1d(np.arange(len(y)), counted[aside]), counted[aside]
+
+    def _check_share(self, n_rows: int) -> None:
+        """Raise if so small a share is asked for that no class can be told from another by it."""
+        if self.validation_fraction * n_rows < 1:
+            raise ValueError("that is less than one row.")
 
     def _rows(
         self,

@@ -64,7 +64,7 @@ def float_type(X: Any) -> str:
     if isinstance(dtype, torch.dtype):  # samples that are read one by one
         return "float64" if dtype == torch.float64 else "float32"
     if hasattr(X, "tocsr"):
-        return float_type(X.data) if isinstance(X.data, np.ndarray) else "float64"
+        return float_type(X.tocsr().data)
     if not isinstance(X, np.ndarray):
         return "float64"
     if X.dtype.itemsize <= _NARROW_BYTES.get(X.dtype.kind, 0):

@@ -428,6 +428,13 @@ def test_early_stopping_trains_on_every_class_for_every_seed():
         assert "valid_loss" in net.history_[0]
 
 
+def test_more_classes_than_rows_set_aside_are_no_obstacle():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    for seed in range(5):
+        net = MLPNetClassifier((2,), max_epochs=1, early_stopping=True, random_state=seed)
+        assert len(net.fit(X, np.arange(30) % 10).classes_) == 10
+
+
 def test_rows_of_weight_zero_are_not_set_aside():
     X = np.random.default_rng(0).normal(size=(40, 2))
     y, weight = np.arange(40) % 2, np.zeros(40)
