@@ -60,7 +60,7 @@ def as_array(data):
 @pytest.mark.parametrize(
     "net",
     [
-        MLPNetClassifier((3,), max_epochs=1, early_stopping=True, random_state=0),
+        MLPNetClassifier((3,), max_epochs=1, random_state=0),
         NetClassifier(
             nn.Linear,
             module_params={"in_features": 2, "out_features": 2},

@@ -52,6 +52,7 @@ def test_every_method_takes_sparse_rows(name, form):
     np.testing.assert_allclose(net.predict(X), expected)
     assert net.score(sparse, y) == pytest.approx(expected_score)
     net.fit(sparse, y, sample_weight=np.ones(60), X_val=sparse, y_val=y)
+    net.set_params(early_stopping=False)
     np.testing.assert_allclose(
         clone(net).partial_fit(sparse, y).predict(sparse), clone(net).partial_fit(X, y).predict(X)
     )
