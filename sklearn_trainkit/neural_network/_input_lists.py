@@ -23,7 +23,9 @@ def as_list(X: Any) -> Any:
     >>> [len(part) for part in as_list(parts)], as_list("text")
     ([3, 4], 'text')
     """
-    if isinstance(X, (list, str, bytes, dict)) or not hasattr(X, "__len__") or len(X) == 0:
+    if isinstance(X, (list, str, bytes, dict)) or hasattr(X, "tocsr"):
+        return X
+    if not hasattr(X, "__len__") or len(X) == 0:
         return X
     if isinstance(X, tuple):
         return list(X)
