@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import tempfile
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from sklearn_trainkit.model_selection._snapshot import SnapshotRows
 from sklearn_trainkit.model_selection._trial_record import TrialResult
 from sklearn_trainkit.model_selection._trial_watch import Deadlines
 from sklearn_trainkit.model_selection._worker import SharedSetup, begin_worker, evaluate_job
+from sklearn_trainkit.utils._owned_folders import OwnedFolder
 
 __all__ = ["LokyPool"]
 
@@ -39,7 +39,7 @@ class LokyPool:
 
     def __init__(self, shared: SharedSetup, n_workers: int) -> None:
         self._key = os.getpid(), n_workers, shared.n_threads
-        self._folder = tempfile.TemporaryDirectory(prefix="search-")
+        self._folder = OwnedFolder("search")
         self._payload = _store_payload(Path(self._folder.name), shared)
         self._pool = self._get_pool()
 

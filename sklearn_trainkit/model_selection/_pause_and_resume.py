@@ -1,7 +1,6 @@
 """Pause and resume: candidates wait at rungs with their weights, and the best of a rung go on."""
 
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from sklearn_trainkit.model_selection._ladder import Ladder, PauseAndResumePrune
 from sklearn_trainkit.model_selection._ladder_loop import LadderLoop
 from sklearn_trainkit.model_selection._trial_record import TrialRecord
 from sklearn_trainkit.model_selection._trial_watch import TrialWatch
+from sklearn_trainkit.utils._owned_folders import OwnedFolder
 
 __all__ = ["PausingLoop", "WaitingRoom"]
 
@@ -27,7 +27,7 @@ class WaitingRoom:
         self._max_in_memory = max_in_memory
         self._here: dict[int, TrialTraining] = {}
         self._stuck: set[int] = set()
-        self._folder = tempfile.TemporaryDirectory(prefix="waiting-")
+        self._folder = OwnedFolder("waiting")
 
     def put(self, number: int, training: TrialTraining) -> None:
         """Keep a training."""
@@ -52,7 +52,7 @@ class WaitingRoom:
             training.close()
         self._here.clear()
         self._folder.cleanup()
-        self._folder = tempfile.TemporaryDirectory(prefix="waiting-")
+        self._folder = OwnedFolder("waiting")
 
     def _path(self, number: int) -> Path:
         return Path(self._folder.name) / f"{number}.pkl"

@@ -18,7 +18,7 @@ try:
 except ImportError:  # Windows, where a file that is open cannot be deleted
     fcntl = None
 
-__all__ = ["replace_file", "sweep_unfinished"]
+__all__ = ["host_name", "is_still_at", "lock_file", "replace_file", "sweep_unfinished"]
 
 _UNFINISHED = re.compile(
     r"\.unfinished-(?P<pid>\d+)-(?P<host>[\w.]+)-[0-9a-f]{8}-(?P<name>.+)", re.S
@@ -113,10 +113,10 @@ def _write_beside(place: Path, content: bytes) -> None:
 def _open_locked(place: Path) -> tuple[BinaryIO, Path]:
     while True:
         token = secrets.token_hex(4)
-        name = f".unfinished-{os.getpid()}-{_host()}-{token}-{_short(place.name)}"
+        name = f".unfinished-{os.getpid()}-{host_name()}-{token}-{_short(place.name)}"
         unfinished = place.with_name(name)
         file = unfinished.open("xb")
-        if not _lock(file, wait=True) or _is_at(file, unfinished):
+        if not lock_file(file, wait=True) or is_still_at(file, unfinished):
             return file, unfinished
         file.close()  # swept between its opening and its lock
 
@@ -124,19 +124,19 @@ def _open_locked(place: Path) -> tuple[BinaryIO, Path]:
 def _delete_if_abandoned(path: Path, pid: int, host: str | None) -> None:
     with suppress(OSError):
         age = time.time() - path.stat().st_mtime
-        if host not in (None, _host()) and age < _SECONDS_OF_DOUBT:
+        if host not in (None, host_name()) and age < _SECONDS_OF_DOUBT:
             return
         with path.open("rb+") as file:
-            locked = _lock(file, wait=False)
+            locked = lock_file(file, wait=False)
             if locked is None or host is None:
                 abandoned = age > _SECONDS_OF_DOUBT or not _process_lives(pid)
             else:
                 abandoned = locked
-            if abandoned and _is_at(file, path):
+            if abandoned and is_still_at(file, path):
                 path.unlink()
 
 
-def _lock(file: BinaryIO, wait: bool) -> bool | None:
+def lock_file(file: BinaryIO, wait: bool) -> bool | None:
     """Lock a file until it is closed; False where somebody else has it, None for no locks here."""
     if fcntl is None:
         return None
@@ -149,7 +149,8 @@ def _lock(file: BinaryIO, wait: bool) -> bool | None:
     return True
 
 
-def _is_at(file: BinaryIO, path: Path) -> bool:
+def is_still_at(file: BinaryIO, path: Path) -> bool:
+    """Tell whether an open file is what lies at ``path``."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:
@@ -176,7 +177,8 @@ def _described(name: str) -> dict[str, str] | None:
     return None
 
 
-def _host() -> str:
+def host_name() -> str:
+    """Return the name of this machine in letters, digits and underscores."""
     return re.sub(r"\W", "_", socket.gethostname(), flags=re.A)[:40] or "here"
 
 
