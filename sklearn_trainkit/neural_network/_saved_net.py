@@ -12,6 +12,7 @@ from skorch import NeuralNet
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
 
+from sklearn_trainkit.neural_network._checkpoint import history_to_text
 from sklearn_trainkit.neural_network._input_checks import FLOAT_TYPES, checked_device
 from sklearn_trainkit.neural_network._made_with import (
     MadeWith,
@@ -25,6 +26,7 @@ from sklearn_trainkit.neural_network._plain_values import values_from_text, valu
 from sklearn_trainkit.neural_network._training_streams import TrainingStreams
 from sklearn_trainkit.neural_network._weight_files import read_weights, write_weights
 from sklearn_trainkit.utils._random_streams import seeded_global_torch, stream_seeds
+from sklearn_trainkit.utils._whole_files import replace_file
 
 # Attributes that are no part of what was learnt: they are made anew, or have files of their own.
 _MACHINERY = {
@@ -93,17 +95,18 @@ class SavedNet(NeuralNet):
         """
         f_module = kwargs.pop("f_module", None)  # what skorch's Checkpoint calls them
         f_params = f_module if f_params is None else f_params
-        if f_params is not None:
-            if not hasattr(self, "module_"):
-                raise NotInitializedError(
-                    f"This {type(self).__name__} has no weights to save yet; call fit first."
-                )
-            note = None if self._waits_for_data else self._note()
-            write_weights(self.module_.state_dict(), note, f_params, use_safetensors)
-        rest = {"f_optimizer": f_optimizer, "f_criterion": f_criterion, "f_history": f_history}
-        rest = {name: file for name, file in {**rest, **kwargs}.items() if file is not None}
-        if rest or f_params is None:
-            super().save_params(**rest, use_safetensors=use_safetensors)
+        files = {"f_module": f_params, "f_optimizer": f_optimizer, "f_criterion": f_criterion}
+        files = {**kwargs, **files, "f_history": f_history}
+        files = {name: file for name, file in files.items() if file is not None}
+        try:
+            for name, file in files.items():
+                self._save_part(name.removeprefix("f_"), file, use_safetensors)
+        except OSError as error:
+            # skorch's Checkpoint keeps errors to itself.
+            warnings.warn(str(error), UserWarning, stacklevel=2)
+            raise
+        if not files:  # which skorch says where it is verbose
+            super().save_params()
 
     def load_params(
         self,
@@ -151,6 +154,25 @@ class SavedNet(NeuralNet):
             self._load_weights(weights, use_safetensors)
         if files or weights is None:
             super().load_params(**files, use_safetensors=use_safetensors)
+
+    def _save_part(self, name: str, file: Any, use_safetensors: bool) -> None:
+        """Write the weights, another module or optimizer, or the history."""
+        if name == "history":
+            if isinstance(file, (str, os.PathLike)):
+                content = history_to_text((self.history_ or History()).to_list()).encode()
+                replace_file(file, content, "history")
+            else:
+                super().save_params(f_history=file)
+            return
+        if not hasattr(self, "module_"):
+            raise NotInitializedError(
+                f"This {type(self).__name__} has no weights to save yet; call fit first."
+            )
+        part = self._get_module(
+            f"{name}_", f"f_{name}: {type(self).__name__} has no {{name}}_ with a state to save."
+        )
+        note = self._note() if name == "module" and not self._waits_for_data else None
+        write_weights(part.state_dict(), note, file, use_safetensors)
 
     def _files_of(self, checkpoint: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return the files of a skorch Checkpoint, whose names may depend on the history."""

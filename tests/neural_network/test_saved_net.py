@@ -417,7 +417,10 @@ def test_a_full_disk_leaves_the_earlier_weights(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(OSError, match=r"file of weights cannot be written.*/w'"):
+    with (
+        pytest.warns(UserWarning, match="cannot be written"),
+        pytest.raises(OSError, match=r"file of weights cannot be written.*/w'"),
+    ):
         net.partial_fit(ROWS, NUMBERS).save_params(f_params=tmp_path / "w")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
 
@@ -450,3 +453,23 @@ def test_unlabelled_pixels_stay_unlabelled_where_a_training_goes_on_from_a_check
     again, _, _ = make_net("UNetSegmenter", callbacks=[LoadInitState(end)], ignore_index=255)
     with pytest.raises(ValueError, match=r"\[8\]"):
         again.fit(X, np.where(sparse == 7, 8, sparse))
+
+
+def test_a_full_disk_under_skorchs_checkpoint_is_said(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    keep = Checkpoint(dirname=str(tmp_path), monitor=None)
+    net = MLPNetRegressor((4,), max_epochs=1, callbacks=[keep])
+    with pytest.warns(UserWarning, match="cannot be written") as warned:
+        net.fit(ROWS, NUMBERS)
+    for name in ("params.pt", "optimizer.pt", "criterion.pt", "history.json"):
+        assert any(name in str(each.message) for each in warned)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_without_a_state_says_so(tmp_path):
+    net = MLPNetRegressor((4,), max_epochs=1).fit(ROWS, NUMBERS)
+    with pytest.raises(AttributeError, match="f_other: MLPNetRegressor has no other"):
+        net.save_params(f_other=tmp_path / "w")
