@@ -7,7 +7,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier, SGDClassifier
 from sklearn.model_selection import (
     GridSearchCV,
@@ -237,3 +237,9 @@ def test_groups_pass_through_whatever_is_around_an_ensemble(inside):
     else:
         cross_validate(ensemble, X, numbers, cv=GroupKFold(2), params={"groups": GROUPS})
         assert len(seen) == 2
+
+
+@pytest.mark.parametrize("model", [LinearSVC(), LogisticRegression()])
+def test_an_ensemble_says_that_it_is_not_fitted(model):
+    with pytest.raises(NotFittedError):
+        FoldEnsembleClassifier(model).predict(X)
