@@ -61,6 +61,7 @@ from sklearn_trainkit.model_selection._study import (
 from sklearn_trainkit.model_selection._trial_record import FIT_TIME, TrialRecord
 from sklearn_trainkit.model_selection._verbose import print_start
 from sklearn_trainkit.preprocessing import warn_of_leakage
+from sklearn_trainkit.utils._did_you_mean import accepts_known_names
 from sklearn_trainkit.utils._sklearn_private import (
     BaseSearchCV,
     Interval,
@@ -72,6 +73,21 @@ from sklearn_trainkit.utils._sklearn_private import (
 from sklearn_trainkit.utils._told_once import told_once
 
 __all__ = ["OptunaSearchCV"]
+
+# What other searches call the parameters of this one.
+_KNOWN_NAMES: dict[str, str | tuple[str, ...]] = {
+    "max_trials": ("n_trials",),
+    "n_calls": ("n_trials",),
+    "n_candidates": ("n_trials",),
+    "n_iter": ("n_trials",),
+    "param_grid": ("param_distributions",),
+    "param_space": ("param_distributions",),
+    "resource": ("pruner",),
+    "factor": ("pruner",),
+    "search_spaces": ("param_distributions",),
+    "seed": ("random_state",),
+    "max_time": ("timeout",),
+}
 
 
 class OptunaSearchCV(SearchResults):
@@ -553,3 +569,6 @@ class OptunaSearchCV(SearchResults):
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
         context.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=plan.metadata)
+
+
+accepts_known_names(OptunaSearchCV, _KNOWN_NAMES)

@@ -41,7 +41,7 @@ def resolved_batch_size(batch_size: int | str, n_rows: int) -> int:
         warn_once(
             f"batch_size={size} is larger than the {n_rows} training rows, which make one batch; "
             f"use at most {n_rows}, -1 for all rows, or 'auto'.",
-            key=("batch_size", size),
+            key="batch_size",
         )
     return min(size, n_rows)
 

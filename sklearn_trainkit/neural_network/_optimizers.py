@@ -128,10 +128,25 @@ def take_sparse_gradients(
             "optimizer='sgd' and 'adagrad' do, and so does torch.optim.SparseAdam where all "
             "gradients are sparse; or use nn.Embedding with sparse=False."
         )
+    if any(group.get("weight_decay") for group in optimizer.param_groups):
+        raise ValueError(
+            f"weight_decay does not go with sparse gradients, which {names} have: it would change "
+            "all rows of a table. Use weight_decay=0.0, or nn.Embedding with sparse=False."
+        )
     if not optimizer.defaults.get("fused"):
         return
     for group in optimizer.param_groups:
         group["fused"] = None
+
+
+def refuse_sparse_clipping(named: Iterable[tuple[str, nn.Parameter]]) -> None:
+    """Raise if gradients that are to be clipped are sparse, which torch cannot do."""
+    names = [name for name, p in named if p.grad is not None and p.grad.is_sparse]
+    if names:
+        raise ValueError(
+            f"clip_norm, clip_value and clip_adaptive do not go with sparse gradients, which "
+            f"{names} have. Leave them None, or use nn.Embedding with sparse=False."
+        )
 
 
 def check_keywords(factory: Callable, kwargs: Mapping[str, Any], optimizer: object) -> None:

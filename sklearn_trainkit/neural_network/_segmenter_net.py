@@ -234,13 +234,14 @@ class SegmenterNet(ClassifierNet):
         score : float in [0, 1]
             A class that is nowhere, in ``y`` and prediction, scores 1.
         """
+        in_codes = isinstance(X, IN_TRAINING_UNITS)  # of a callback
         return score_masks(
             dice_score,
             y,
             self.predict(X),
-            classes=self.classes_,
+            classes=np.arange(self._n_outputs) if in_codes else self.classes_,
             sample_weight=sample_weight,
-            ignore_index=self._ignored_label(),
+            ignore_index=self._n_outputs if in_codes else self._ignored_label(),
         )
 
 

@@ -240,6 +240,13 @@ class TrainingRun(StackMember):
                 loss = self._train_pass()
             except DivergenceError as error:
                 self.abandon_epoch(error)
+            except IndexError as error:
+                if not self.net._foreign_module:
+                    raise
+                raise ValueError(
+                    f"module={type(self.net.module_).__name__} does not take all samples of X: "
+                    f"{error}. Has an embedding fewer entries than there are codes, from 0 on?"
+                ) from error
             else:
                 self.end_epoch(loss)
         return not self.done

@@ -13,7 +13,10 @@ import torch
 
 from sklearn_trainkit.callbacks._clipping import clip_gradients_
 from sklearn_trainkit.neural_network._loop_settings import LoopSettings
-from sklearn_trainkit.neural_network._optimizers import take_sparse_gradients
+from sklearn_trainkit.neural_network._optimizers import (
+    refuse_sparse_clipping,
+    take_sparse_gradients,
+)
 from sklearn_trainkit.neural_network._precision import MixedPrecision
 from sklearn_trainkit.neural_network._stack_module import (
     ModuleBlock,
@@ -88,6 +91,8 @@ class GraphStep:
 
     def clip(self) -> None:
         """Clip these gradients."""
+        if not self._has_stepped:
+            refuse_sparse_clipping(self._net.module_.named_parameters())
         clip_gradients_(self._parameters, *self._clippings)
 
     def update(self, again: Again) -> None:

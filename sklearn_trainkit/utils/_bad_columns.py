@@ -79,7 +79,7 @@ def _first_no_number(column: np.ndarray) -> list[Any]:
     """Return the first entry that is no number, in a list; an empty one if there is none."""
     if column.dtype.kind in "biuf":
         return []
-    if column.dtype.kind in "mM":
+    if column.dtype.kind in "mMc":
         return [str(column[0])] if len(column) else []
     for value in column:
         try:

@@ -311,3 +311,13 @@ def test_splits_are_drawn_once():
         cv=KFold(3, shuffle=True),
     ).fit(X, y)
     assert len(set(search.cv_results_["mean_test_score"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("n_iter", "n_trials"), ("param_grid", "param_distributions"), ("scorring", "scoring")],
+)
+def test_names_of_other_searches_are_answered_with_ours(theirs, ours):
+    with pytest.raises(TypeError, match=rf"unexpected .*'{theirs}'.*Did you mean.*{ours}"):
+        OptunaSearchCV(LogisticRegression(), {}, **{theirs: 1})
+    assert "kwargs" not in inspect.signature(OptunaSearchCV).parameters

@@ -19,6 +19,7 @@ from sklearn_trainkit.neural_network import (
     MLPNetRegressor,
     NetClassifier,
     NetRegressor,
+    UNetSegmenter,
 )
 
 X, y = load_iris(return_X_y=True)
@@ -460,3 +461,23 @@ def test_nobody_listens_to_a_network_without_callbacks():
     assert run.may_go_without_graph
     run.train()
     assert len(net.history[-1, "batches"]) == 1
+
+
+@pytest.mark.parametrize("labels", [["void", "b", "c"], [0, 1, 2]])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_scores_of_masks_are_those_of_the_validation_rows(labels, ignored):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(10, 8, 8))
+    masks = np.array(labels)[(images > 0) + (images > 1) * 1]
+    scoring = skorch_callbacks.EpochScoring(None, name="score", use_caching=False)
+    net = UNetSegmenter(
+        (4,),
+        max_epochs=4,
+        lr=0.03,
+        early_stopping=True,
+        callbacks=[scoring],
+        ignore_index=labels[0] if ignored else None,
+        random_state=0,
+    ).fit(images, masks)
+    for row in net.history:
+        assert row["score"] == pytest.approx(row["valid_dice"], abs=1e-9)

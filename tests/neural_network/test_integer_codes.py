@@ -180,3 +180,10 @@ def test_fractions_for_a_module_of_integers_are_refused():
 def test_codes_that_the_module_cannot_look_up_are_told_of():
     with pytest.raises(ValueError, match=r"module=Seen cannot take samples.*index out of range"):
         learnt().fit(codes + 10, y)
+
+
+def test_a_code_beyond_the_table_in_a_later_batch_is_told_of():
+    late = codes.copy()
+    late[50:] = 9
+    with pytest.raises(ValueError, match=r"module=Seen does not take all samples.*fewer entries"):
+        learnt().fit(late, y)

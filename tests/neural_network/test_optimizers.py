@@ -121,6 +121,15 @@ def test_other_optimizers_say_which_ones_take_sparse_gradients(kind):
         embedded(optimizer=kind)
 
 
+@pytest.mark.parametrize(
+    "params", [{"weight_decay": 0.1}, {"clip_norm": 1.0}, {"clip_value": 1.0}, {"clip_adaptive": 1}]
+)
+def test_what_cannot_be_done_with_sparse_gradients_is_named(params):
+    with pytest.raises(ValueError, match=rf"{next(iter(params))}.*sparse gradients.*words\.weight"):
+        embedded(optimizer="sgd", **params)
+    embedded(sparse=False, optimizer="sgd", **params)
+
+
 def test_sparse_adam_of_torch_trains_a_module_whose_gradients_are_all_sparse():
     module = nn.Sequential(nn.Embedding(20, 2, sparse=True), nn.Flatten())
     net = NetClassifier(module, optimizer=torch.optim.SparseAdam, lr=0.5, max_epochs=40)
