@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn_trainkit.comparison._budget import make_budget
 from sklearn_trainkit.comparison._datasets import Dataset, check_datasets
 from sklearn_trainkit.comparison._fingerprint import fingerprint_data, fingerprint_run
+from sklearn_trainkit.comparison._metrics import check_metric
 from sklearn_trainkit.comparison._progress import Progress, describe_spent
 from sklearn_trainkit.comparison._run import RunRecord, RunSettings, run_strategy
 from sklearn_trainkit.comparison._splits import (
@@ -148,8 +149,9 @@ def compare_searches(
         When ``searchers`` is not a dict of searchers.
     ValueError
         When an argument is out of range, the searchers cannot be compared, both or neither of
-        ``X`` and ``datasets`` are given, or ``results_file`` holds a run of the same name that was
-        made with other settings or data, or is given and a setting has no identity by value.
+        ``X`` and ``datasets`` are given, the metric cannot be computed for a data set, or
+        ``results_file`` holds a run of the same name that was made with other settings or data, or
+        is given and a setting has no identity by value.
 
     Notes
     -----
@@ -189,6 +191,10 @@ def compare_searches(
     plan = _plan_runs(
         searchers, named_data, splits, _check_seeds(seeds), settings, kept=results.path is not None
     )
+    folds = {run.key.dataset: run.fold for run in plan}
+    for dataset, fold in folds.items():
+        for strategy, searcher in searchers.items():
+            check_metric(strategy, searcher, dataset, named_data[dataset], fold, scoring)
     missing = [run for run in plan if not results.holds(run.key, run.fingerprint)]
     _tell_plan(progress, len(missing), len(plan))
     for number, run in enumerate(missing, start=1):

@@ -66,7 +66,7 @@ def read_trials(search: Any) -> list[TrialRecord]:
     results = getattr(search, "cv_results_", None)
     study = getattr(search, "study_", None)
     if isinstance(results, Mapping) and "params" in results:
-        return _read_cv_results(search, results, _study_trials(study, len(results["params"])))
+        return _read_cv_results(search, results, _study_trials(search, len(results["params"])))
     if study is not None:
         return [_read_study_trial(trial, search.n_splits_) for trial in study.trials]
     raise TypeError(
@@ -75,9 +75,11 @@ def read_trials(search: Any) -> list[TrialRecord]:
     )
 
 
-def _study_trials(study: Any, n_trials: int) -> list[Any] | None:
-    # A resumed study holds trials of earlier searches too: then rows and trials do not match.
-    trials = [] if study is None else list(study.trials)
+def _study_trials(search: Any, n_trials: int) -> list[Any] | None:
+    # A resumed study holds trials of earlier searches too, and ours what was cut off or withdrawn:
+    # trials_ are those of the rows.
+    study = getattr(search, "study_", None)
+    trials = list(getattr(search, "trials_", [] if study is None else study.trials))
     return trials if len(trials) == n_trials else None
 
 

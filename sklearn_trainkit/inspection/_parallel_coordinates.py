@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 
 from sklearn_trainkit.inspection._drawing import TrialsDisplay, best_last, literal, new_axes
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis, shorten
@@ -62,7 +63,8 @@ def parallel_coordinates(
     Raises
     ------
     ValueError
-        When no complete trial has all the parameters.
+        When no complete trial has all the parameters; in a space with branches the message names
+        some that go together.
 
     Examples
     --------
@@ -80,7 +82,10 @@ def parallel_coordinates(
     names = check_params(trials, params)
     if params is None:
         sound = trials.params[trials.complete]
-        names = [name for name in names if sound[name].notna().all()]
+        shared = [name for name in names if sound[name].notna().all()]
+        if names and not shared:
+            raise ValueError(_describe_branches(sound[names]))
+        names = shared
     axes = tuple(make_axis(trials, name) for name in names)
     rows = trials.complete & ~np.any([np.isnan(axis.values) for axis in axes], axis=0)
     if not rows.any():
@@ -88,6 +93,18 @@ def parallel_coordinates(
     heights = np.column_stack([_heights(axis) for axis in axes])[rows]
     return Coordinates(
         trials.number[rows], trials.score[rows], axes, heights, trials.score_name, trials.maximize
+    )
+
+
+def _describe_branches(params: pd.DataFrame) -> str:
+    """Return what to pass where no parameter is in all trials."""
+    held = params.notna()
+    counts = ", ".join(f"{name!r} in {held[name].sum()}" for name in params)
+    together = held.value_counts().index[0]
+    names = [name for name, is_held in zip(params, together, strict=True) if is_held]
+    return (
+        f"no parameter that varies is in all {len(params)} complete trials, as the space has "
+        f"branches: {counts}. Pass those of one branch, such as params={names}."
     )
 
 

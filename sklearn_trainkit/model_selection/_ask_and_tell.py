@@ -2,15 +2,15 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sklearn_trainkit.model_selection._evaluation import TrialJob
 from sklearn_trainkit.model_selection._executors import Runner, TrialResult
@@ -27,6 +27,7 @@ from sklearn_trainkit.model_selection._trial_record import (
     TrialRecord,
     failed_record,
 )
+from sklearn_trainkit.model_selection._tried_points import TriedPoints
 
 __all__ = ["SearchBudget", "SearchLoop", "storable"]
 
@@ -82,6 +83,8 @@ class SearchLoop:
     ordered : bool
         Tell results in the order of the trials, one ask per tell, so that a seeded search with
         several workers repeats itself.
+    tried : TriedPoints
+        Keeps the sampler from proposing a point again.
     joint : JointStudy or None
         The study as shared with earlier sessions and other processes; None in memory.
     callbacks : sequence of callables ``(study, frozen_trial)``
@@ -99,6 +102,10 @@ class SearchLoop:
         All trials, in their order.
     interrupted : bool
         Whether Ctrl-C ended the search.
+    exhausted : bool
+        Whether the search ended because no point of the space was left.
+    lost : StorageLostError or None
+        Why the storage could not be used any more, if that ended the search.
     ask_seconds, trial_seconds : float
         Time spent proposing, and evaluating.
     """
@@ -114,6 +121,7 @@ class SearchLoop:
         metric: str | None,
         objectives: Sequence[str],
         ordered: bool,
+        tried: TriedPoints,
         joint: JointStudy | None,
         callbacks: Sequence[Callback],
         begin_task: Callable[[int], Any],
@@ -123,6 +131,8 @@ class SearchLoop:
     ) -> None:
         self.records = [] if joint is None else list(joint.earlier)
         self.interrupted = False
+        self.exhausted = False
+        self.lost: StorageLostError | None = None
         self.ask_seconds = 0.0
         self.trial_seconds = 0.0
         self._study = study
@@ -138,7 +148,9 @@ class SearchLoop:
         self._end_task = end_task
         self._listener = listener
         self._persist = persist
+        self._tried = tried
         self._joint = joint
+        self._frozen: list[FrozenTrial] = []
         self._pending: dict[Future[TrialResult], tuple[optuna.Trial, TrialJob]] = {}
         self._submitted: dict[int, float] = {}
         self._n_asked = len(self.records)
@@ -149,8 +161,8 @@ class SearchLoop:
         for record in self.records:
             self._rate(record)
         for frozen in study.get_trials(deepcopy=False) if self.records else ():
-            if frozen.state.is_finished():
-                self._runner.tell(frozen)
+            if frozen.state.is_finished() and RECORD in frozen.user_attrs:
+                self._learn(frozen)
 
     def run(self) -> list[TrialRecord]:
         """Evaluate trials until the budget is spent; return all records."""
@@ -165,12 +177,19 @@ class SearchLoop:
             clean = True
         except KeyboardInterrupt:
             self.interrupted = True
+        except StorageLostError as error:
+            self.lost = error
         finally:
             self._abandon_pending()
             self._runner.close(kill=not clean)
             if self._joint is not None:
                 self._joint.close()
         return sorted(self.records, key=lambda record: record.number)
+
+    def list_trials(self) -> list[FrozenTrial]:
+        """Return the trials behind ``records`` that were told, without asking the storage."""
+        numbers = {record.number for record in self.records}
+        return [frozen for frozen in self._frozen if frozen.number in numbers]
 
     def _run(self) -> None:
         while True:
@@ -189,13 +208,16 @@ class SearchLoop:
         for frozen, record in self._joint.read_news(refresh=refresh):
             self.records.append(record)
             self._rate(record)
-            self._runner.tell(frozen)
+            self._learn(frozen)
 
     def _has_others_to_wait_for(self) -> bool:
         """Return whether other processes still run trials; if one dies, its trials come back."""
         if self._joint is None or self._is_ended() or not self._is_out_of_trials():
             return False
-        return self._joint.wait_for_others() or not self._is_out_of_trials()
+        waited = self._joint.wait_for_others()
+        # A point that was another process's may have come back, if that process died.
+        self.exhausted = self.exhausted and not self._joint.has_waiting()
+        return waited or not self._is_out_of_trials()
 
     def _is_over(self) -> bool:
         return self._is_out_of_trials() or self._is_ended()
@@ -213,8 +235,8 @@ class SearchLoop:
 
     def _is_out_of_trials(self) -> bool:
         n_trials = self._budget.n_trials
-        if n_trials is None:
-            return False
+        if self.exhausted or n_trials is None:
+            return self.exhausted
         started = self._n_asked if self._joint is None else self._joint.count_started()
         return started >= n_trials
 
@@ -235,22 +257,70 @@ class SearchLoop:
         return self._runner.submit(job, trial)
 
     def _ask_next(self) -> tuple[optuna.Trial, TrialJob] | None:
-        """Return the next trial, or None if another process took what was left."""
+        """Return the next trial, or None if another process took what was left, or none is left."""
         if self._waiting and self._joint is not None:
             self._waiting = deque(_list_untried(self._study, self._enqueued))
         if self._waiting:
             key = self._waiting.popleft()
-            trial = self._study.ask_for(self._enqueued[key].fixed, {ENQUEUED: key})
+            dictated, attrs = self._enqueued[key].fixed, {ENQUEUED: key}
+            drawn = self._draw(self._study.ask_for(dictated, attrs))
         else:
-            trial = self._study.ask()
-        try:
+            dictated, attrs = {}, {}
+            drawn = self._draw(self._study.ask())
+        if drawn is not None and self._was_tried(drawn[0]):
+            drawn = self._draw_another(*drawn, dictated, attrs)
+        if drawn is None:
+            return None
+        trial, params = drawn
+        with self._failing(trial):
+            self._tried.add(trial.params)
+            self._n_asked += 1
+            return trial, TrialJob(trial.number, params, self._begin_task(trial.number))
+
+    def _draw(self, trial: optuna.Trial) -> tuple[optuna.Trial, dict[str, Any]] | None:
+        """Return a trial that was asked for with its parameters; None if it may not run."""
+        with self._failing(trial):
             if self._joint is not None and not self._joint.admit(trial, self._budget.n_trials):
                 return None
-            self._n_asked += 1
             started = time.perf_counter()
             params = draw_params(trial, self._space, self._enqueued)
             self.ask_seconds += time.perf_counter() - started
-            return trial, TrialJob(trial.number, params, self._begin_task(trial.number))
+            return trial, params
+
+    def _was_tried(self, trial: optuna.Trial) -> bool:
+        if self._joint is not None:
+            self._tried.note_elsewhere(self._joint.list_running_elsewhere())
+        return self._tried.holds(trial.params)
+
+    def _draw_another(
+        self,
+        trial: optuna.Trial,
+        params: dict[str, Any],
+        dictated: Mapping[str, Any],
+        attrs: dict[str, Any],
+    ) -> tuple[optuna.Trial, dict[str, Any]] | None:
+        """Return a trial of a point that was not tried, in the place of one that was.
+
+        A candidate that is dictated as a whole is tried as often as it is dictated.
+        """
+        fixed = dictated or getattr(self._study.sampler, "_fixed_params", {})
+        try:
+            found = self._tried.find_untried(trial.number, fixed)
+        except Exception:  # a space that asks its trial for more than draws
+            return trial, params
+        if found is None and dictated:
+            return trial, params
+        self._study.tell(trial, state=TrialState.FAIL)  # withdrawn: it counts nowhere
+        if found is None:
+            self.exhausted = True
+            return None
+        return self._draw(self._study.ask_for(found, attrs))
+
+    @contextmanager
+    def _failing(self, trial: optuna.Trial) -> Iterator[None]:
+        """Leave no running trial behind when something is raised."""
+        try:
+            yield
         except BaseException:
             self._study.tell(trial, state=TrialState.FAIL)
             raise
@@ -314,24 +384,56 @@ class SearchLoop:
 
     def _tell(self, trial: optuna.Trial, job: TrialJob, result: TrialResult) -> None:
         record = result.record
+        # First of all: what the storage cannot take is kept here.
+        self.records.append(record)
+        self._rate(record)
         self.trial_seconds += result.seconds
         self._end_task(job.callback_ctx)
+        try:
+            frozen = self._store(trial, result)
+        except StorageLostError:
+            self._frozen.append(self._freeze(trial, record))
+            raise
+        self._learn(frozen)
+        self._listener(record)
+        for callback in self._callbacks:
+            callback(self._study, frozen)
+
+    def _store(self, trial: optuna.Trial, result: TrialResult) -> FrozenTrial:
+        """Put what came out of a trial into the study."""
+        record = result.record
         self._copy_curve(trial, result)
         if record.fold_scores:
             trial.set_user_attr(FOLD_SCORES, storable(record.fold_scores))
         if self._persist is not None:
             self._persist(trial, record)
+        state, values = self._outcome(record)
+        return self._study.tell(trial, values, state=state)
+
+    def _freeze(self, trial: optuna.Trial, record: TrialRecord) -> FrozenTrial:
+        """Return what the study would hold, had the storage taken it."""
+        state, values = self._outcome(record)
+        frozen = create_trial(
+            state=state,
+            values=values,
+            params=trial.params,
+            distributions=trial.distributions,
+            intermediate_values=dict(record.curve),
+        )
+        frozen.number = trial.number
+        return frozen
+
+    def _outcome(self, record: TrialRecord) -> tuple[TrialState, list[float] | None]:
         state = _STATES.get(record.state, TrialState.FAIL)
-        values = None
-        if state == TrialState.COMPLETE:
-            values = [record.objective(name, self._metric) for name in self._objectives]
-        frozen = self._study.tell(trial, values, state=state)
-        self.records.append(record)
-        self._rate(record)
+        if state != TrialState.COMPLETE:
+            return state, None
+        return state, [record.objective(name, self._metric) for name in self._objectives]
+
+    def _learn(self, frozen: FrozenTrial) -> None:
+        """Take note of a trial that has ended, here or elsewhere."""
+        self._frozen.append(frozen)
+        self._tried.add(frozen.params)
         self._runner.tell(frozen)
-        self._listener(record)
-        for callback in self._callbacks:
-            callback(self._study, frozen)
 
     def _copy_curve(self, trial: optuna.Trial, result: TrialResult) -> None:
         """Bring home what was reported elsewhere; here it is in the study already."""
@@ -349,10 +451,21 @@ class SearchLoop:
 
     def _abandon_pending(self) -> None:
         for future, (trial, _) in self._pending.items():
+            if self.lost is not None:
+                self._keep_finished(future, trial)
             future.cancel()
             with suppress(StorageLostError):
                 self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         self._pending.clear()
+
+    def _keep_finished(self, future: "Future[TrialResult]", trial: optuna.Trial) -> None:
+        """Keep what had come out of a trial when the storage was lost."""
+        known = {record.number for record in self.records}
+        if future.done() and not future.cancelled() and future.exception() is None:
+            record = future.result().record
+            if record.number not in known:
+                self.records.append(record)
+                self._frozen.append(self._freeze(trial, record))
 
 
 def _list_untried(study: SearchStudy, enqueued: Iterable[str]) -> list[str]:

@@ -39,7 +39,12 @@ class DaskPool:
         self, job: TrialJob, rows: SnapshotRows | None, deadlines: Deadlines
     ) -> "Future[TrialResult]":
         """Start a job."""
-        future = self._executor.submit(_evaluate, self._scattered, _Task(job, rows, deadlines))
+        try:
+            future = self._executor.submit(_evaluate, self._scattered, _Task(job, rows, deadlines))
+        except OSError as error:  # the connection was lost: this trial is tried again
+            future = Future()
+            future.set_exception(error)
+            return future
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
         return future
@@ -47,12 +52,15 @@ class DaskPool:
     def diagnose(self, error: BaseException, number: int, overtime: bool) -> Death | None:
         """Return whether the job's workers died, or the data with them."""
         from distributed import KilledWorker
+        from distributed.comm.core import CommClosedError
 
         if isinstance(error, TimeoutError) and str(error) == _TOO_LATE:
             return Death("ended after trial_timeout, with its worker", final=True)
         if isinstance(error, KilledWorker):
             reason = f"Each worker that evaluated this candidate died: {error}"
             return Death("ended after trial_timeout, with its worker" if overtime else reason, True)
+        if isinstance(error, CommClosedError):
+            return Death(f"The connection to its worker was lost twice: {error}")
         if isinstance(error, CancelledError):  # the last worker with the data is gone
             if overtime:
                 return Death("ended after trial_timeout, with its worker", final=True)
@@ -103,7 +111,7 @@ class DaskPool:
                 self._scattered = self._client.scatter(
                     self._shared, broadcast=True, hash=False, timeout=60
                 )
-            except (ValueError, TimeoutError):
+            except (ValueError, OSError):  # no worker there, too late, or a lost connection
                 if not attempts_left:
                     raise
                 time.sleep(1.0)

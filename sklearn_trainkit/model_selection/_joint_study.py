@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -119,6 +120,18 @@ class JointStudy:
             time.sleep(_POLL_SECONDS)
             return True
         return False
+
+    def has_waiting(self) -> bool:
+        """Return whether a trial that lost its process waits for another one."""
+        return any(trial.state == TrialState.WAITING for trial in self._seen)
+
+    def list_running_elsewhere(self) -> list[dict[str, Any]]:
+        """Return what the trials drew that others were at when the last trial was admitted."""
+        return [
+            trial.params
+            for trial in self._seen
+            if trial.state == TrialState.RUNNING and trial.number not in self._known
+        ]
 
     def rescue(self) -> None:
         """Put back the trials whose process is gone; one that loses too many has failed."""

@@ -11,6 +11,7 @@ from sklearn_trainkit.model_selection._ask_and_tell import SearchLoop
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection._executors import Deadlines, TrialResult
 from sklearn_trainkit.model_selection._ladder import Ladder
+from sklearn_trainkit.model_selection._patient_storage import StorageLostError
 from sklearn_trainkit.model_selection._trial_record import COMPLETE
 
 __all__ = ["LadderLoop"]
@@ -97,12 +98,18 @@ class LadderLoop(SearchLoop):
         self._tell(trial, job, result)
 
     def _dismiss(self) -> None:
+        lost: StorageLostError | None = None
         for trial, job, result, _ in self._resting.values():
             self._study.waiting.discard(trial.number)
             self._ladder.leave(trial.number)
-            self._tell(trial, job, result)
+            try:
+                self._tell(trial, job, result)
+            except StorageLostError as error:  # the others are kept in memory, too
+                lost = error
         self._resting.clear()
         self._forget_all()
+        if lost is not None:
+            raise lost
 
     def _give_up(self, trial: optuna.Trial) -> None:
         """Note that a trial was cut off, by Ctrl-C or an error that is to be raised."""

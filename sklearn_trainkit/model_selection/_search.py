@@ -14,18 +14,19 @@ from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
 from sklearn.base import clone, is_classifier
 from sklearn.utils import get_tags, indexable
 
-from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget
+from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget, SearchLoop
 from sklearn_trainkit.model_selection._choose_loop import choose_loop, count_parts
 from sklearn_trainkit.model_selection._cv_results import settle_failures
 from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
-from sklearn_trainkit.model_selection._executors import Deadlines, make_runner
+from sklearn_trainkit.model_selection._executors import Deadlines, Runner, make_runner
 from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
 from sklearn_trainkit.model_selection._identity import identify_search
 from sklearn_trainkit.model_selection._joint_study import JointStudy
+from sklearn_trainkit.model_selection._metric_check import check_metrics, list_variants
+from sklearn_trainkit.model_selection._patient_storage import StorageLostError
 from sklearn_trainkit.model_selection._refit import refit_winner
 from sklearn_trainkit.model_selection._search_notices import (
     TrialTasks,
@@ -36,6 +37,7 @@ from sklearn_trainkit.model_selection._search_notices import (
 from sklearn_trainkit.model_selection._search_plan import (
     EVALUATORS,
     SearchPlan,
+    check_callbacks,
     check_objectives,
     check_pruner,
     check_target,
@@ -44,9 +46,12 @@ from sklearn_trainkit.model_selection._search_plan import (
     draw_seeds,
     hopes_for_epochs,
     plan_trials,
+    try_sampler,
 )
 from sklearn_trainkit.model_selection._search_results import SearchResults
+from sklearn_trainkit.model_selection._search_space import SearchSpace
 from sklearn_trainkit.model_selection._storage import (
+    copy_to_memory,
     open_study,
     store_record,
 )
@@ -58,7 +63,8 @@ from sklearn_trainkit.model_selection._study import (
     quiet_optuna,
     reseed_sampler,
 )
-from sklearn_trainkit.model_selection._trial_record import FIT_TIME, TrialRecord
+from sklearn_trainkit.model_selection._trial_record import TrialRecord
+from sklearn_trainkit.model_selection._tried_points import TriedPoints
 from sklearn_trainkit.model_selection._verbose import print_start
 from sklearn_trainkit.preprocessing import warn_of_leakage
 from sklearn_trainkit.utils._did_you_mean import accepts_known_names
@@ -104,7 +110,11 @@ class OptunaSearchCV(SearchResults):
         ``trial.suggest_float`` and so on, and may depend on what it drew before.
     n_trials : int or None, default=20
         Number of trials, enqueued ones included. None: until ``timeout``, or until every point
-        of the grid was tried.
+        of the grid was tried. No point is tried twice: a finite space ends the search, with a
+        warning, when nothing is left in it. That holds for estimators that are random, too;
+        repeated splits (``RepeatedKFold``) tell how much of a score is chance. Only in a storage
+        that is passed as an optuna object do samplers repeat points as they like, as in optuna.
+        An empty space, ``{}``, has one point, the estimator as it is.
     timeout : float or None, default=None
         Seconds for all trials. It ends the search after the running epoch (per-epoch evaluation)
         or fold (whole fits); a trial that it cuts short counts as pruned.
@@ -237,11 +247,12 @@ class OptunaSearchCV(SearchResults):
     study_ : optuna.Study
         The study behind the search, with choices as labels.
     trials_ : list of optuna.trial.FrozenTrial
-        Its trials.
+        Its trials, those of ``cv_results_``.
     best_trial_ : optuna.trial.FrozenTrial
         The trial of ``best_index_``.
     n_trials_ : int
-        Number of trials.
+        Number of trials, the rows of ``cv_results_``. The study may hold more: what was cut off,
+        or withdrawn because it had been tried, is a failed trial without a result there.
     classes_ : ndarray
         Class labels of the refitted classifier.
     n_features_in_ : int
@@ -386,18 +397,22 @@ class OptunaSearchCV(SearchResults):
         Raises
         ------
         ValueError, TypeError
-            Before the first fit, when a setting is wrong; after the search, when every fit
-            failed.
+            Before the first fit, and before the storage is touched, when a setting is wrong or a
+            metric cannot be computed for y; after the search, when every fit failed.
+        RuntimeError
+            When the storage is damaged, or away for more than two minutes, during the search.
+            ``cv_results_`` and ``best_params_`` are then those of the trials that had finished.
         """
         plan = self._make_plan(X, y, params)
         warn_of_leakage(self.estimator, plan.setup.folds.X, params, stacklevel=4)
         with told_once():
             with quiet_optuna(self.verbose):
-                joint = self._open_study(plan)
-                records = self._run_trials(plan, joint)
+                records, lost = self._run_trials(plan)
             records = settle_failures(records, self.error_score)
             self._store_results(plan, records)
             self._select_best(plan, records)
+            if lost is not None:
+                raise StorageLostError(f"{lost} What had finished is in cv_results_.")
             if self.refit:
                 self._refit_best(plan)
         plan.context.call_on_fit_task_end(
@@ -412,7 +427,10 @@ class OptunaSearchCV(SearchResults):
         return tags
 
     def _make_plan(self, X: Any, y: Any, params: dict[str, Any]) -> SearchPlan:
-        """Check every setting and draw the splits; nothing is fitted here."""
+        """Check every setting and draw the splits; nothing is fitted, or stored, here."""
+        if self.resume and self.storage is None:
+            raise ValueError("resume=True needs a storage to resume from, but storage=None.")
+        check_callbacks(self.callbacks)
         scorer, refit_metric = self._get_scorers()
         X, y = indexable(X, y)
         check_target(self.estimator, y)
@@ -459,6 +477,7 @@ class OptunaSearchCV(SearchResults):
             explains_whole_fits=hopes_for_epochs(self.evaluator, self.pruner),
         )
         objectives = check_objectives(self.objectives, scorer, self.sampler, self.pruner)
+        self._check_metrics(setup, trials.space, objectives)
         evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
         pruner = make_pruner(
             self.pruner,
@@ -470,28 +489,54 @@ class OptunaSearchCV(SearchResults):
             check_pruner(pruner, evaluator, setup, trials.budget.n_trials)
             pairwise = isinstance(pruner, optuna.pruners.WilcoxonPruner)
             setup = replace(setup, report_folds=pairwise)
-        return SearchPlan(
+        plan = SearchPlan(
             trials, setup, evaluator, pruner, objectives, refit_metric, context, metadata
         )
+        with quiet_optuna(self.verbose):
+            try_sampler(
+                make_sampler(self.sampler, sampler_seed, self._runs_parallel()),
+                plan,
+                self.estimator,
+            )
+        return plan
+
+    def _check_metrics(
+        self, setup: EvaluationSetup, space: SearchSpace, objectives: tuple[str, ...]
+    ) -> None:
+        """Refuse a metric that guides the search and cannot be computed; warn of the others."""
+        first = next(iter(getattr(setup.scorer, "_scorers", {"score": None})))
+        named = {name or setup.metric or first for name in objectives}
+        # Who picks the winner by a function, or not at all, may look at single splits.
+        partly = isinstance(self.refit, str) or self.refit is True
+        choices = space.list_choices()
+        told = check_metrics(
+            setup.scorer,
+            self.scoring,
+            self.estimator,
+            setup.folds.X,
+            setup.folds.y,
+            [(fold.train, fold.test) for fold in setup.folds.folds],
+            None if choices is None else list_variants(self.estimator, choices),
+            guiding=sorted(named),
+            partly=partly and (self.error_score == "raise" or np.isnan(self.error_score)),
+        )
+        for message in told:
+            warn_user(message)
 
     def _open_study(self, plan: SearchPlan) -> JointStudy | None:
         """Open the study; return what is known of it, unless it is in memory."""
-        if self.resume and self.storage is None:
-            raise ValueError("resume=True needs a storage to resume from, but storage=None.")
         trials, identity = plan.trials, None
         if self.storage is not None:
             identity = identify_search(
                 plan.setup, trials.space, self.estimator, self.scoring, plan.objectives
             )
+        self._trial_numbers: list[int] | None = None  # of an earlier fit
         self.study_ = open_study(
             self.storage,
             self.study_name,
             resume=self.resume,
             identity=identity,
-            directions=[
-                StudyDirection.MINIMIZE if name == FIT_TIME else StudyDirection.MAXIMIZE
-                for name in plan.objectives
-            ],
+            directions=plan.directions,
             sampler=make_sampler(self.sampler, trials.sampler_seed, self._runs_parallel()),
             pruner=plan.pruner,
         )
@@ -509,31 +554,61 @@ class OptunaSearchCV(SearchResults):
     def _runs_parallel(self) -> bool:
         return bool(effective_n_jobs(self.n_jobs) > 1 or self.trials_per_stack > 1)
 
-    def _run_trials(self, plan: SearchPlan, joint: JointStudy | None) -> list[TrialRecord]:
-        setup, budget = plan.setup, plan.trials.budget
+    def _run_trials(self, plan: SearchPlan) -> tuple[list[TrialRecord], Exception | None]:
+        """Return what came out of the trials, and why the storage was lost if it was."""
+        budget = plan.trials.budget
+        deadlines = Deadlines(
+            None if budget.timeout is None else time.time() + budget.timeout, budget.trial_timeout
+        )
+        # Before the study: whatever is refused leaves nothing in the storage.
+        runner = make_runner(
+            EVALUATORS[plan.evaluator], plan.setup, deadlines, plan.pruner, self.n_jobs
+        )
+        try:
+            make_loop = choose_loop(
+                plan, deadlines, self.n_jobs, runner.n_workers, self.trials_per_stack
+            )
+            loop, task = self._make_loop(plan, make_loop, runner)
+        except BaseException:
+            runner.close(kill=True)
+            raise
+        records = loop.run()
+        task.call_on_fit_task_end(estimator=self)
+        self.evaluator_ = plan.evaluator
+        self.interrupted_ = loop.interrupted
+        if loop.lost is not None:
+            self.study_ = copy_to_memory(self.study_, loop.list_trials())
+        tell_of_oddities(self, loop, records)
+        return records, loop.lost
+
+    def _make_loop(
+        self, plan: SearchPlan, make_loop: Callable[..., SearchLoop], runner: Runner
+    ) -> tuple[SearchLoop, Any]:
+        """Open the study; return the loop over its trials, and their task."""
+        budget, trials = plan.trials.budget, plan.trials
+        n_parts = count_parts(plan)
+        joint = self._open_study(plan)
         if self.verbose > 0:
             print_start(self.n_splits_, budget.n_trials, self.sampler, plan.evaluator)
         task = plan.context.subcontext(
             task_name="search", max_subtasks=budget.n_trials, sequential_subtasks=False
         ).call_on_fit_task_begin(estimator=self)
-        tasks = TrialTasks(self, task, count_parts(plan))
-        deadlines = Deadlines(
-            None if budget.timeout is None else time.time() + budget.timeout, budget.trial_timeout
-        )
-        runner = make_runner(EVALUATORS[plan.evaluator], setup, deadlines, plan.pruner, self.n_jobs)
+        tasks = TrialTasks(self, task, n_parts)
         seeded = self.random_state is not None
-        make_loop = choose_loop(
-            plan, deadlines, self.n_jobs, runner.n_workers, self.trials_per_stack
-        )
         loop = make_loop(
             self.study_,
-            plan.trials.space,
+            trials.space,
             runner,
-            enqueued=plan.trials.enqueued,
+            enqueued=trials.enqueued,
             budget=budget,
-            metric=setup.metric,
+            metric=plan.setup.metric,
             objectives=plan.objectives,
             ordered=seeded if self.ordered == "auto" else bool(self.ordered),
+            tried=TriedPoints(
+                trials.space,
+                trials.sampler_seed,
+                may_repeat=isinstance(self.storage, BaseStorage),
+            ),
             joint=joint,
             callbacks=self.callbacks or (),
             begin_task=tasks.begin,
@@ -541,12 +616,7 @@ class OptunaSearchCV(SearchResults):
             listener=tasks.hear,
             persist=None if self.storage is None else store_record,
         )
-        records = loop.run()
-        task.call_on_fit_task_end(estimator=self)
-        self.evaluator_ = plan.evaluator
-        self.interrupted_ = loop.interrupted
-        tell_of_oddities(self, loop, records)
-        return records
+        return loop, task
 
     def _refit_best(self, plan: SearchPlan) -> None:
         """Fit the winner on all rows."""

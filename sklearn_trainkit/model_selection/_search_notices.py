@@ -63,20 +63,29 @@ class TrialTasks:
 
 
 def tell_of_oddities(search: Any, loop: SearchLoop, records: list[TrialRecord]) -> None:
-    """Warn of an interrupted search or a slow sampler.
+    """Warn of an interrupted search, a space that was exhausted, or a slow sampler.
 
     Raises
     ------
     KeyboardInterrupt
         If the search was interrupted before any trial was complete.
+    RuntimeError
+        If the storage was lost before any trial had finished.
     ValueError
         If a limit cut every trial short.
     """
+    if loop.lost is not None and not any(record.state == COMPLETE for record in records):
+        raise loop.lost
+    if loop.exhausted and search.param_distributions:
+        warn_user(
+            f"No point of param_distributions is left that was not tried, so the search ended "
+            f"after {len(records)} trials, of n_trials={search.n_trials}."
+        )
     if loop.interrupted:
         if not any(record.state == COMPLETE for record in records):
             raise KeyboardInterrupt
         warn_user(f"Interrupted after {len(records)} trials; the results are those of these.")
-    elif records and all(record.state == PRUNED for record in records):
+    elif loop.lost is None and records and all(record.state == PRUNED for record in records):
         raise ValueError(
             f"No trial was complete: {records[0].reason}. Raise timeout={search.timeout} or "
             f"trial_timeout={search.trial_timeout}."

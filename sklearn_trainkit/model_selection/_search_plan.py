@@ -3,11 +3,15 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
 from sklearn.utils import check_random_state, get_tags
 
 from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget
@@ -26,9 +30,11 @@ from sklearn_trainkit.model_selection._search_space import (
     EnqueuedTrial,
     SearchSpace,
     check_names,
+    check_params,
     make_search_space,
 )
 from sklearn_trainkit.model_selection._stepping_table import START_FIT
+from sklearn_trainkit.model_selection._study import STUDY_NAME, SearchStudy
 from sklearn_trainkit.model_selection._trial_record import FIT_TIME
 from sklearn_trainkit.utils._pipelines import last_step
 from sklearn_trainkit.utils._sklearn_private import MultimetricScorer
@@ -37,6 +43,7 @@ __all__ = [
     "EVALUATORS",
     "SearchPlan",
     "TrialPlan",
+    "check_callbacks",
     "check_objectives",
     "check_pruner",
     "check_target",
@@ -45,6 +52,7 @@ __all__ = [
     "draw_seeds",
     "hopes_for_epochs",
     "plan_trials",
+    "try_sampler",
 ]
 
 EVALUATORS: dict[str, Evaluator] = {
@@ -103,6 +111,14 @@ class SearchPlan:
     context: Any
     metadata: dict[str, Any] | None
 
+    @property
+    def directions(self) -> list[StudyDirection]:
+        """One for each objective."""
+        return [
+            StudyDirection.MINIMIZE if name == FIT_TIME else StudyDirection.MAXIMIZE
+            for name in self.objectives
+        ]
+
 
 def draw_seeds(random_state: Any) -> tuple[int, int | None, int | None]:
     """Return the seeds of sampler, splits and estimators; without a seed theirs are left alone."""
@@ -110,6 +126,16 @@ def draw_seeds(random_state: Any) -> tuple[int, int | None, int | None]:
     if random_state is None:
         return seeds[0], None, None
     return seeds[0], seeds[1], seeds[2]
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Raise TypeError when a callback cannot be called."""
+    for index, callback in enumerate(callbacks or ()):
+        if not callable(callback):
+            raise TypeError(
+                f"callbacks[{index}] needs to be a function of a study and a trial, but got "
+                f"{callback!r}. scikit-learn's callbacks go to set_callbacks."
+            )
 
 
 def check_target(estimator: Any, y: Any) -> None:
@@ -147,14 +173,9 @@ def plan_trials(
     if isinstance(sampler, str) and sampler == "grid":
         enqueued = enqueued + _list_grid(space, enqueued, n_trials, seed)
         n_trials = len(enqueued)
-    elif n_trials is None and budget.timeout is None:
+    elif n_trials is None and budget.timeout is None and not space.is_empty():
         raise ValueError(
             "n_trials=None and timeout=None: the search would never end. Set one of them."
-        )
-    if space.is_empty() and n_trials != len(enqueued):
-        raise ValueError(
-            f"param_distributions={param_distributions!r} is empty: there is nothing to search. "
-            "It needs to hold at least one parameter."
         )
     settled = SearchBudget(
         n_trials, budget.timeout, budget.trial_timeout, budget.target_score, budget.patience
@@ -280,6 +301,34 @@ def check_objectives(objectives: Any, scorer: Any, sampler: Any, pruner: Any) ->
             "pruner=None."
         )
     return tuple(objectives)
+
+
+def try_sampler(sampler: BaseSampler, plan: SearchPlan, estimator: Any) -> None:
+    """Draw a candidate that nobody evaluates, to see that sampler and space can.
+
+    Raises
+    ------
+    ImportError
+        When a library is missing.
+    TypeError, ValueError
+        When the sampler takes no several objectives, or the space no trial, or what a space that
+        is a function returns is not for this estimator.
+    """
+    if isinstance(sampler, optuna.samplers.CmaEsSampler) and find_spec("cmaes") is None:
+        raise ImportError("sampler='cmaes' needs the package cmaes; pip install cmaes.")
+    memory = InMemoryStorage()
+    memory.create_new_study(plan.directions, STUDY_NAME)
+    trial = SearchStudy(STUDY_NAME, memory, sampler=sampler).ask()
+    try:
+        params = plan.trials.space.suggest(trial)
+    except ValueError as error:
+        if len(plan.objectives) > 1 and "multi-objective" in str(error):
+            raise ValueError(
+                f"sampler={type(sampler).__name__} follows one objective, but "
+                f"objectives={plan.objectives!r}; use sampler='tpe' or 'nsga2'."
+            ) from error
+        raise
+    check_params(params, estimator)
 
 
 def count_candidate_epochs(evaluator: str, estimator: Any) -> int | None:

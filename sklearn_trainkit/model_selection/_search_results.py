@@ -20,15 +20,17 @@ __all__ = ["SearchResults"]
 class SearchResults(SelfContained, BaseSearchCV):
     """A search once its trials have ended; :class:`OptunaSearchCV` has the parameters."""
 
+    _trial_numbers: Any
+
     @property
     def trials_(self) -> list[optuna.trial.FrozenTrial]:
-        """Trials of the study."""
-        return self.study_.trials
+        """Trials of the study, those of ``cv_results_``."""
+        return [trial for trial in self.study_.trials if self._is_row(trial)]
 
     @property
     def n_trials_(self) -> int:
-        """Number of trials in the study."""
-        return len(self.study_.get_trials(deepcopy=False))
+        """Number of trials, those of ``cv_results_``."""
+        return sum(map(self._is_row, self.study_.get_trials(deepcopy=False)))
 
     @property
     def best_trial_(self) -> optuna.trial.FrozenTrial:
@@ -37,8 +39,14 @@ class SearchResults(SelfContained, BaseSearchCV):
         return self.study_.get_trials(deepcopy=False)[number]
 
     def trials_dataframe(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the study's trials as a DataFrame, as ``optuna.Study.trials_dataframe`` does."""
-        return self.study_.trials_dataframe(*args, **kwargs)
+        """Return the trials as a DataFrame, as ``optuna.Study.trials_dataframe`` does."""
+        rows = [self._is_row(trial) for trial in self.study_.get_trials(deepcopy=False)]
+        return self.study_.trials_dataframe(*args, **kwargs)[rows].reset_index(drop=True)
+
+    def _is_row(self, trial: optuna.trial.FrozenTrial) -> bool:
+        """Return whether a trial counts: not what was cut off or withdrawn, once that is known."""
+        numbers = getattr(self, "_trial_numbers", None)
+        return numbers is None or trial.number in numbers
 
     def _store_results(self, plan: SearchPlan, records: list[TrialRecord]) -> None:
         self.multimetric_ = any(isinstance(row.folds[0].test_scores, dict) for row in records)

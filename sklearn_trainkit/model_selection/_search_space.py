@@ -3,6 +3,7 @@
 import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import product
 from typing import Any, Protocol
 
@@ -11,7 +12,9 @@ import optuna
 from sklearn.base import clone
 
 from sklearn_trainkit.model_selection._distributions import (
+    ChoiceDimension,
     Dimension,
+    QuantileDimension,
     label_choices,
     make_dimension,
     suggest,
@@ -63,6 +66,12 @@ class SearchSpace(Protocol):
     def list_points(self) -> list[dict[str, Any]]:
         """Return every point of a finite space; ValueError when there is no end of them."""
 
+    def identify(self, drawn: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
+        """Return what is equal for draws that make the same candidate."""
+
+    def list_choices(self) -> list[dict[str, Sequence[Any]]] | None:
+        """Return the choices among objects, dict by dict; None when only a trial knows them."""
+
     def is_empty(self) -> bool:
         """Return whether there is nothing to draw."""
 
@@ -79,6 +88,13 @@ class BranchedSpace:
             {name: self._storage_key(index, name) for name in branch}
             for index, branch in enumerate(self._branches)
         ]
+        # Many quantiles stand for one value of a discrete distribution.
+        self._decoded = {
+            keys[name]: dimension.decode
+            for keys, branch in zip(self._keys, self._branches, strict=True)
+            for name, dimension in branch.items()
+            if isinstance(dimension, QuantileDimension)
+        }
 
     def suggest(self, trial: AnyTrial) -> dict[str, Any]:
         index = 0
@@ -108,6 +124,12 @@ class BranchedSpace:
     def list_points(self) -> list[dict[str, Any]]:
         return [point for branch in self._branches for point in _grid_of(branch)]
 
+    def identify(self, drawn: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
+        decoded = self._decoded
+        return _make_point(
+            {key: decoded[key](value) if key in decoded else value for key, value in drawn.items()}
+        )
+
     def contents(self) -> list[dict[str, Any]]:
         """Return the choices or the distribution of each parameter, dict by dict."""
         return [
@@ -127,6 +149,16 @@ class BranchedSpace:
             if held and (best is None or len(held) > len(best.params)):
                 best = self.match_in(index, held, "the estimator")
         return best
+
+    def list_choices(self) -> list[dict[str, Sequence[Any]]]:
+        return [
+            {
+                name: dimension.objects
+                for name, dimension in branch.items()
+                if isinstance(dimension, ChoiceDimension)
+            }
+            for branch in self._branches
+        ]
 
     def is_empty(self) -> bool:
         """Return whether no dict of the space holds a parameter."""
@@ -185,6 +217,12 @@ class CallableSpace:
         }
         return EnqueuedTrial(plain, {})
 
+    def identify(self, drawn: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
+        return _make_point(drawn)
+
+    def list_choices(self) -> None:
+        return None
+
     def is_empty(self) -> bool:
         """Return False."""
         return False
@@ -238,6 +276,12 @@ def make_search_space(param_distributions: Any) -> BranchedSpace | CallableSpace
                 f"param_distributions[{index}] needs to be a dict of parameter names to values, "
                 f"but got {branch!r} (of type {type(branch).__name__})."
             )
+        for key in branch:
+            if not isinstance(key, str):
+                raise TypeError(
+                    "param_distributions needs names of parameters, which are strings, as keys, "
+                    f"but got {key!r} (of type {type(key).__name__})."
+                )
     return BranchedSpace(
         [
             {name: make_dimension(name, values) for name, values in branch.items()}
@@ -260,14 +304,34 @@ def check_names(space: BranchedSpace | CallableSpace, estimator: Any) -> None:
                 _try_name(estimator, name, _example_of(dimension))
 
 
+def check_params(params: Mapping[str, Any], estimator: Any) -> None:
+    """Raise ValueError when a candidate names a parameter that ``estimator`` lacks."""
+    for name, value in params.items():
+        if not any(parent in params for parent in list_parents(name)):
+            _try_name(estimator, name, value)
+
+
 def _try_name(estimator: Any, name: str, value: Any) -> None:
     try:
         clone(estimator, safe=False).set_params(**{name: clone(value, safe=False)})
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"param_distributions names {name!r}, which {type(estimator).__name__} does not "
-            f"accept: {error}"
+            f"accept: {_first_sentence(error)}{_suggest_name(estimator, name)}"
         ) from error
+
+
+def _first_sentence(error: Exception) -> str:
+    """Return what an error says, without a full stop that another sentence would follow."""
+    return str(error).rstrip(".")
+
+
+def _suggest_name(estimator: Any, name: str) -> str:
+    """Return the parameter that was probably meant, as the end of a message."""
+    known = sorted(estimator.get_params(deep=True))
+    inner = [each for each in known if each.rpartition("__")[2] == name.rpartition("__")[2]]
+    near = inner or get_close_matches(name, known, n=3, cutoff=0.6)
+    return f". Did you mean {' or '.join(map(repr, near[:3]))}?" if near else "."
 
 
 def _as_held(dimension: Dimension, value: Any) -> Any:
@@ -297,10 +361,17 @@ def list_parents(name: str) -> list[str]:
     return ["__".join(parts[:count]) for count in range(1, len(parts))]
 
 
+def _make_point(drawn: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
+    # Steps of floats are reached by sums and by products, which differ in the last digit.
+    return frozenset(
+        (name, float(f"{value:.12g}") if isinstance(value, float) else value)
+        for name, value in drawn.items()
+    )
+
+
 def _example_of(dimension: Dimension) -> Any:
-    values = dimension.list_values()
-    if values is not None:
-        return values[0]
+    if isinstance(dimension, ChoiceDimension):
+        return dimension.objects[0]
     low = getattr(dimension.distribution, "low", 0.5)
     return dimension.decode(0.5 if low == 0.0 else low)
 

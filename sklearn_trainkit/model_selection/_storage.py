@@ -1,10 +1,10 @@
 """Studies that outlive the process: where they are kept, whose they are, and going on with them."""
 
-import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sklearn_trainkit.model_selection._identity import describe_difference, summarize_identity
-from sklearn_trainkit.model_selection._patient_storage import WholeLineJournal, be_patient
+from sklearn_trainkit.model_selection._journal import open_journal
+from sklearn_trainkit.model_selection._patient_storage import be_patient, open_patiently
 from sklearn_trainkit.model_selection._search_space import EnqueuedTrial, SearchSpace
 from sklearn_trainkit.model_selection._secrets import hide_password, reveal, scrub
 from sklearn_trainkit.model_selection._study import STUDY_NAME, SearchStudy
@@ -137,30 +138,46 @@ def read_record(
     return _record_from_json(trial, draw_params(trial, space, enqueued))
 
 
-def copy_to_memory(study: SearchStudy) -> SearchStudy:
-    """Return a copy that needs no database."""
+def copy_to_memory(study: SearchStudy, trials: Sequence[FrozenTrial] | None = None) -> SearchStudy:
+    """Return a copy that needs no database.
+
+    With ``trials`` it holds these, and the storage, which may be lost, is not asked.
+    """
     memory = InMemoryStorage()
     study_id = memory.create_new_study(study.directions, study.study_name)
-    for key, value in study.user_attrs.items():
-        memory.set_study_user_attr(study_id, key, value)
-    for trial in study.get_trials(deepcopy=False):
+    if trials is None:
+        trials = study.get_trials(deepcopy=False)
+        for key, value in study.user_attrs.items():
+            memory.set_study_user_attr(study_id, key, value)
+    for trial in _without_gaps(trials):
         memory.create_new_trial(study_id, trial)
     return SearchStudy(study.study_name, memory, sampler=study.sampler, pruner=study.pruner)
+
+
+def _without_gaps(trials: Sequence[FrozenTrial]) -> Iterator[FrozenTrial]:
+    """Yield the trials, in the order of their numbers, and failed ones where numbers are missing.
+
+    A storage numbers its trials itself.
+    """
+    by_number = {trial.number: trial for trial in trials}
+    for number in range(max(by_number, default=-1) + 1):
+        yield by_number.get(number) or create_trial(state=TrialState.FAIL)
 
 
 def _open_storage(storage: Any) -> BaseStorage:
     if isinstance(storage, InMemoryStorage):
         return storage
+    name = str(hide_password(storage))
     if isinstance(storage, BaseStorage):
-        return be_patient(optuna.storages.get_storage(storage))
+        return be_patient(optuna.storages.get_storage(storage), name)
     try:
         if isinstance(storage, str) and "://" in storage:
-            return be_patient(_open_database(reveal(storage)))
-        return be_patient(_open_journal(Path(storage)))
+            return be_patient(open_patiently(partial(_open_database, reveal(storage))), name)
+        return be_patient(open_journal(Path(storage)), name)
     except Exception as error:
         # Not chained: the traceback of a driver shows what it was called with.
         raise ValueError(
-            f"storage={str(hide_password(storage))!r} cannot be opened: "
+            f"storage={name!r} cannot be opened: "
             f"{scrub(str(error), storage)}. Pass the path of a journal file, a database URL such "
             "as 'sqlite:///study.db', or an optuna storage."
         ) from None
@@ -191,33 +208,6 @@ def _create_tables(url: str, engine_kwargs: dict[str, Any]) -> "optuna.storages.
                 raise
             time.sleep(0.2)
     return optuna.storages.RDBStorage(url, engine_kwargs=engine_kwargs)
-
-
-def _open_journal(path: Path) -> BaseStorage:
-    from optuna.storages.journal import JournalFileOpenLock
-
-    lock = JournalFileOpenLock(str(path))
-    if path.exists():
-        lock.acquire()
-        try:
-            _drop_torn_tail(path)
-        finally:
-            lock.release()
-    return optuna.storages.JournalStorage(WholeLineJournal(str(path), lock_obj=lock))
-
-
-def _drop_torn_tail(path: Path) -> None:
-    """Remove a last line that a kill or a full disk left unfinished: it fails every later load."""
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    last = whole.rstrip(b"\n").rsplit(b"\n", 1)[-1]
-    try:
-        json.loads(last or b"{}")
-    except ValueError:
-        whole = whole[: len(whole.rstrip(b"\n")) - len(last)]
-    if len(whole) < len(content):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
 
 
 def _check_owner(study: SearchStudy, identity: Mapping[str, Any]) -> None:

@@ -63,9 +63,11 @@ def evaluate_job(
         File that tells where a trial hung, should its process be ended.
     """
     started = time.perf_counter()
+    here = os.getpid() == shared.driver  # a cluster of threads in the main process
+    if not here:  # before the first study of this process
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
     pruning = None if rows is None else SnapshotPruning(rows, job.number)
     watch = deadlines.watch(None if pruning is None else pruning.prune)
-    here = os.getpid() == shared.driver  # a cluster of threads in the main process
     guard = _no_guard() if here else end_process_after(deadlines.hard_limit, note)
     with guard, limit_threads(shared.n_threads), _as_in_the_driver(shared, here):
         record = shared.evaluate(shared.setup, job, watch)
@@ -94,7 +96,6 @@ def _as_in_the_driver(shared: SharedSetup, here: bool) -> Iterator[None]:
         with config_context(**shared.config):
             yield
         return
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     tell_once_per_process()
     with config_context(**shared.config), warnings.catch_warnings():
         warnings.filters = shared.filters

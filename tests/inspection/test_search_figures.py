@@ -277,3 +277,11 @@ def test_by_seconds_the_best_so_far_follows_the_order_in_which_trials_ended(maxi
     display = SearchHistoryDisplay(history, by="seconds", maximize=maximize).plot()
     assert display.line_.get_xdata().tolist() == [1.0, 2.0, 3.0]
     assert display.line_.get_ydata().tolist() == best
+
+
+def test_parallel_coordinates_of_branches_say_what_to_pass():
+    params = [{"C": float(i), "k": i} if i % 3 else {"depth": i} for i in range(9)]
+    results = {"params": params, "mean_test_score": [0.1 * i for i in range(9)]}
+    with pytest.raises(ValueError, match=r"'depth' in 3.*'C' in 6.*params=\['C', 'k'\]"):
+        parallel_coordinates(results)
+    assert parallel_coordinates(results, params=["C", "k"]).heights.shape == (6, 2)

@@ -74,7 +74,11 @@ def test_ctrl_c_keeps_what_is_finished():
     assert search.best_params_ == {"a": 0.2}
     assert search.best_estimator_.a == 0.2
     assert search.best_trial_.params == {"a": 0.2}
-    assert [trial.state.name for trial in search.trials_[:3]] == ["COMPLETE", "COMPLETE", "FAIL"]
+    # What was cut off is no trial, though the study notes it.
+    assert [trial.state.name for trial in search.trials_] == ["COMPLETE", "COMPLETE"]
+    assert search.n_trials_ == len(search.trials_dataframe()) == 2
+    states = [trial.state.name for trial in search.study_.trials]
+    assert states == ["COMPLETE", "COMPLETE", "FAIL"]
 
 
 def test_ctrl_c_before_anything_finished_is_ctrl_c():

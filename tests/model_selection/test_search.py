@@ -111,7 +111,7 @@ def test_the_seed_reaches_splits_and_estimators():
     def scores(seed):
         search = OptunaSearchCV(
             make_pipeline(NoisyClassifier()),
-            {"noisyclassifier__a": [0]},
+            {"noisyclassifier__a": [0, 0]},
             n_trials=2,
             cv=ShuffleSplit(2),
             random_state=seed,
@@ -241,7 +241,7 @@ def test_a_failed_candidate_is_recorded_and_never_wins():
 
 
 def test_all_failed_shows_why():
-    search = OptunaSearchCV(FailsAbove(), {"a": [5]}, n_trials=2, cv=2)
+    search = OptunaSearchCV(FailsAbove(), {"a": [5, 6]}, n_trials=2, cv=2)
     with pytest.raises(ValueError, match=r"All the 4 fits failed[\s\S]*a=5 is too much"):
         search.fit(X, y)
 
@@ -267,7 +267,15 @@ def test_parameters_that_do_not_fit_together_are_a_failed_candidate():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"param_distributions": {}}, ValueError, "is empty: there is nothing to search"),
+        ({"param_distributions": []}, ValueError, "is an empty list: there is nothing to search"),
+        ({"param_distributions": {0: [1]}}, TypeError, r"names.*strings.*got 0 \(of type int\)"),
+        ({"param_distributions": {("a", "b"): [1]}}, TypeError, r"names.*\('a', 'b'\)"),
+        ({"param_distributions": [{"clf__C": [1.0]}, {None: [1]}]}, TypeError, "got None"),
+        ({"param_distributions": {"C": [1.0]}}, ValueError, "Did you mean 'clf__C'"),
+        ({"param_distributions": {"clf__max_itr": [9]}}, ValueError, "mean 'clf__max_iter'"),
+        ({"param_distributions": lambda trial: {"C": 1.0}}, ValueError, "Did you mean 'clf__C'"),
+        ({"param_distributions": lambda trial: 3}, TypeError, "has to return a dict"),
+        ({"callbacks": [1]}, TypeError, r"callbacks\[0\] needs to be a function"),
         ({"param_distributions": {"Q": [1]}}, ValueError, "names 'Q'"),
         ({"param_distributions": 3}, ValueError, "'param_distributions' parameter"),
         ({"n_trials": 0}, ValueError, "'n_trials' parameter"),

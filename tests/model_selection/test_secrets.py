@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
-from sklearn_trainkit.model_selection import OptunaSearchCV, _secrets
+from sklearn_trainkit.model_selection import OptunaSearchCV, _patient_storage, _secrets
 from sklearn_trainkit.model_selection._secrets import SecretURL, hide_password, reveal, scrub
 
 SECRET = "s3cr3tPW"
@@ -171,7 +171,8 @@ def test_errors_are_scrubbed_of_every_spelling():
 
 
 @pytest.mark.parametrize("case", ["plain", "encoded", "query", "at"])
-def test_a_refused_connection_shows_no_password(case):
+def test_a_refused_connection_shows_no_password(case, monkeypatch):
+    monkeypatch.setattr(_patient_storage, "OPENING_SECONDS", 0.0)
     pytest.importorskip("psycopg")
     url = URLS[case].replace("@db", "@127.0.0.1:1").replace("//db", "//127.0.0.1:1")
     search = make_search(url.replace("postgresql://", "postgresql+psycopg://"))

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import SVC
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
 
@@ -193,7 +194,7 @@ def test_after_a_kill_the_rerun_starts_where_it_was(tmp_path):
     lines = rerun.stdout.split("\n")
     # The killed trial keeps its number, and its candidate is tried again under a new one.
     assert lines[:2] == [str(n_done + 1), str(n_done + 2)], rerun.stderr
-    assert lines[2] == f"done {n_done + 3} {n_done + 2}"
+    assert lines[2] == f"done {n_done + 2} {n_done + 2}"
 
 
 def test_a_grid_that_goes_on_keeps_the_parameters_of_its_points(tmp_path):
@@ -233,3 +234,39 @@ def test_a_point_of_a_grid_that_was_interrupted_is_tried_when_it_goes_on(tmp_pat
     (tmp_path / "again").touch()
     tried = [params["C"] for params in search().cv_results_["params"]]
     assert sorted(tried) == [0.1, 0.2, 0.3, 0.4]
+
+
+REFUSED = {
+    "trials_per_stack": {"trials_per_stack": 2},
+    "stack and race": {"trials_per_stack": 2, "pruner": "racing"},
+    "pausing without epochs": {"pruner": "pause_and_resume"},
+    "racing in parallel": {"pruner": "pause_and_resume", "n_jobs": 2},
+    "per-epoch": {"evaluator": "per-epoch"},
+    "fold-stack": {"evaluator": "fold-stack"},
+    "objectives": {"objectives": ["score", "speed"]},
+    "objectives of one sampler": {"objectives": ["score", "fit_time"], "sampler": "cmaes"},
+    "objectives and pruner": {"objectives": ["score", "fit_time"], "pruner": "median"},
+    "callbacks": {"callbacks": [3]},
+    "enqueue": {"enqueue": [{"C": -1.0}]},
+    "n_jobs": {"n_jobs": 0},
+    "metric": {"scoring": "neg_log_loss", "estimator": SVC()},
+    "function": {"param_distributions": lambda trial: {"Z": 1}},
+    "no function of a trial": {"param_distributions": lambda trial: trial.suggest_nothing()},
+    # A generator can be sent to no worker.
+    "unpicklable": {"n_jobs": 2, "estimator": SVC(kernel=(each for each in "abc"))},
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_setting_leaves_no_study_behind(tmp_path, name):
+    path = tmp_path / "study.journal"
+    settings = REFUSED[name]
+    space = settings.get("param_distributions", {"C": [1.0, 10.0]})
+    estimator = settings.get("estimator", SVC(random_state=0))
+    rest = {k: v for k, v in settings.items() if k not in ("param_distributions", "estimator")}
+    options = {"n_trials": 2, "cv": 2, "storage": path, "study_name": "s", "random_state": 0}
+    with pytest.raises((TypeError, ValueError, AttributeError, NotImplementedError)):
+        OptunaSearchCV(estimator, space, **(options | rest)).fit(X, y)
+    assert not path.exists() or not path.read_bytes()
+    again = OptunaSearchCV(SVC(), {"C": [1.0, 10.0]}, **options).fit(X, y)
+    assert again.n_trials_ == 2
