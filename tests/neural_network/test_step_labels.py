@@ -262,3 +262,8 @@ def test_a_batch_has_as_many_steps_as_rows_would_be():
     assert net(batch_size=50).start_fit(sequences, y).settings.batch_size == 50
     per_sequence = RecurrentNetClassifier(max_epochs=1).start_fit(sequences, y[:, 0])
     assert per_sequence.settings.batch_size == 64
+
+
+def test_unlabelled_sequences_are_not_marked():
+    with pytest.raises(ValueError, match="ignore_index=-1 is for steps without a label"):
+        RecurrentNetClassifier(ignore_index=-1).fit(PARTS, CODES[:, 0])
