@@ -2,10 +2,13 @@
 
 import copyreg
 import enum
+import random
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from sklearn_trainkit.utils._fingerprint_arrays import describe_array
 from sklearn_trainkit.utils._fingerprint_code import describe_code, is_library
@@ -23,6 +26,12 @@ __all__ = ["describe_object"]
 
 # Texts about an object, and listeners that change nothing.
 _NOT_IN_A_STATE = {"__doc__", "__annotations__", "_skl_callbacks"}
+
+
+_GLOBAL_GENERATORS: dict[str, Any] = {
+    "random": getattr(random.random, "__self__", None),
+    "numpy.random": getattr(np.random.rand, "__self__", None),
+}
 
 
 class Pair:
@@ -49,6 +58,9 @@ def describe_object(value: Any, cloned: bool) -> Description:
     Exception
         When it cannot be read; the message gives the reason.
     """
+    for name, generator in _GLOBAL_GENERATORS.items():
+        if value is generator:  # its state is nobody's setting, and another one in each process
+            return Description(join(b"global generator", name.encode()))
     container = _describe_container(value, cloned)
     if container is not None:
         return container

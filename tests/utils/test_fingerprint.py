@@ -226,6 +226,14 @@ def test_what_code_counts_while_it_runs_is_no_part_of_it(source):
     assert fingerprint(function) == mark
 
 
+@pytest.mark.parametrize("draw", [random.random, random.shuffle, np.random.rand])
+def test_the_state_of_a_global_generator_is_no_part_of_what_draws_from_it(draw):
+    mark = fingerprint(partial(draw, [1]))
+    random.random()
+    np.random.rand()  # noqa: NPY002
+    assert fingerprint(partial(draw, [1])) == mark
+
+
 def _lock_in_a_global():
     return make("import threading\nlock = threading.Lock()\ndef f(X):\n with lock: return X", "f")
 
