@@ -57,6 +57,7 @@ def mean_one_factors(factors: np.ndarray, counts: np.ndarray, class_weight: Any)
     ValueError
         If all rows seen have a weight of 0.
     """
+    factors = factors / np.maximum(factors.max(axis=1, keepdims=True), np.finfo(float).tiny)
     totals, weighted = counts.sum(axis=1), (factors * counts).sum(axis=1)
     if (weighted[totals > 0] == 0).any():
         raise _bad_weights(class_weight)

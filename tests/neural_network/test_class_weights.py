@@ -219,6 +219,13 @@ def test_factors_of_a_fit_have_mean_one_over_its_rows():
     assert_allclose(factors[0, 1] / factors[0, 0], 9)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e307])
+def test_only_the_ratios_of_the_weights_matter_in_a_fit(scale):
+    nets = [clone(LINEAR).set_params(class_weight={0: s, 1: 9 * s}) for s in (scale, 1.0)]
+    expected = nets[1].fit(X, Y).predict_proba(X)
+    assert_allclose(nets[0].fit(X, Y).predict_proba(X), expected)
+
+
 BAD = [
     ({5: 2.0}, Y, r"names \[5\], not among the classes \[0, 1\], and leaves \[0, 1\] out"),
     ({"1": 2.0}, Y, r"names \['1'\], not among the classes"),
