@@ -8,7 +8,14 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-__all__ = ["BackwardOrder", "LayerFlow", "gradient_flow", "measure_layers", "owners_of"]
+__all__ = [
+    "BackwardOrder",
+    "LayerFlow",
+    "gradient_flow",
+    "measure_layers",
+    "notes_order",
+    "owners_of",
+]
 
 # Of these a weight has a row for each unit; of transposed convolutions a column.
 _UNITS_FIRST = (nn.Linear, nn.Bilinear, _ConvNd, nn.RNNBase, nn.RNNCellBase)
@@ -184,3 +191,8 @@ class BackwardOrder:
             return -latest.get(id(owners.get(id(entry[1]))), own)
 
         return sorted((entry for entry in named if id(entry[1]) in self._arrivals), key=arrival)
+
+
+def notes_order(hook: Any) -> bool:
+    """Tell whether a parameter's hook is one of :class:`BackwardOrder`, which changes nothing."""
+    return isinstance(getattr(hook, "__self__", None), BackwardOrder)

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from sklearn_trainkit.callbacks._layer_flow import notes_order
+
 # Registers what it stacks.
 from sklearn_trainkit.neural_network import _stacked_activations, _stacked_norms  # noqa: F401
 from sklearn_trainkit.neural_network._stacked_layers import (
@@ -222,7 +224,9 @@ class StackedNetwork:
 
 def _has_hooks(parameter: nn.Parameter) -> bool:
     names = ("_backward_hooks", "_post_accumulate_grad_hooks")
-    return any(getattr(parameter, name, None) for name in names)
+    hooks = [hook for name in names for hook in (getattr(parameter, name, None) or {}).values()]
+    # Who only notes the order of layers may go without: here, it is that of their registration.
+    return not all(notes_order(hook) for hook in hooks)
 
 
 def _check_mode(module: nn.Module) -> None:
