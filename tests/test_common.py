@@ -18,7 +18,7 @@ from sklearn_trainkit.neural_network import (
     RecurrentNetRegressor,
     UNetSegmenter,
 )
-from sklearn_trainkit.neural_network._mlp_module import MLPModule
+from sklearn_trainkit.neural_network.modules._mlp_module import MLPModule
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
 
 ESTIMATORS = [

@@ -2,7 +2,7 @@
 
 Random settings are tried on all tables (3 folds, few epochs), then settings like the best of them,
 and ``choose_portfolio`` picks those with the least mean regret that differ from one another. It
-prints the rows of ``neural_network/_mlp_portfolio.py``.
+prints the rows of ``neural_network/dense/_mlp_portfolio.py``.
 
     python examples/benchmarks/build_portfolio.py data/*.csv --jobs 2
     python examples/benchmarks/build_portfolio.py data/*.csv --jobs 2 --regression

@@ -9,7 +9,7 @@ from sklearn.metrics import check_scoring
 
 from sklearn_trainkit.comparison._datasets import Dataset
 from sklearn_trainkit.comparison._splits import OuterFold
-from sklearn_trainkit.model_selection._metric_check import check_metrics, list_variants
+from sklearn_trainkit.model_selection.evaluation._metric_check import check_metrics, list_variants
 
 __all__ = ["check_metric"]
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import CategoricalDistribution
 
-from sklearn_trainkit.model_selection._distributions import describe, label_apart
-from sklearn_trainkit.model_selection._search_space import BRANCH
-from sklearn_trainkit.model_selection._trial_record import FOLD_SCORES
+from sklearn_trainkit.model_selection.evaluation._trial_record import FOLD_SCORES
+from sklearn_trainkit.model_selection.space._distributions import describe, label_apart
+from sklearn_trainkit.model_selection.space._search_space import BRANCH
 
 __all__ = ["COMPLETE", "FAILED", "PRUNED", "TrialCurve", "TrialsTable", "read_trials"]
 

@@ -17,24 +17,17 @@ from optuna.storages import BaseStorage
 from sklearn.base import clone, is_classifier
 from sklearn.utils import get_tags, indexable
 
-from sklearn_trainkit.model_selection._ask_and_tell import SearchBudget, SearchLoop
-from sklearn_trainkit.model_selection._choose_loop import choose_loop, count_parts
-from sklearn_trainkit.model_selection._cv_results import settle_failures
-from sklearn_trainkit.model_selection._evaluation import EvaluationSetup
-from sklearn_trainkit.model_selection._executors import Deadlines, Runner, make_runner
-from sklearn_trainkit.model_selection._folds import freeze_folds, make_splitter
-from sklearn_trainkit.model_selection._identity import identify_search
-from sklearn_trainkit.model_selection._joint_study import JointStudy
-from sklearn_trainkit.model_selection._metric_check import check_metrics, list_variants
-from sklearn_trainkit.model_selection._patient_storage import StorageLostError
-from sklearn_trainkit.model_selection._refit import refit_winner
-from sklearn_trainkit.model_selection._search_notices import (
-    TrialTasks,
-    has_listeners,
-    tell_of_oddities,
-    warn_user,
-)
-from sklearn_trainkit.model_selection._search_plan import (
+from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup
+from sklearn_trainkit.model_selection.evaluation._folds import freeze_folds, make_splitter
+from sklearn_trainkit.model_selection.evaluation._metric_check import check_metrics, list_variants
+from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord
+from sklearn_trainkit.model_selection.evaluation._verbose import print_start
+from sklearn_trainkit.model_selection.results._cv_results import settle_failures
+from sklearn_trainkit.model_selection.results._fitted_attributes import SearchResults
+from sklearn_trainkit.model_selection.results._refit import refit_winner
+from sklearn_trainkit.model_selection.scheduling._schedulers import choose_loop, count_parts
+from sklearn_trainkit.model_selection.scheduling._search_loop import SearchBudget, SearchLoop
+from sklearn_trainkit.model_selection.scheduling._search_plan import (
     EVALUATORS,
     SearchPlan,
     check_callbacks,
@@ -48,14 +41,17 @@ from sklearn_trainkit.model_selection._search_plan import (
     plan_trials,
     try_sampler,
 )
-from sklearn_trainkit.model_selection._search_results import SearchResults
-from sklearn_trainkit.model_selection._search_space import SearchSpace
-from sklearn_trainkit.model_selection._storage import (
-    copy_to_memory,
-    open_study,
-    store_record,
+from sklearn_trainkit.model_selection.scheduling._trial_tasks import (
+    TrialTasks,
+    has_listeners,
+    tell_of_oddities,
+    warn_user,
 )
-from sklearn_trainkit.model_selection._study import (
+from sklearn_trainkit.model_selection.space._search_space import SearchSpace
+from sklearn_trainkit.model_selection.space._tried_points import TriedPoints
+from sklearn_trainkit.model_selection.study._identity import identify_search
+from sklearn_trainkit.model_selection.study._patient_storage import StorageLostError
+from sklearn_trainkit.model_selection.study._search_study import (
     PRUNER_NAMES,
     SAMPLER_NAMES,
     make_pruner,
@@ -63,9 +59,13 @@ from sklearn_trainkit.model_selection._study import (
     quiet_optuna,
     reseed_sampler,
 )
-from sklearn_trainkit.model_selection._trial_record import TrialRecord
-from sklearn_trainkit.model_selection._tried_points import TriedPoints
-from sklearn_trainkit.model_selection._verbose import print_start
+from sklearn_trainkit.model_selection.study._shared_study import JointStudy
+from sklearn_trainkit.model_selection.study._storage import (
+    copy_to_memory,
+    open_study,
+    store_record,
+)
+from sklearn_trainkit.model_selection.workers._runners import Deadlines, Runner, make_runner
 from sklearn_trainkit.preprocessing import warn_of_leakage
 from sklearn_trainkit.utils._did_you_mean import accepts_known_names
 from sklearn_trainkit.utils._sklearn_private import (

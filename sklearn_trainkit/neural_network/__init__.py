@@ -1,21 +1,21 @@
 """Neural networks as scikit-learn estimators."""
 
-from sklearn_trainkit.neural_network._conv_classifier import ConvNetClassifier
-from sklearn_trainkit.neural_network._conv_regressor import ConvNetRegressor
-from sklearn_trainkit.neural_network._fit_stacked import fit_stacked
-from sklearn_trainkit.neural_network._mask_metrics import (
+from sklearn_trainkit.neural_network.dense._mlp_classifier import MLPNetClassifier
+from sklearn_trainkit.neural_network.dense._mlp_regressor import MLPNetRegressor
+from sklearn_trainkit.neural_network.images._conv_classifier import ConvNetClassifier
+from sklearn_trainkit.neural_network.images._conv_regressor import ConvNetRegressor
+from sklearn_trainkit.neural_network.masks._mask_metrics import (
     dice_score,
     dice_scorer,
     iou_score,
     iou_scorer,
 )
-from sklearn_trainkit.neural_network._mlp_classifier import MLPNetClassifier
-from sklearn_trainkit.neural_network._mlp_regressor import MLPNetRegressor
-from sklearn_trainkit.neural_network._net_classifier import NetClassifier
-from sklearn_trainkit.neural_network._net_regressor import NetRegressor
-from sklearn_trainkit.neural_network._recurrent_classifier import RecurrentNetClassifier
-from sklearn_trainkit.neural_network._recurrent_regressor import RecurrentNetRegressor
-from sklearn_trainkit.neural_network._unet_segmenter import UNetSegmenter
+from sklearn_trainkit.neural_network.masks._unet_segmenter import UNetSegmenter
+from sklearn_trainkit.neural_network.own_modules._net_classifier import NetClassifier
+from sklearn_trainkit.neural_network.own_modules._net_regressor import NetRegressor
+from sklearn_trainkit.neural_network.sequences._recurrent_classifier import RecurrentNetClassifier
+from sklearn_trainkit.neural_network.sequences._recurrent_regressor import RecurrentNetRegressor
+from sklearn_trainkit.neural_network.training._fit_stacked import fit_stacked
 
 __all__ = [
     "ConvNetClassifier",

@@ -12,14 +12,18 @@ from sklearn import get_config
 from sklearn.utils import assert_all_finite
 
 from sklearn_trainkit.exceptions import DriftWarning
-from sklearn_trainkit.preprocessing._block_scaling import Step, apply_steps, check_no_infinity
 from sklearn_trainkit.preprocessing._clipping import smooth_clipper
-from sklearn_trainkit.preprocessing._feature_blocks import BLOCK_ELEMENTS, FeatureBlocks
-from sklearn_trainkit.preprocessing._input_checks import (
+from sklearn_trainkit.preprocessing.arrays._dense_input import (
     DenseInput,
     needs_inherited_path,
     resolve_dtype,
     take_input,
+)
+from sklearn_trainkit.preprocessing.arrays._feature_blocks import BLOCK_ELEMENTS, FeatureBlocks
+from sklearn_trainkit.preprocessing.arrays._scaling_steps import (
+    Step,
+    apply_steps,
+    check_no_infinity,
 )
 from sklearn_trainkit.utils._sklearn_private import Interval, Options, StrOptions
 

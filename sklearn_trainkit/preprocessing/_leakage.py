@@ -10,8 +10,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from sklearn_trainkit.exceptions import LeakageWarning
-from sklearn_trainkit.preprocessing._column_range import column_min_max
-from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
+from sklearn_trainkit.preprocessing.arrays._column_moments import ColumnMoments
+from sklearn_trainkit.preprocessing.arrays._column_range import column_min_max
 
 __all__ = ["find_leakage", "find_unscaled_validation", "scaling_of_all_rows", "warn_of_leakage"]
 

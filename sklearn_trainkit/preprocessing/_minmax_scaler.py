@@ -11,20 +11,20 @@ from sklearn.preprocessing import MinMaxScaler as SklearnMinMaxScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_trainkit.preprocessing._block_scaling import Step, divide_step
-from sklearn_trainkit.preprocessing._column_range import column_min_max
 from sklearn_trainkit.preprocessing._dense_scaler import (
     SHARED_CONSTRAINTS,
     DenseScalerMixin,
     raise_infinite,
     require_finite,
 )
-from sklearn_trainkit.preprocessing._feature_blocks import InfiniteValueError
-from sklearn_trainkit.preprocessing._input_checks import (
+from sklearn_trainkit.preprocessing.arrays._column_range import column_min_max
+from sklearn_trainkit.preprocessing.arrays._dense_input import (
     DenseInput,
     needs_inherited_path,
     take_input,
 )
+from sklearn_trainkit.preprocessing.arrays._feature_blocks import InfiniteValueError
+from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step, divide_step
 from sklearn_trainkit.utils._sklearn_private import fit_context
 
 __all__ = ["MinMaxScaler"]

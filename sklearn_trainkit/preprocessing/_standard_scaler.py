@@ -11,27 +11,27 @@ from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_trainkit.preprocessing._block_scaling import Step
-from sklearn_trainkit.preprocessing._column_range import column_min_max
-from sklearn_trainkit.preprocessing._column_statistics import ColumnMoments
 from sklearn_trainkit.preprocessing._dense_scaler import (
     SHARED_CONSTRAINTS,
     DenseScalerMixin,
     raise_infinite,
 )
-from sklearn_trainkit.preprocessing._feature_blocks import InfiniteValueError
-from sklearn_trainkit.preprocessing._input_checks import (
+from sklearn_trainkit.preprocessing._standard_steps import restoring_steps, standardizing_steps
+from sklearn_trainkit.preprocessing.arrays._column_moments import ColumnMoments
+from sklearn_trainkit.preprocessing.arrays._column_range import column_min_max
+from sklearn_trainkit.preprocessing.arrays._dense_input import (
     DenseInput,
     needs_inherited_path,
     take_input,
 )
-from sklearn_trainkit.preprocessing._standard_moments import (
+from sklearn_trainkit.preprocessing.arrays._feature_blocks import InfiniteValueError
+from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step
+from sklearn_trainkit.preprocessing.arrays._standard_moments import (
     lay_out_as_table,
     resume_moments,
     update_moments,
     weighted_rows,
 )
-from sklearn_trainkit.preprocessing._standard_steps import restoring_steps, standardizing_steps
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
 from sklearn_trainkit.utils._sklearn_private import Interval, fit_context
 

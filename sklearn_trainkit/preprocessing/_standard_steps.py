@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_trainkit.preprocessing._block_scaling import Step, divide_step
+from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step, divide_step
 
 __all__ = ["restoring_steps", "standardizing_steps"]
 

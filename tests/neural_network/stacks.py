@@ -6,8 +6,8 @@ import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
-from sklearn_trainkit.neural_network._stack_module import ModuleBlock
-from sklearn_trainkit.neural_network._stacked_layers import stacked_layer
+from sklearn_trainkit.neural_network.stacking._module_block import ModuleBlock
+from sklearn_trainkit.neural_network.stacking._stacked_layers import stacked_layer
 
 
 class WatchesSteps(Callback):

@@ -13,7 +13,7 @@ from sklearn_trainkit.neural_network import (
     NetClassifier,
     RecurrentNetClassifier,
 )
-from sklearn_trainkit.neural_network._mlp_module import MLPModule
+from sklearn_trainkit.neural_network.modules._mlp_module import MLPModule
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
 from sklearn_trainkit.utils._bad_columns import describe_bad_columns
 

@@ -1,0 +1,1 @@
+"""Cross-validation and ensembles whose folds train together."""

@@ -1,0 +1,432 @@
+"""Ensembles of the models that cross-validation trains anyway."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    RegressorMixin,
+    clone,
+    is_classifier,
+    is_regressor,
+)
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from sklearn_trainkit.model_selection.folds_at_once._cross_validate import cross_validate
+from sklearn_trainkit.utils._pipelines import last_step
+from sklearn_trainkit.utils._sklearn_private import (
+    HasMethods,
+    StrOptions,
+    fit_context,
+    num_samples,
+    routing_enabled,
+    safe_split,
+)
+
+__all__ = ["FoldEnsembleClassifier", "FoldEnsembleRegressor"]
+
+
+class _FoldEnsemble(MetaEstimatorMixin, BaseEstimator):
+    """Trains a model per fold and keeps all of them."""
+
+    # Groups are for the splitter, which says itself whether it wants them.
+    __metadata_request__fit = {"groups": UNUSED}
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "cv": ["cv_object"],
+        "stack": ["boolean", StrOptions({"auto"})],
+    }
+
+    def __init__(self, estimator: Any, *, cv: Any = None, stack: bool | str = "auto") -> None:
+        self.estimator = estimator
+        self.cv = cv
+        self.stack = stack
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen in fit."""
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(f"{type(self).__name__} has no n_features_in_ before fit.")
+        n_features: int = self.estimators_[0].n_features_in_
+        return n_features
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        tags.non_deterministic = inner.non_deterministic
+        return tags
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return who is asked what ``fit`` should pass on, as of ``cross_validate``.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        splitter = check_cv(self.cv, classifier=is_classifier(self.estimator))
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                estimator=self.estimator,
+                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+            )
+            .add(
+                splitter=splitter,
+                method_mapping=MethodMapping().add(caller="fit", callee="split"),
+            )
+            .add(
+                scorer=check_scoring(self.estimator),
+                method_mapping=MethodMapping().add(caller="fit", callee="score"),
+            )
+        )
+
+    def _fit_folds(
+        self, X: Any, y: Any, groups: Any, fit_params: dict[str, Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Train the folds; return the rows that each has seen, and those it has not."""
+        if routing_enabled() and groups is not None:
+            # Who asks for them gets them: a splitter by groups does unless told otherwise.
+            groups, fit_params = None, {**fit_params, "groups": groups}
+        results = cross_validate(
+            clone(self.estimator),
+            X,
+            y,
+            groups=groups,
+            cv=self.cv,
+            stack=self.stack,
+            params=fit_params,
+            return_estimator=True,
+            return_indices=True,
+            error_score="raise",
+        )
+        self.estimators_ = list(results["estimator"])
+        self.fold_scores_ = results["test_score"]
+        names = getattr(self.estimators_[0], "feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = names
+        return list(results["indices"]["train"]), list(results["indices"]["test"])
+
+    def _mean_out_of_fold(
+        self, X: Any, unseen: list[Any], width: tuple[int, ...] | None
+    ) -> np.ndarray:
+        """Return, for each row, the mean prediction of the models that have not seen it.
+
+        A width of None is that of the widest prediction: sequences of a part may all be shorter
+        than others, and nothing is predicted after their end.
+        """
+        n_rows = num_samples(X)
+        parts = [
+            self._one_prediction(index, safe_split(self.estimators_[index], X, None, rows)[0])
+            for index, rows in enumerate(unseen)
+        ]
+        if width is None:
+            width = tuple(np.max([part.shape[1:] for part in parts], axis=0))
+            parts = [_widened(part, width) for part in parts]
+        total, count = np.zeros((n_rows, *width)), np.zeros(n_rows)
+        for rows, part in zip(unseen, parts, strict=True):
+            total[rows] += part
+            count[rows] += 1
+        with np.errstate(invalid="ignore"):
+            return total / count.reshape(-1, *[1] * len(width))
+
+    def _mean_prediction(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "estimators_")
+        predictions = [self._one_prediction(index, X) for index in range(len(self.estimators_))]
+        mean: np.ndarray = np.mean(predictions, axis=0)
+        return mean
+
+    def _one_prediction(self, index: int, X: Any) -> np.ndarray:
+        """Return what one of the models predicts."""
+        raise NotImplementedError
+
+
+def _has_probabilities(ensemble: "FoldEnsembleClassifier") -> bool:
+    """Raise AttributeError when the models have no probabilities to average."""
+    models = ensemble.__dict__.get("estimators_", [ensemble.estimator])
+    return all(hasattr(model, "predict_proba") for model in models)
+
+
+def _labels_parts(estimator: Any) -> bool:
+    """Tell whether a row has many labels: a pixel's each, or a step's."""
+    final = last_step(estimator)
+    return hasattr(final, "ignore_index") and getattr(final, "return_sequences", True)
+
+
+def _widened(part: np.ndarray, width: tuple[int, ...]) -> np.ndarray:
+    wide = np.full((len(part), *width), np.nan)
+    wide[tuple(slice(size) for size in part.shape)] = part
+    return wide
+
+
+class FoldEnsembleClassifier(ClassifierMixin, _FoldEnsemble):
+    """Average the probabilities of models trained on the training parts of cross-validation.
+
+    Folds of a network of this package, or of a Pipeline that ends in one, train as one stacked
+    network, so the ensemble costs little more than a single fit of a small network. Each model
+    leaves out its test rows: their out-of-fold predictions are an honest estimate that needs no
+    further data (Krogh and Vedelsby: Neural network ensembles, cross validation, and active
+    learning. NeurIPS 1994).
+
+    Classifiers without ``predict_proba`` vote: each model has one vote for a row, and of classes
+    with equally many votes the first one in ``classes_`` is predicted.
+
+    Masks, and sequences with a class for each step, are averaged pixel by pixel and step by step;
+    X, y, ``predict``, ``predict_proba`` and ``score`` are as those of the network.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A classifier.
+    cv : int, splitter, iterable or None, default=None
+        As in :func:`~sklearn.model_selection.cross_validate`.
+    stack : bool or "auto", default="auto"
+        As in :func:`~sklearn_trainkit.model_selection.cross_validate`.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        One a fold.
+    classes_ : ndarray of shape (n_classes,)
+    fold_scores_ : ndarray of shape (n_splits,)
+        Accuracy (the estimator's ``score``) of each model on the rows it left out.
+    oof_proba_ : ndarray of shape (n_samples, n_classes)
+        Mean probabilities by the models that had not seen a row; NaN where every model had. Only
+        for classifiers with ``predict_proba``.
+    oof_votes_ : ndarray of shape (n_samples, n_classes)
+        Shares of the votes of these models. Only for classifiers without ``predict_proba``.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If X had string column names.
+
+    See Also
+    --------
+    FoldEnsembleRegressor : The same for numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_trainkit.model_selection import FoldEnsembleClassifier
+    >>> from sklearn_trainkit.neural_network import MLPNetClassifier
+    >>> from sklearn_trainkit.preprocessing import StandardScaler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> pipe = make_pipeline(StandardScaler(), MLPNetClassifier(random_state=0))
+    >>> ensemble = FoldEnsembleClassifier(pipe, cv=5).fit(X, y)
+    >>> len(ensemble.estimators_), ensemble.predict_proba(X).shape
+    (5, (150, 3))
+    """
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, *, groups: Any = None, **fit_params: Any) -> Any:
+        """Train a model on the training part of each fold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, 1), or masks or labels of steps
+        groups : array-like of shape (n_samples,) or None, default=None
+            For the splitter.
+        **fit_params
+            Arguments of the estimator's ``fit``, such as ``sample_weight``; with metadata routing
+            they go to whoever requests them: the estimator's ``fit`` and ``score``, the splitter.
+
+        Returns
+        -------
+        self : estimator
+        """
+        if is_regressor(self.estimator):
+            raise ValueError(
+                f"estimator={self.estimator!r} is a regressor; use FoldEnsembleRegressor."
+            )
+        X, y = indexable(X, y)
+        in_parts = _labels_parts(self.estimator)
+        if not in_parts:
+            check_classification_targets(y)
+            y = column_or_1d(y, warn=True)
+        seen, unseen = self._fit_folds(X, y, groups, fit_params)
+        if in_parts:
+            self.classes_ = np.unique(np.concatenate([m.classes_ for m in self.estimators_]))
+            self._places = [self._find_places(model.classes_) for model in self.estimators_]
+        else:
+            self.classes_ = np.unique(y)
+            self._places = [
+                self._find_places(getattr(model, "classes_", np.unique(y[rows])))
+                for model, rows in zip(self.estimators_, seen, strict=True)
+            ]
+        width = None if in_parts else (len(self.classes_),)
+        out_of_fold = self._mean_out_of_fold(X, unseen, width)
+        name = "oof_proba_" if _has_probabilities(self) else "oof_votes_"
+        for old in {"oof_proba_", "oof_votes_"} & set(vars(self)):
+            delattr(self, old)
+        setattr(self, name, out_of_fold)
+        return self
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the mean probability of each class, of shape (n_samples, n_classes)."""
+        return self._mean_prediction(X)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithm of :meth:`predict_proba`, finite also where that is zero."""
+        probabilities = self.predict_proba(X)
+        return np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each row, or the one with the most votes."""
+        mean = self._mean_prediction(X)
+        if mean.ndim != 3:
+            return self.classes_[mean.argmax(axis=1)]
+        from sklearn_trainkit.neural_network.sequences._step_labels import with_ends
+
+        labels = self.classes_[mean.argmax(axis=2)]
+        return with_ends(labels, ~np.isnan(mean[..., 0]), last_step(self.estimator).ignore_index)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; of masks, Dice as of the network's ``score``.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit`.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+
+        Returns
+        -------
+        score : float
+        """
+        if not _labels_parts(self.estimator):
+            return super().score(X, y, sample_weight)
+        from sklearn_trainkit.neural_network import dice_scorer
+        from sklearn_trainkit.neural_network.sequences._step_labels import step_accuracy
+
+        if not hasattr(last_step(self.estimator), "return_sequences"):
+            score: float = dice_scorer(self, X, y, sample_weight=sample_weight)
+            return score
+        mean = self._mean_prediction(X)
+        there, labels = ~np.isnan(mean[..., 0]), self.classes_[mean.argmax(axis=2)]
+        ignored = last_step(self.estimator).ignore_index
+        return step_accuracy(y, labels, there, ignored, sample_weight)
+
+    def _one_prediction(self, index: int, X: Any) -> np.ndarray:
+        """Return probabilities or votes, with a column for every class: a fold may miss one."""
+        model = self.estimators_[index]
+        if _has_probabilities(self):
+            given = model.predict_proba(X)
+            if given.ndim == 3:  # steps have their classes last, pixels on axis 1
+                shares = np.zeros((*given.shape[:2], len(self.classes_)))
+                shares[np.isnan(given[..., 0])] = np.nan  # after the end of a sequence
+                shares[..., self._places[index]] = given
+                return shares
+            shares = np.zeros((len(given), len(self.classes_), *given.shape[2:]))
+            shares[:, self._places[index]] = given
+            return shares
+        votes = self._find_places(np.ravel(model.predict(X)))
+        return np.eye(len(self.classes_))[votes]
+
+    def _find_places(self, labels: Any) -> np.ndarray:
+        """Return the places of labels in ``classes_``."""
+        labels = np.asarray(labels)
+        strange = ~np.isin(labels, self.classes_)
+        if strange.any():
+            raise ValueError(
+                f"estimator={type(self.estimator).__name__} has or predicts the classes "
+                f"{np.unique(labels[strange])}, but y has {self.classes_}."
+            )
+        return np.searchsorted(self.classes_, labels)
+
+
+class FoldEnsembleRegressor(RegressorMixin, _FoldEnsemble):
+    """Average the predictions of models trained on the training parts of cross-validation.
+
+    The counterpart of :class:`FoldEnsembleClassifier` for numbers.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        A regressor.
+    cv : int, splitter, iterable or None, default=None
+        As in :func:`~sklearn.model_selection.cross_validate`.
+    stack : bool or "auto", default="auto"
+        As in :func:`~sklearn_trainkit.model_selection.cross_validate`.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        One a fold.
+    fold_scores_ : ndarray of shape (n_splits,)
+        R² (the estimator's ``score``) of each model on the rows it left out.
+    oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Mean prediction by the models that had not seen a row; NaN where every model had.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        If X had string column names.
+
+    See Also
+    --------
+    FoldEnsembleClassifier : The same for classes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_regression
+    >>> from sklearn_trainkit.model_selection import FoldEnsembleRegressor
+    >>> from sklearn_trainkit.neural_network import MLPNetRegressor
+    >>> X, y = make_regression(100, 4, random_state=0)
+    >>> ensemble = FoldEnsembleRegressor(MLPNetRegressor(random_state=0), cv=4).fit(X, y)
+    >>> ensemble.predict(X).shape, ensemble.oof_prediction_.shape
+    ((100,), (100,))
+    """
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, *, groups: Any = None, **fit_params: Any) -> Any:
+        """Train a model on the training part of each fold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            A table of one column is one target.
+        groups : array-like of shape (n_samples,) or None, default=None
+            For the splitter.
+        **fit_params
+            Arguments of the estimator's ``fit``, such as ``sample_weight``; with metadata routing
+            they go to whoever requests them: the estimator's ``fit`` and ``score``, the splitter.
+
+        Returns
+        -------
+        self : estimator
+        """
+        if is_classifier(self.estimator):
+            raise ValueError(
+                f"estimator={self.estimator!r} is a classifier; use FoldEnsembleClassifier."
+            )
+        X, y = indexable(X, y)
+        if np.ndim(y) == 2 and np.shape(y)[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self._width = tuple(np.shape(y)[1:])
+        _, unseen = self._fit_folds(X, y, groups, fit_params)
+        self.oof_prediction_ = self._mean_out_of_fold(X, unseen, self._width)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the mean prediction, of shape (n_samples,) or (n_samples, n_targets)."""
+        return self._mean_prediction(X)
+
+    def _one_prediction(self, index: int, X: Any) -> np.ndarray:
+        prediction = np.asarray(self.estimators_[index].predict(X))
+        return prediction.reshape(len(prediction), *self._width)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = get_tags(self.estimator).target_tags.multi_output
+        return tags

@@ -1,0 +1,1 @@
+"""From records to scikit-learn's attributes: tables, the winner, the refit."""

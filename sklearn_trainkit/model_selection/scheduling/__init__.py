@@ -1,0 +1,1 @@
+"""Which candidate is next, and up to where it trains."""

@@ -1,0 +1,1 @@
+"""What may be tried: distributions, spaces, candidates to begin with."""

@@ -1,0 +1,1 @@
+"""The study behind a search: samplers, pruners, storage, and who shares it."""

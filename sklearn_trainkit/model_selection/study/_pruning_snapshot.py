@@ -1,0 +1,116 @@
+"""Pruning in a worker process, on a snapshot of the trials that had finished when its job began."""
+
+import threading
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from sklearn_trainkit.model_selection.evaluation._trial_record import COMPLETE, PRUNED
+from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME
+
+__all__ = ["CurveSnapshot", "SnapshotPruning", "SnapshotRows"]
+
+# Successive halving and Hyperband note on each trial how far it got.
+_RUNG_PREFIX = "completed_rung_"
+_STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED}
+
+
+class SnapshotRows(NamedTuple):
+    """What travels to a worker."""
+
+    token: str
+    pruner: optuna.pruners.BasePruner
+    rows: tuple[tuple[int, int, float | None, dict[int, float], dict[str, Any]], ...]
+
+
+class CurveSnapshot:
+    """In the main process: the finished trials, in the least that pruners need of them.
+
+    Parameters
+    ----------
+    token : str
+        Tells one search from another in a worker that serves both.
+    pruner : optuna pruner
+        Decides in the workers.
+    """
+
+    def __init__(self, token: str, pruner: optuna.pruners.BasePruner) -> None:
+        self._token = token
+        self._pruner = pruner
+        self._rows: list[Any] = []
+
+    def add(self, frozen: FrozenTrial) -> None:
+        """Add a finished trial."""
+        attrs = {k: v for k, v in frozen.system_attrs.items() if k.startswith(_RUNG_PREFIX)}
+        value = frozen.values[0] if frozen.values else None
+        self._rows.append(
+            (frozen.number, int(frozen.state), value, frozen.intermediate_values, attrs)
+        )
+
+    def freeze(self) -> SnapshotRows:
+        """Return the snapshot as of now."""
+        return SnapshotRows(self._token, self._pruner, tuple(self._rows))
+
+
+class _WorkerStudy:
+    """A worker's copy of the study, kept between its jobs, so that rows are added only once."""
+
+    def __init__(self, snapshot: SnapshotRows) -> None:
+        self.pruner = snapshot.pruner
+        self.storage = InMemoryStorage()
+        study_id = self.storage.create_new_study([StudyDirection.MAXIMIZE], STUDY_NAME)
+        self.study_id = study_id
+        self.study = optuna.Study(STUDY_NAME, self.storage)
+        self.ids: dict[int, int] = {}
+
+    def add(self, number: int, trial: FrozenTrial) -> int:
+        trial_id = self.storage.create_new_trial(self.study_id, trial)
+        # Hyperband sorts trials into brackets by their number in the true study.
+        self.storage.get_trial(trial_id).number = number
+        self.ids[number] = trial_id
+        return trial_id
+
+
+_studies: dict[str, _WorkerStudy] = {}
+_lock = threading.Lock()  # a Dask worker may have threads
+
+
+class SnapshotPruning:
+    """In a worker: decides for one trial."""
+
+    def __init__(self, snapshot: SnapshotRows, number: int) -> None:
+        with _lock:
+            if snapshot.token not in _studies:
+                _studies.clear()
+                _studies[snapshot.token] = _WorkerStudy(snapshot)
+            self._copy = _studies[snapshot.token]
+            for row in snapshot.rows:
+                if row[0] not in self._copy.ids:
+                    self._copy.add(row[0], _thaw(row))
+            self._trial_id = self._copy.add(number, create_trial(state=TrialState.RUNNING))
+
+    def prune(self, step: int, value: float) -> bool:
+        """Record the value; return what the pruner says."""
+        storage = self._copy.storage
+        storage.set_trial_intermediate_value(self._trial_id, step, value)
+        trial = storage.get_trial(self._trial_id)
+        return self._copy.pruner.prune(self._copy.study, trial)
+
+    def finish(self, state: str, value: float) -> dict[str, Any]:
+        """Close the trial in this copy; return what the pruner noted on it."""
+        final = _STATES.get(state, TrialState.FAIL)
+        storage = self._copy.storage
+        values = None if final == TrialState.FAIL else [value]
+        storage.set_trial_state_values(self._trial_id, final, values)
+        attrs = storage.get_trial(self._trial_id).system_attrs
+        return {k: v for k, v in attrs.items() if k.startswith(_RUNG_PREFIX)}
+
+
+def _thaw(row: tuple[int, int, float | None, dict[int, float], dict[str, Any]]) -> FrozenTrial:
+    _, state, value, curve, attrs = row
+    return create_trial(
+        state=TrialState(state), value=value, intermediate_values=curve, system_attrs=attrs
+    )

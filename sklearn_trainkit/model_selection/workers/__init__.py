@@ -1,0 +1,1 @@
+"""Where trials run: in this thread, in threads, in pools of processes."""

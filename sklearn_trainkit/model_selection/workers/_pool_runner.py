@@ -1,0 +1,113 @@
+"""Running trials in a pool of workers: loky's, Dask's or Ray's."""
+
+import uuid
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from sklearn_trainkit.model_selection.evaluation._evaluator import TrialJob
+from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResult
+from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
+from sklearn_trainkit.model_selection.study._pruning_snapshot import CurveSnapshot, SnapshotRows
+
+__all__ = ["Death", "PoolRunner", "WorkerPool"]
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a worker died.
+
+    Attributes
+    ----------
+    reason : str
+        What the trial's record says if it is not tried again.
+    final : bool
+        Whether trying again is pointless: it was done already, or the trial is known to hang.
+    """
+
+    reason: str
+    final: bool = False
+
+
+class WorkerPool(Protocol):
+    """An engine that runs jobs in workers, and keeps what they share there.
+
+    Attributes
+    ----------
+    death_takes_all : bool
+        Whether one dying worker fails every running job.
+    """
+
+    death_takes_all: bool
+
+    def submit(
+        self, job: TrialJob, rows: SnapshotRows | None, deadlines: Deadlines
+    ) -> "Future[TrialResult]":
+        """Start a job."""
+
+    def diagnose(self, error: BaseException, number: int, overtime: bool) -> Death | None:
+        """Return what ``error`` says about the worker of a trial; None if it says nothing."""
+
+    def count_slots(self) -> int:
+        """Return how many trials can run at a time."""
+
+    def restart(self) -> None:
+        """Get new workers after one died."""
+
+    def close(self, *, kill: bool) -> None:
+        """Let the workers go, at once if ``kill``."""
+
+
+class PoolRunner:
+    """Runs trials in a pool; pruning happens there, on a snapshot of the finished trials.
+
+    Parameters
+    ----------
+    pool : WorkerPool
+    deadlines : Deadlines
+    pruner : optuna pruner or None
+    n_workers : int
+        Number of trials at a time.
+    """
+
+    reports_live = False
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        deadlines: Deadlines,
+        pruner: "optuna.pruners.BasePruner | None",
+        n_workers: int,
+    ) -> None:
+        self.n_workers = n_workers
+        self.death_takes_all = pool.death_takes_all
+        self._pool = pool
+        self._deadlines = deadlines
+        self._snapshot = None if pruner is None else CurveSnapshot(uuid.uuid4().hex, pruner)
+
+    def submit(self, job: TrialJob, trial: optuna.Trial) -> "Future[TrialResult]":
+        """Start a trial."""
+        rows = None if self._snapshot is None else self._snapshot.freeze()
+        return self._pool.submit(job, rows, self._deadlines.starting_now())
+
+    def diagnose(self, error: BaseException, number: int, seconds: float) -> Death | None:
+        """Return how the worker of a trial died, or None if ``error`` is the trial's own."""
+        limit = self._deadlines.hard_limit
+        overtime = limit is not None and seconds >= limit
+        return self._pool.diagnose(error, number, overtime)
+
+    def tell(self, frozen: FrozenTrial) -> None:
+        """Learn how a trial ended."""
+        if self._snapshot is not None:
+            self._snapshot.add(frozen)
+
+    def restart(self) -> None:
+        """Get new workers."""
+        self._pool.restart()
+
+    def close(self, *, kill: bool) -> None:
+        """Let the workers go."""
+        self._pool.close(kill=kill)

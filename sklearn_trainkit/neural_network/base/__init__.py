@@ -1,0 +1,1 @@
+"""What every network estimator shares: parameters, targets, skorch's interface."""

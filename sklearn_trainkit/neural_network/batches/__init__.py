@@ -1,0 +1,1 @@
+"""From arrays to batches: checks, splits, loaders, augmentation, random streams."""

@@ -1,0 +1,1 @@
+"""How an epoch is trained: steps, optimizers, learning rates, precision."""

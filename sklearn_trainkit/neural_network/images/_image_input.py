@@ -1,0 +1,200 @@
+"""What all estimators on images share: the layout of X, augmentation, input statistics."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from sklearn_trainkit.neural_network.batches._augmentation import FLIPS, ImageAugmentation
+from sklearn_trainkit.neural_network.batches._input_checks import whole_numbers
+from sklearn_trainkit.neural_network.batches._input_lists import as_list
+from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
+
+# Pixels that go through a network at once when no gradient is needed.
+_PIXELS_PER_PASS = 1 << 19
+# Grey, grey with transparency, colours, colours with transparency.
+_CHANNEL_COUNTS = (1, 2, 3, 4)
+
+IMAGE_CONSTRAINTS: dict = {
+    "image_shape": ["array-like", None],
+    "standardize_X": ["boolean"],
+    "flip": [StrOptions(set(FLIPS)), None],
+    "max_shift": [Interval(Integral, 0, None, closed="left")],
+    "crop_size": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+}
+
+
+class ImageParameters:
+    """Reads images of (N, C, H, W) or (N, H, W), or flat rows with an ``image_shape``."""
+
+    image_shape: Any
+    standardize_X: bool  # noqa: N815
+    flip: str | None
+    max_shift: int
+    crop_size: Any
+    input_shape_: tuple[int, ...]
+    n_features_in_: int
+
+    _allow_nd = True
+    # Whether targets are masks, to be moved with their images.
+    _has_masks = False
+
+    def _as_array(self, X: Any) -> Any:
+        """Return images with an axis for channels, so that these are the features counted."""
+        X = as_list(super()._as_array(X))  # type: ignore[misc]
+        if isinstance(X, (list, tuple)):
+            X = _images_of_one_shape(X)
+        if self.image_shape is None:
+            _refuse_channels_last(tuple(getattr(X, "shape", ())))
+        return X[:, None] if isinstance(X, np.ndarray) and X.ndim == 3 else X
+
+    def _as_samples(self, images: np.ndarray) -> np.ndarray:
+        """Return images as (N, C, H, W)."""
+        if images.ndim == 2:
+            return images.reshape(len(images), *self._flat_image_shape(images.shape[1]))
+        if images.ndim != 4:
+            raise ValueError(
+                "X must have shape (n_samples, channels, height, width) or (n_samples, height, "
+                f"width). Got {images.shape} instead."
+            )
+        if 0 in images.shape:
+            raise ValueError(f"X must have images of at least one pixel. Got shape {images.shape}.")
+        if self.image_shape is not None and any(
+            want not in (-1, got)
+            for want, got in zip(self._wanted_shape(), images.shape[1:], strict=True)
+        ):
+            raise ValueError(
+                f"image_shape={self.image_shape!r} wants images of shape {self._wanted_shape()}. "
+                f"Got {images.shape[1:]}; leave image_shape=None for images that are not flat."
+            )
+        return images
+
+    def _is_one_sample(self, shape: tuple[int, ...]) -> bool:
+        n_channels, *size = self.input_shape_
+        if len(shape) == 2 and n_channels == 1:
+            return self.image_shape is None or shape == tuple(size) != (1, self.n_features_in_)
+        return len(shape) == 3 and shape[0] == n_channels > 1
+
+    def _wanted_shape(self) -> tuple[int, ...]:
+        shape = whole_numbers(self.image_shape) or ()
+        shape = (1, *shape) if len(shape) == 2 else shape
+        if len(shape) != 3 or sum(size < 1 for size in shape) > 1 or min(shape) < -1 or 0 in shape:
+            raise ValueError(
+                "image_shape must be (height, width) or (channels, height, width), where one may "
+                f"be -1. Got {self.image_shape!r} instead."
+            )
+        return shape
+
+    def _flat_image_shape(self, n_features: int) -> tuple[int, ...]:
+        """Return the shape that ``n_features`` pixels of a row have."""
+        if self.image_shape is None:
+            raise ValueError(
+                f"X has flat rows of {n_features} features, so image_shape must say how they are "
+                "images, such as (1, 28, 28). Got image_shape=None."
+            )
+        shape = self._wanted_shape()
+        known = int(np.prod([size for size in shape if size > 0]))
+        if n_features % known or (-1 not in shape and n_features != known):
+            raise ValueError(
+                f"image_shape={self.image_shape!r} wants {known} features a row"
+                f"{', or a multiple' if -1 in shape else ''}. Got X with {n_features} features."
+            )
+        return tuple(size if size > 0 else n_features // known for size in shape)
+
+    def _augmentation(self) -> ImageAugmentation | None:
+        crop = self._crop_size()
+        if self.flip is None and not self.max_shift and crop is None:
+            return None
+        return ImageAugmentation(self.flip, self.max_shift, crop, masks=self._has_masks)
+
+    def _crop_size(self) -> tuple[int, int] | None:
+        if self.crop_size is None:
+            return None
+        sizes = whole_numbers(self.crop_size) or ()
+        if len(sizes) not in (1, 2):
+            raise ValueError(
+                "crop_size must be a positive int or (height, width). Got "
+                f"{self.crop_size!r} instead."
+            )
+        height, width = sizes * 2 if len(sizes) == 1 else sizes
+        if not (1 <= height <= self.input_shape_[1] and 1 <= width <= self.input_shape_[2]):
+            raise ValueError(
+                f"crop_size={self.crop_size!r} does not lie inside images of "
+                f"{self.input_shape_[1:]} pixels."
+            )
+        return height, width
+
+    def _rows_per_pass(self, sample_shape: tuple[int, ...]) -> int:
+        return max(1, _PIXELS_PER_PASS // (sample_shape[1] * sample_shape[2]))
+
+    def _per_stage(self, name: str, value: Any, n_stages: int) -> tuple[int, ...]:
+        """Return one positive int per stage, or raise naming the parameter."""
+        values = whole_numbers(value) or ()
+        if len(values) == 1:
+            values *= n_stages
+        if len(values) != n_stages or min(values) < 1:
+            raise ValueError(
+                f"{name} must be a positive int, or one for each of the {n_stages} stages. Got "
+                f"{value!r} instead."
+            )
+        return values
+
+
+def _refuse_channels_last(shape: tuple[int, ...]) -> None:
+    """Raise for images whose last axis has as few entries as only channels have.
+
+    Images of 1 to 4 columns do exist: ``image_shape`` says so.
+    """
+    if len(shape) != 4 or shape[3] not in _CHANNEL_COUNTS or min(shape[1:3]) <= shape[3]:
+        return
+    if shape[1] in _CHANNEL_COUNTS:
+        return
+    first = (shape[0], shape[3], *shape[1:3])
+    raise ValueError(
+        f"X has shape {shape}, whose channels seem to come last; they come first here. Use "
+        f"X.transpose(0, 3, 1, 2), of shape {first}; or image_shape={shape[1:]}, if these are "
+        f"{shape[1]} channels of {shape[2]} x {shape[3]} pixels."
+    )
+
+
+def _images_of_one_shape(images: Any) -> np.ndarray:
+    try:
+        shapes = [np.shape(image) for image in images]
+    except ValueError as error:
+        raise ValueError(f"X must have images that are arrays of numbers: {error}") from error
+    for index, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise ValueError(
+                f"X must have images of one shape. Got {shape} for image {index} and {shapes[0]} "
+                "for the first."
+            )
+    return np.asarray(images)
+
+
+def checked_channels(channels: Any) -> tuple[int, ...]:
+    """Return the widths of the stages as a tuple, or raise."""
+    widths = whole_numbers(channels)
+    if not widths or min(widths) < 1:
+        raise ValueError(
+            "channels must be a sequence of positive ints, the width of each stage, such as "
+            f"(16, 32, 64). Got {channels!r} instead."
+        )
+    return widths
+
+
+def check_depth(input_shape: tuple[int, ...], n_halvings: int, names: str) -> None:
+    """Raise if an image has nothing left to halve before the last stage.
+
+    Parameters
+    ----------
+    input_shape : tuple of (channels, height, width)
+    n_halvings : int
+    names : str
+        The parameters that set the depth, with their values.
+    """
+    smallest = 2**n_halvings
+    if max(input_shape[1:]) < smallest:
+        raise ValueError(
+            f"{names} halves images {n_halvings} times, which needs a height or width of at least "
+            f"{smallest}. Got images of {input_shape[1:]} pixels; use fewer stages."
+        )

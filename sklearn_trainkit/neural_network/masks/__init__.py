@@ -1,0 +1,1 @@
+"""U-Nets that label every pixel."""

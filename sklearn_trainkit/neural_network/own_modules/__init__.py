@@ -1,0 +1,1 @@
+"""Estimators around the user's own torch modules."""

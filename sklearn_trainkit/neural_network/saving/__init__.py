@@ -1,0 +1,1 @@
+"""What a prediction needs, written to files beside the weights and read back."""

@@ -1,0 +1,148 @@
+"""Targets for each step of a sequence: checks, loss and score, over steps with a target only."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_trainkit.neural_network.batches._input_lists import as_list
+from sklearn_trainkit.neural_network.modules._losses import REGRESSION_LOSSES
+from sklearn_trainkit.neural_network.sequences._sequence_checks import joined_sequences
+
+
+class StepLoss(nn.Module):
+    """Mean loss over (N, T, n_targets) where there are targets; they are NaN elsewhere.
+
+    A batch's loss is its sum over targets divided by the targets that as many sequences have on
+    average. So all targets of the training part count alike, and the gradient of a sequence does
+    not depend on the lengths of its neighbours; over all sequences it is the plain mean.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "absolute_error", "huber"}, default="squared_error"
+    mean_steps : float, default=1.0
+        Targets of a training sequence, on average (weighted), divided by ``n_targets``.
+
+    Examples
+    --------
+    >>> target = torch.tensor([[[1.0], [2.0]], [[3.0], [float("nan")]]])
+    >>> StepLoss(mean_steps=1.5)(torch.zeros(2, 2, 1), target)  # (1 + 4 + 9) / 3
+    tensor(4.6667)
+    """
+
+    def __init__(self, loss: str = "squared_error", mean_steps: float = 1.0) -> None:
+        super().__init__()
+        self.loss = loss
+        self.mean_steps = mean_steps
+
+    def forward(
+        self, prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the loss of the batch; ``weight`` has one entry a sequence."""
+        there = ~torch.isnan(target)
+        target = torch.where(there, target, prediction.detach())
+        losses = REGRESSION_LOSSES[self.loss](prediction, target, reduction="none")
+        losses = torch.where(there, losses, 0.0).sum(dim=1).mean(dim=1)
+        if weight is not None:
+            losses = losses * weight
+        return losses.mean() / self.mean_steps
+
+
+def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> np.ndarray:
+    """Return targets of each step, float, NaN where there is none.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples, longest) or (n_samples, longest, n_targets), or list
+        A list of arrays (n_steps,) or (n_steps, n_targets), which may also be a Series or the
+        only column of a table. NaN marks what was not measured. What comes after the end of a
+        sequence is ignored.
+    n_steps : ndarray of shape (n_samples,)
+        True steps of each sequence of X.
+    longest : int
+        Steps of X.
+
+    Returns
+    -------
+    y : ndarray of shape (n_samples, longest) or (n_samples, longest, n_targets)
+
+    Raises
+    ------
+    ValueError
+        If steps are missing, too many, or infinite, or no step has a target.
+    """
+    y = as_list(y)
+    is_list = isinstance(y, list)
+    if is_list:
+        check_step_list(y, n_steps, longest, name)
+        parts = [_without_na(np.asarray(part)) for part in y]
+        if any(part.dtype != np.float32 for part in parts):
+            parts = [part.astype(np.float64) for part in parts]
+        y = joined_sequences(parts, name, n_dims=parts[0].ndim)
+    y = _without_na(np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y))
+    if y.dtype != np.float32:
+        y = y.astype(np.float64)
+    if y.ndim == 2 or y.ndim == 3:
+        if y.shape[1] < longest and is_list:  # X may be padded beyond its longest
+            gap = [(0, 0), (0, longest - y.shape[1]), *[(0, 0)] * (y.ndim - 2)]
+            y = np.pad(y, gap, constant_values=np.nan)
+        if y.shape[1] != longest or len(y) != len(n_steps):
+            raise ValueError(
+                f"return_sequences=True needs {name} with the steps of X. Got {name} of shape "
+                f"{y.shape} for {len(n_steps)} sequences of up to {longest} steps."
+            )
+    else:
+        raise ValueError(
+            f"return_sequences=True needs {name} of shape (n_samples, n_steps) or (n_samples, "
+            f"n_steps, n_targets), a target for each step. Got shape {y.shape}."
+        )
+    there = np.arange(longest) < n_steps[:, None]
+    infinite = np.isinf(y) if y.ndim == 2 else np.isinf(y).any(axis=2)
+    for sample, step in np.argwhere(there & infinite)[:1]:
+        raise ValueError(
+            f"Input {name} contains infinity at step {step} of sample {sample}, which X has."
+        )
+    return np.where(there if y.ndim == 2 else there[..., None], y, np.nan).astype(y.dtype)
+
+
+def _without_na(values: np.ndarray) -> np.ndarray:
+    """Return objects with NaN in the place of None and of pandas' own missing value."""
+    if values.dtype != object:
+        return values
+    flat = [np.nan if v is None or type(v).__name__ == "NAType" else v for v in values.ravel()]
+    filled = np.empty(values.size, dtype=object)
+    filled[:] = flat
+    return filled.reshape(values.shape)
+
+
+def check_step_list(y: list, n_steps: np.ndarray, longest: int, name: str) -> None:
+    """Raise unless each entry has the steps of its sequence, or is padded like X."""
+    if len(y) != len(n_steps):
+        raise ValueError(f"{name} has {len(y)} sequences, but X has {len(n_steps)}.")
+    for index, (part, wanted) in enumerate(zip(y, n_steps, strict=True)):
+        if np.ndim(part) == 0 or len(part) not in (wanted, longest):
+            raise ValueError(
+                f"{name}[{index}] has shape {np.shape(part)}, but sequence {index} of X has "
+                f"{wanted} steps; return_sequences=True needs a target for each."
+            )
+
+
+def check_some_targets(rows: Any, has_target: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Raise if there are validation rows, but none with a target at some step."""
+    if rows is not None and not bool(has_target(rows.y).any()):
+        raise ValueError(
+            f"None of the {rows.n_rows} validation sequences has a step with a target, so that "
+            "they cannot stop the training. Use other rows, or another validation_fraction."
+        )
+
+
+def r2_of_steps(output: torch.Tensor, target: torch.Tensor) -> float:
+    """Return the R2 over the targets that (N, T, n_targets) has, all together."""
+    there = ~torch.isnan(target)
+    n_there = there.sum(dim=(0, 1))
+    mean = torch.where(there, target, 0.0).sum(dim=(0, 1)) / n_there
+    residual = torch.where(there, output - target, 0.0).square().sum()
+    spread = torch.where(there, target - mean, 0.0).square().sum()
+    return (1.0 - residual / spread).item() if spread > 0 else float("nan")

@@ -1,0 +1,1 @@
+"""Several networks in one block of parameters, with gradients by hand."""

@@ -1,0 +1,1 @@
+"""A training from its first epoch to its last: stopping, checkpoints, divergence."""

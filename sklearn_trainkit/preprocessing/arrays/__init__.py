@@ -1,0 +1,1 @@
+"""What scalers ask of arrays: layouts, checks, moments, ranges, scaling steps."""

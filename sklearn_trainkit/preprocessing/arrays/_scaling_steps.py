@@ -1,0 +1,304 @@
+"""Apply the same few operations to every element, piece by piece, while it is in cache."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from itertools import pairwise
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import assert_all_finite
+
+from sklearn_trainkit.preprocessing.arrays._choose_loops import compiled_loops
+from sklearn_trainkit.preprocessing.arrays._feature_blocks import memory_order
+from sklearn_trainkit.preprocessing.arrays._fused_steps import FusedSteps, fuse_steps, touch_pages
+from sklearn_trainkit.preprocessing.arrays._memory_layout import (
+    MemoryLayout,
+    aligned_empty_like,
+    segments,
+)
+from sklearn_trainkit.preprocessing.arrays._numpy_settings import BlockLoops
+from sklearn_trainkit.preprocessing.arrays._thread_shares import run_in_threads
+
+__all__ = ["Step", "apply_steps", "check_no_infinity", "divide_step"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# Below this size pieces cost more than they save.
+_SMALL_SIZE = 8_192
+# A piece, its source and the placed values stay in a core's second-level cache.
+_PIECE_ELEMENTS = 65_536
+# A compiled loop goes through memory once, so its pieces are only small enough to share out.
+_COMPILED_PIECE, _COMPILED_ROW = 1_048_576, 1_024
+# Results of this size find no place in a cache anyway.
+_PAST_CACHE_BYTES = 33_554_432
+# BLAS sums up to this many squares in the calling thread.
+_BLAS_ELEMENTS = 4_096
+
+_SAFE_DIVISORS = {
+    np.dtype(t): (4 * float(np.finfo(t).tiny), float(np.finfo(t).max) / 4)
+    for t in (np.float32, np.float64)
+}
+
+
+# For arrays of middle size, finding out about the layout takes a tenth of the time.
+_layout = lru_cache(32)(MemoryLayout)
+
+
+class Step(NamedTuple):
+    """One operation with a number, or one number per feature, as its second operand."""
+
+    operation: np.ufunc
+    value: Array | float
+
+
+def divide_step(divisor: Array) -> Step:
+    """Return the step that divides, as the cheaper product with the inverse where that is safe."""
+    smallest, largest = _SAFE_DIVISORS[divisor.dtype]
+    if np.minimum.reduce(divisor) > smallest and np.maximum.reduce(divisor) < largest:
+        return Step(np.multiply, 1 / divisor)
+    # Zero, NaN, or an inverse without all of its digits.
+    return Step(np.divide, divisor)
+
+
+def check_no_infinity(block: Array) -> None:
+    """Raise scikit-learn's error if `block` holds an infinite value; NaN may pass."""
+    # The sum alone cannot tell a NaN from an overflow, so it only clears the common case.
+    sums = block if block.size <= _SMALL_SIZE else np.add.reduce(block, axis=0)
+    if isfinite(np.add.reduce(sums, axis=None)):
+        return
+    _raise_if_infinite(block)
+
+
+def _raise_if_infinite(block: Array) -> None:
+    if np.isinf(block).any():
+        assert_all_finite(np.ascontiguousarray(block), allow_nan=True, input_name="X")
+
+
+def _is_surely_finite(block: Array) -> bool:
+    """Tell whether the sum of squares of a contiguous block is finite: then every value is."""
+    flat = block.reshape(-1)
+    if flat.size <= _SMALL_SIZE:
+        return isfinite(np.dot(flat, flat))
+    start = flat[:_BLAS_ELEMENTS]
+    if not isfinite(np.dot(start, start)):
+        return False  # where NaN are common, this saves going through all of it
+    n_rows = flat.size // _BLAS_ELEMENTS
+    main, rest = flat[: n_rows * _BLAS_ELEMENTS], flat[n_rows * _BLAS_ELEMENTS :]
+    squares = np.matmul(
+        main.reshape(n_rows, 1, _BLAS_ELEMENTS), main.reshape(n_rows, _BLAS_ELEMENTS, 1)
+    )
+    return isfinite(np.add.reduce(squares, axis=None) + np.dot(rest, rest))
+
+
+def apply_steps(
+    X: Array,
+    feature_axes: tuple[int, ...],
+    steps: Callable[[np.dtype[Any]], Sequence[Step]],
+    *,
+    output_dtype: np.dtype[Any],
+    compute_dtype: np.dtype[Any],
+    in_place: bool = False,
+    finish: Callable[[Array], None] | None = None,
+    check_finite: bool = True,
+    n_threads: int = 1,
+) -> Array:
+    """Return what the steps and `finish` make of `X`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        Real numbers.
+    feature_axes : tuple of int
+        Axes along which the values of a step differ.
+    steps : callable
+        Returns the steps for a dtype; they are applied in order. Only maximum and minimum, which
+        come last, may make an infinite value finite.
+    output_dtype, compute_dtype : dtype
+        Precision of the result, and of the operations.
+    in_place : bool, default=False
+        Whether the result goes into `X`.
+    finish : callable, default=None
+        Changes a block of results in place.
+    check_finite : bool, default=True
+        Whether an infinite value raises.
+    n_threads : int, default=1
+        Threads that share the memory.
+
+    Returns
+    -------
+    result : ndarray of the shape of `X`
+        In the memory order of `X`; `X` itself if `in_place`.
+    """
+    check_finite = check_finite and X.dtype.kind == "f"
+    small = X.size <= _SMALL_SIZE and X.ndim == 2
+    quiet = np.errstate(over="ignore", under="ignore", invalid="ignore")
+    with quiet if small else BlockLoops():
+        if in_place and check_finite:
+            # Nothing may be overwritten before all of it has been seen.
+            check_no_infinity(X)
+            check_finite = False
+        work = _Work(steps(compute_dtype), finish, compute_dtype, check_finite)
+        if small:
+            return work.run_small(X, X if in_place else None, output_dtype)
+        work.compile_for(X)
+        out = X if in_place else aligned_empty_like(X, output_dtype)
+        work.run(X, out, feature_axes, n_threads)
+    return out
+
+
+class _Work:
+    """What is to be done to each piece."""
+
+    def __init__(
+        self,
+        steps: Sequence[tuple[np.ufunc, Array | float]],
+        finish: Callable[[Array], None] | None,
+        dtype: np.dtype[Any],
+        check_finite: bool,
+    ) -> None:
+        self.fused: FusedSteps | None = None
+        self.steps = steps
+        self.finish = finish
+        self.dtype = dtype
+        self.check_finite = check_finite
+
+    def compile_for(self, X: Array) -> None:
+        """Have the first steps done by a compiled loop, if there is one: as many as possible."""
+        loops = compiled_loops(X, if_loaded=True)
+        contiguous = X.transpose(memory_order(X)).flags.c_contiguous
+        if loops is not None and X.dtype == self.dtype and contiguous and X.flags.aligned:
+            self.fused, self.steps = fuse_steps(self.steps, loops, self.dtype)
+
+    def run_small(self, X: Array, out: Array | None, output_dtype: np.dtype[Any]) -> Array:
+        """Do all of a small table at once, with values along its last axis."""
+        if out is not None and out.dtype == self.dtype:
+            result = out
+        else:
+            result = np.empty_like(X, dtype=self.dtype, subok=False)
+        self.compute(X, result, _Placed([], self.steps), X)
+        if out is None:
+            return result if self.dtype == output_dtype else result.astype(output_dtype)
+        if out is not result:
+            np.copyto(out, result, casting="same_kind")
+        return out
+
+    def run(self, X: Array, out: Array, feature_axes: tuple[int, ...], n_threads: int) -> None:
+        """Go through all memory of `X` and `out`, in `n_threads` shares."""
+        order = memory_order(out)
+        source, target = X.transpose(order), out.transpose(order)
+        # A second piece costs more than it saves.
+        size = X.size if X.size <= 2 * _PIECE_ELEMENTS else _PIECE_ELEMENTS
+        if self.fused is None:
+            layout = _layout(X.shape, order, feature_axes, size)
+        else:
+            alone = not self.steps and self.finish is None and out.dtype == self.dtype
+            self.fused.past_cache = alone and out is not X and out.nbytes >= _PAST_CACHE_BYTES
+            piece = _COMPILED_PIECE if alone else size
+            layout = _layout(X.shape, order, feature_axes, piece, _COMPILED_ROW)
+        if source.flags.c_contiguous and target.flags.c_contiguous:
+            share = partial(self.run_flat, layout, source.reshape(-1), target.reshape(-1))
+            n_lines = X.size // 16
+            cuts = [*(16 * (n_lines * i // n_threads) for i in range(n_threads)), X.size]
+        else:
+            share = partial(self.run_strided, layout, source, target, size)
+            cuts = [len(source) * i // n_threads for i in range(n_threads + 1)]
+        _share_out(share, cuts)
+
+    def run_flat(
+        self, layout: MemoryLayout, source: Array, target: Array, start: int, stop: int
+    ) -> None:
+        """Do the memory between two positions, piece by piece."""
+        exact = target.dtype == self.dtype
+        placed = self._placed(layout)
+        if self.fused is not None and self.fused.past_cache:
+            touch_pages(target[start:stop])
+        for begin, end, shape, part in layout.pieces(start, stop):
+            block = source[begin:end].reshape(shape)
+            into = target[begin:end].reshape(shape)
+            result = into if exact else np.empty(shape, dtype=self.dtype)
+            self.compute(block, result, placed.part(part), block)
+            if not exact:
+                np.copyto(into, result, casting="same_kind")
+
+    def run_strided(
+        self, layout: MemoryLayout, source: Array, target: Array, size: int, start: int, stop: int
+    ) -> None:
+        """Do the rows between two numbers, on a contiguous copy of each segment."""
+        exact = target.dtype == self.dtype and target.flags.c_contiguous
+        placed = self._placed(layout)
+        for index, first, last in segments(source.shape, (start, stop), size):
+            block, into = source[index], target[index]
+            result = into if exact else np.empty(into.shape, dtype=self.dtype)
+            np.copyto(result, block)
+            flat = result.reshape(-1)
+            for begin, end, shape, part in layout.pieces(first, last):
+                piece = flat[begin - first : end - first].reshape(shape)
+                self.compute(piece, piece, placed.part(part), block)
+            if not exact:
+                np.copyto(into, result, casting="same_kind")
+
+    def _placed(self, layout: MemoryLayout) -> "_Placed":
+        steps = [
+            (operation, layout.place(value) if isinstance(value, np.ndarray) else value)
+            for operation, value in self.steps
+        ]
+        return _Placed([] if self.fused is None else self.fused.place(layout), steps)
+
+    def compute(self, source: Array, target: Array, placed: "_Placed", original: Array) -> None:
+        """Write the result for `source` into `target`; `original` is where an infinity stays."""
+        unchecked, steps = self.check_finite, placed.steps
+        if self.fused is not None:
+            if self.fused.run(source, placed.operands, target) and unchecked:
+                _raise_if_infinite(original)
+            source, unchecked = target, False
+        if source is not target and (not steps or source.dtype != target.dtype):
+            # Converting first is faster than an operation that converts as it goes.
+            np.copyto(target, source)
+            source = target
+        for operation, value in steps:
+            if unchecked and (operation is np.maximum or operation is np.minimum):
+                self._check(source, original)
+                unchecked = False
+            operation(source, value, out=target)
+            source = target
+        if unchecked:
+            self._check(source, original)
+        if self.finish is not None:
+            self.finish(target)
+
+    def _check(self, result: Array, original: Array) -> None:
+        # Steps keep what is not finite, so that the result, hot in cache, clears most pieces.
+        if not _is_surely_finite(result):
+            _raise_if_infinite(original)
+
+
+class _Placed(NamedTuple):
+    """The operands of the fused steps and the other steps, laid out for pieces of memory."""
+
+    operands: Sequence[Array | float]
+    steps: Sequence[tuple[np.ufunc, Array | float]]
+
+    def part(self, part: slice) -> "_Placed":
+        """Return what belongs to a piece."""
+        return _Placed(
+            [_part(value, part) for value in self.operands],
+            [(operation, _part(value, part)) for operation, value in self.steps],
+        )
+
+
+def _part(value: Array | float, part: slice) -> Array | float:
+    return value[part] if isinstance(value, np.ndarray) else value
+
+
+def _share_out(work: Callable[[int, int], None], cuts: list[int]) -> None:
+    """Call `work` for each stretch between two cuts, in a thread each."""
+    if len(cuts) == 2:
+        work(*cuts)
+        return
+
+    def run(bounds: tuple[int, int]) -> None:
+        with BlockLoops():  # holds for its own thread only
+            work(*bounds)
+
+    run_in_threads([partial(run, bounds) for bounds in pairwise(cuts)])

@@ -1,0 +1,1 @@
+"""The same statistics and scaling in compiled loops."""
