@@ -1,6 +1,7 @@
 """The import order of the architecture holds, and importing the package loads nothing heavy."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,32 @@ ORDER = [
     "comparison",
     "inspection",
 ]
-# Rooms that stand side by side: a Pipeline joins them, never an import.
+# The rooms of a package from the ground up; those on one floor never import each other.
+FLOORS = {
+    "preprocessing": [{"compiled"}, {"arrays"}],
+    "neural_network": [
+        {"batches"},
+        {"modules"},
+        {"stacking"},
+        {"engines"},
+        {"training"},
+        {"targets"},
+        {"saving"},
+        {"base"},
+        {"dense", "images", "own_modules", "sequences"},
+        {"masks"},
+    ],
+    "model_selection": [
+        {"evaluation"},
+        {"space"},
+        {"study"},
+        {"workers"},
+        {"scheduling"},
+        {"results"},
+        {"folds_at_once"},
+    ],
+}
+# Packages that stand side by side: a Pipeline joins them, never an import.
 FORBIDDEN_PAIRS = {("neural_network", "preprocessing")}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 
@@ -43,6 +69,44 @@ def test_a_package_imports_only_from_packages_before_it(path):
             continue
         assert ORDER.index(parts[1]) < ORDER.index(room), f"{room} imports {module}"
         assert (room, parts[1]) not in FORBIDDEN_PAIRS, f"{room} imports {module}"
+
+
+def floor_of(package, room):
+    return next(n for n, rooms in enumerate(FLOORS[package]) if room in rooms)
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_every_room_has_a_floor(package):
+    rooms = {path.parent.name for path in (PACKAGE / package).glob("*/__init__.py")}
+    assert rooms == set().union(*FLOORS[package])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if path.parent.parent.name in FLOORS],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_a_room_imports_only_from_floors_below_it(path):
+    package, room = path.relative_to(PACKAGE).parts[:2]
+    for module in imported_modules(path):
+        parts = module.split(".")
+        if parts[:2] != ["sklearn_trainkit", package] or parts[2] == room:
+            continue
+        assert floor_of(package, parts[2]) < floor_of(package, room), f"{room} imports {module}"
+
+
+def test_no_import_goes_in_a_circle():
+    names = {
+        path: ".".join(("sklearn_trainkit", *path.relative_to(PACKAGE).with_suffix("").parts))
+        for path in SOURCES
+        if path.stem != "__init__"
+    }
+    known = set(names.values())
+    graph = {
+        name: {module for module in imported_modules(path) if module in known}
+        for path, name in names.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the files
 
 
 def test_callbacks_never_import_optuna():

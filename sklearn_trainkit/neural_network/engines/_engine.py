@@ -2,8 +2,8 @@
 
 Two ways, the same numbers but for the order of summation. Autograd serves any module. Dense
 networks on a CPU do without its graph, which is a third of a small network's step: gradients by
-hand, one kernel that updates all weights, in a stack of networks (``_stack_module.py``) that is one
-network high.
+hand, one kernel that updates all weights, in a stack of networks (``stacking/_module_block.py``)
+that is one network high.
 """
 
 from collections.abc import Callable, Sequence
