@@ -66,7 +66,7 @@ def test_the_curve_is_the_mean_over_folds_trained_by_hand(whole_pipeline_scorer)
 def test_the_study_keeps_the_curve_of_every_fold(n_jobs):
     search = OptunaSearchCV(
         PIPE,
-        {"clf__alpha": [0.05]},
+        {"clf__alpha": [0.05, 0.06]},
         n_trials=2,
         pruner="median",
         evaluator="per-epoch",

@@ -22,7 +22,7 @@ X, y = make_classification(n_samples=60, n_features=4, random_state=0)
 NET = MLPClassifier((2,), batch_size=1, max_iter=4, random_state=0)
 PIPE = Pipeline([("scale", StandardScaler()), ("clf", NET)])
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-SPACE = {"clf__alpha": loguniform(1e-6, 1e2)}
+SPACE = {"clf__learning_rate_init": loguniform(1e-4, 1)}
 
 
 @pytest.fixture(autouse=True)

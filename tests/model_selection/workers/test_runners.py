@@ -145,7 +145,7 @@ def test_configuration_and_filters_travel():
         estimator = LogisticRegression().set_fit_request(sample_weight=True)
         estimator.set_score_request(sample_weight=True)
         search = OptunaSearchCV(
-            estimator, {"C": [1.0]}, n_trials=2, cv=2, n_jobs=2, error_score="raise"
+            estimator, {"C": [1.0, 2.0]}, n_trials=2, cv=2, n_jobs=2, error_score="raise"
         )
         search.fit(X, y, sample_weight=np.ones(60))
 
