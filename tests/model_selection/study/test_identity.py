@@ -274,7 +274,10 @@ DRAWN = "{'var_smoothing': X.suggest_float('v', 1e-9, 1e-8)}"
 LOCKED = "from threading import Lock\nlock = Lock()\ndef f(X, k=0):\n    with lock: return X"
 UNREADABLE = {
     "step": (apply(LOCKED), r"estimator\.steps\[0\]\[1\]\.func\.<lock> .*lock"),
-    "space": (drawn(LOCKED.replace("return X", f"return {DRAWN}")), r"param_distributions\.<lock> .*lock"),
+    "space": (
+        drawn(LOCKED.replace("return X", f"return {DRAWN}")),
+        r"param_distributions\.<lock> .*lock",
+    ),
     "choice": (
         {**pipe(FunctionTransformer()), **space([make(LOCKED, "f")], "first__func")},
         r"param_distributions\['first__func'\]\[0\]\.<lock> .*lock",
