@@ -28,6 +28,7 @@ from sklearn_trainkit.neural_network.batches._input_checks import (
     checked_device,
     is_ready,
 )
+from sklearn_trainkit.neural_network.batches._input_lists import as_list
 from sklearn_trainkit.neural_network.batches._input_types import as_plain, float_type
 from sklearn_trainkit.neural_network.batches._source_rows import (
     DatasetSource,
@@ -291,7 +292,9 @@ class SkorchFace(
 
     def _validated(self, X: Any, reset: bool, **options: Any) -> Any:
         """Return X, and y where it is among ``options``, as scikit-learn's checks leave them."""
-        if not reset and self._is_one_sample(tuple(getattr(X, "shape", ()))):
+        shape = tuple(getattr(X, "shape", ()))
+        # A column whose entries are images has few numbers in its shape, too.
+        if not reset and self._is_one_sample(shape) and as_list(X) is X:
             sizes = ", ".join(map(str, X.shape))
             raise ValueError(
                 f"X has the shape ({sizes}) of a single sample. {type(self).__name__} takes "

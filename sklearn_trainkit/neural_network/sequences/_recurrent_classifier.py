@@ -304,15 +304,17 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
             ) from error
 
     def _check_targets(self, y: Any) -> np.ndarray:
-        return y if self.return_sequences else super()._check_targets(y)
+        if self.return_sequences:
+            return y
+        if self.ignore_index is not None:
+            raise ValueError(
+                f"ignore_index={self.ignore_index!r} is for steps without a label, with "
+                "return_sequences=True. Sequences without a label are left out of X and y."
+            )
+        return super()._check_targets(y)
 
     def _learn_coding(self, y: np.ndarray, classes: Any = None) -> Any:
         if not self.return_sequences:
-            if self.ignore_index is not None:
-                raise ValueError(
-                    f"ignore_index={self.ignore_index!r} is for steps without a label, with "
-                    "return_sequences=True. Sequences without a label are left out of X and y."
-                )
             return super()._learn_coding(y, classes)
         labels = np.unique(np.ma.compressed(y) if classes is None else classes)
         labels = labels if self.ignore_index is None else labels[labels != self.ignore_index]
