@@ -41,7 +41,9 @@ class NestedParameters:
         params = BaseEstimator.get_params(self, deep=deep)
         if not deep:
             return params
-        for name, value in (self.optimizer_params or {}).items():
+        options = self.optimizer_params
+        # What is of a wrong type has no parts; fit says so, get_params and repr have to work.
+        for name, value in options.items() if isinstance(options, dict) else ():
             params[f"{_OPTIMIZER}{name}"] = value
         for name, callback in self._named_callbacks():
             params[f"{_CALLBACK}{name}"] = callback
@@ -86,11 +88,11 @@ class NestedParameters:
 
     @property
     def _default_callbacks(self) -> list:
-        given = any(name == "print_log" for name, _ in _named(self.callbacks or []))
+        given = any(name == "print_log" for name, _ in _named(self.callbacks))
         return [("print_log", PrintLog())] if self.verbose and not given else []
 
     def _named_callbacks(self) -> list[tuple[str, Any]]:
-        return [*self._default_callbacks, *_named(self.callbacks or [])]
+        return [*self._default_callbacks, *_named(self.callbacks)]
 
     def _set_callback(self, name: str, parameter: str, value: Any) -> None:
         """Replace a callback, or set one parameter of it."""
@@ -123,6 +125,8 @@ class NestedParameters:
 
 def _named(callbacks: Any) -> list[tuple[str, Any]]:
     """Return callbacks with the names that skorch gives them: those of a kind are numbered."""
+    if not isinstance(callbacks, (list, tuple)):
+        return []
     pairs = [
         (*each, True) if isinstance(each, (tuple, list)) else (_kind(each), each, False)
         for each in callbacks

@@ -56,6 +56,8 @@ class InputStandardization(nn.Module):
             batch = rows.part(start, min(start + step, rows.n_rows))
             X = batch.X.to("cpu", torch.float64).movedim(self.channel_axis, 0).flatten(2)
             weight = torch.ones(X.shape[1]) if batch.weight is None else batch.weight.cpu()
+            if weight.ndim == 2:  # each label of a row has its own; the row has one input
+                weight = weight.mean(dim=1)
             there = torch.isfinite(X)
             weights = there * weight.double()[None, :, None]
             X = torch.where(there, X, 0.0)

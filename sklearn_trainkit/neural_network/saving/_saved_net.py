@@ -152,8 +152,10 @@ class SavedNet(NeuralNet):
         weights = files.pop("f_params", f_module)
         if weights is not None:
             self._load_weights(weights, use_safetensors)
-        if files or weights is None:
-            super().load_params(**files, use_safetensors=use_safetensors)
+        for name, file in files.items():
+            self._load_part(name.removeprefix("f_"), file, use_safetensors)
+        if not files and weights is None:  # which skorch says where it is verbose
+            super().load_params()
 
     def _save_part(self, name: str, file: Any, use_safetensors: bool) -> None:
         """Write the weights, another module or optimizer, or the history."""
@@ -174,10 +176,32 @@ class SavedNet(NeuralNet):
         note = self._note() if name == "module" and not self._waits_for_data else None
         write_weights(part.state_dict(), note, file, use_safetensors)
 
+    def _load_part(self, name: str, file: Any, use_safetensors: bool) -> None:
+        """Read another module, the loss, the optimizer, or the history."""
+        if name == "history":
+            self.history = _read_history(file)
+            return
+        if not self.initialized_:
+            raise NotInitializedError(
+                f"f_{name}: this {type(self).__name__} has no {name}_ to load it into yet; load "
+                "f_params with it, or call fit first."
+            )
+        part = self._get_module(
+            f"{name}_", f"f_{name}: {type(self).__name__} has no {{name}}_ with a state to load."
+        )
+        state, _ = read_weights(file, use_safetensors, self.torch_load_kwargs, part=name)
+        try:
+            part.load_state_dict(state)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{_name_of(file)} holds no state that f_{name} could load into a "
+                f"{type(part).__name__} ({error})."
+            ) from error
+
     def _files_of(self, checkpoint: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return the files of a skorch Checkpoint, whose names may depend on the history."""
         if wanted["f_history"] is None and checkpoint.f_history is not None:
-            self.history = History.from_file(checkpoint.f_history_)
+            self.history = _read_history(checkpoint.f_history_)
         if self.history_:
             files = checkpoint.get_formatted_files(self)
         else:
@@ -220,7 +244,7 @@ class SavedNet(NeuralNet):
 
     def _load_weights(self, source: Any, use_safetensors: bool) -> None:
         state, note = read_weights(source, use_safetensors, self.torch_load_kwargs)
-        name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the file"
+        name = _name_of(source)
         if note is None:
             self._load_bare(state, name)
             return
@@ -359,6 +383,19 @@ def _replace_attributes(net: Any, old: Iterable[str], new: Mapping[str, Any]) ->
     for name in list(old):
         vars(net).pop(name, None)
     net.__dict__.update(new)
+
+
+def _name_of(file: Any) -> str:
+    return os.fspath(file) if isinstance(file, (str, os.PathLike)) else "the file"
+
+
+def _read_history(file: Any) -> History:
+    try:
+        return History.from_file(file)
+    except ValueError as error:  # of the JSON, or of its characters
+        raise ValueError(
+            f"The history in {_name_of(file)} cannot be read: it is damaged, or no JSON ({error})."
+        ) from error
 
 
 def _forms(module: torch.nn.Module) -> list[tuple[str, Any, Any]]:

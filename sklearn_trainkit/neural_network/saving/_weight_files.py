@@ -54,7 +54,10 @@ def write_weights(
 
 
 def read_weights(
-    source: Any, use_safetensors: bool = False, load_kwargs: Mapping[str, Any] | None = None
+    source: Any,
+    use_safetensors: bool = False,
+    load_kwargs: Mapping[str, Any] | None = None,
+    part: str = "module",
 ) -> tuple[dict[str, Any], str | None]:
     """Return the weights of a file, on the CPU, and its note; None for a file without one.
 
@@ -65,6 +68,8 @@ def read_weights(
         Accept nothing else. Such a file is also known without this.
     load_kwargs : mapping or None, default=None
         For ``torch.load``; by default ``weights_only=True``.
+    part : str, default="module"
+        Whose state it is, for messages: "optimizer" has no weights.
 
     Returns
     -------
@@ -76,10 +81,11 @@ def read_weights(
     ValueError
         If the file is damaged or of another kind, naming it.
     """
+    name = "The file of weights" if part == "module" else f"The file of {part}"
     if isinstance(source, (str, os.PathLike)):
-        name, content = f"The file of weights {os.fspath(source)}", Path(source).read_bytes()
+        name, content = f"{name} {os.fspath(source)}", Path(source).read_bytes()
     else:
-        name, content = "The file of weights", source.read()
+        content = source.read()
     try:
         if content[8:9] == _SAFETENSORS:
             state, remarks = _from_safetensors(content)
@@ -92,7 +98,7 @@ def read_weights(
             if not remarks and content.startswith(_ZIP):
                 _check_zip(content)
         if not isinstance(state, Mapping):
-            raise ValueError(f"it holds no weights but a {type(state).__name__}")
+            raise ValueError(f"it holds no state of a module but a {type(state).__name__}")
         note = remarks.get("note")
         if remarks and (note is None or remarks.get("checksum") != _checksum(state, note)):
             raise ValueError("it is damaged: its content is not what its checksum was made of")

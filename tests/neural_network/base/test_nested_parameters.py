@@ -40,6 +40,16 @@ def test_callbacks_are_listed_by_name_with_their_parameters():
     assert nested(net()) == set()
 
 
+@pytest.mark.parametrize("name", ["callbacks", "optimizer_params"])
+@pytest.mark.parametrize("value", [-1, 3.0, "stop", stopper()])
+def test_a_wrong_type_is_refused_by_fit_and_not_before(name, value):
+    wrong = net().set_params(**{name: value})
+    assert wrong.get_params()[name] is value
+    assert name in repr(clone(wrong).set_params(lr=0.1))
+    with pytest.raises(ValueError, match=f"The '{name}' parameter"):
+        wrong.fit(X, y)
+
+
 def test_several_of_a_kind_are_numbered_as_in_skorch():
     several = net([stopper(), BatchScoring("accuracy"), stopper(patience=2)])
     assert several.get_params()["callbacks__EarlyStopping_2__patience"] == 2

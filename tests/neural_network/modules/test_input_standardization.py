@@ -38,6 +38,14 @@ def test_weights_count_as_repetitions():
     assert_allclose(layer.scale, wanted.scale, rtol=1e-12)
 
 
+def test_a_row_counts_by_the_mean_of_the_weights_of_its_labels():
+    weight = GENERATOR.integers(1, 4, size=(50, 2)).astype(float)
+    layer, wanted = InputStandardization(3).double(), InputStandardization(3).double()
+    layer.learn(rows(IMAGES, weight))
+    wanted.learn(rows(IMAGES, weight.mean(axis=1)))
+    assert_allclose(layer.scale, wanted.scale, rtol=1e-12)
+
+
 def test_padding_of_sequences_counts_for_nothing_and_stays():
     X = GENERATOR.normal(size=(20, 6, 2))
     X[:10, 4:] = np.nan

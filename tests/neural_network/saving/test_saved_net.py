@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 
 import numpy as np
 import pytest
@@ -321,6 +322,31 @@ def test_a_damaged_file_is_noticed_and_named(tmp_path, use_safetensors):
         path.write_bytes(torn)
         with pytest.raises(ValueError, match="cannot be read"):
             net.load_params(f_params=path, use_safetensors=use_safetensors)
+
+
+@pytest.mark.parametrize("part", ["f_optimizer", "f_criterion", "f_history"])
+def test_damaged_files_beside_the_weights_are_named(tmp_path, part):
+    net, X, y = make_net("MLPNetClassifier")
+    path, weights = tmp_path / "part", tmp_path / "weights"
+    net.fit(X, y).save_params(weights, **{part: path})
+    content = path.read_bytes()
+    middle = 3 * len(content) // 4
+    for torn in (content[:middle] + b"\xff" + content[middle + 1 :], content[:-50], b"", b"GIF"):
+        path.write_bytes(torn)
+        with pytest.raises(ValueError, match=rf"{re.escape(str(path))} cannot be read"):
+            net.load_params(**{part: path})
+    with pytest.raises(ValueError, match=re.escape(str(weights))):
+        net.load_params(**{part: weights})
+
+
+def test_the_form_of_a_checkpoints_files_need_not_be_said(tmp_path):
+    files = {"dirname": str(tmp_path), "use_safetensors": True, "f_optimizer": None}
+    keep = Checkpoint(monitor=None, **files)
+    net, X, y = make_net("MLPNetClassifier", callbacks=[keep])
+    net.fit(X, y)
+    other, _, _ = make_net("MLPNetClassifier")
+    other.load_params(checkpoint=keep)
+    assert_same(net, other, X)
 
 
 def test_safetensors_accepts_no_pickle(tmp_path):

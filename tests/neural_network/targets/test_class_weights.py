@@ -90,6 +90,19 @@ def own_weights(column, weights):
     return np.where(column == 1, weights[1], weights[0]).astype(float)
 
 
+@pytest.mark.parametrize("class_weight", [[{1: 9}, {1: 9}], "balanced"])
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+@pytest.mark.parametrize("kind", ["images", "sequences"])
+def test_labels_have_weights_where_the_net_standardizes_its_inputs(kind, way, class_weight):
+    net, inputs, _ = NETS[kind]
+    plain, weighted = clone(net), clone(net).set_params(class_weight=class_weight)
+    for each in (plain, weighted):
+        for _ in range(10 if way == "partial_fit" else 1):
+            getattr(each, way)(inputs, LABELS)
+    more = weighted.predict_proba(inputs).mean(axis=0) - plain.predict_proba(inputs).mean(axis=0)
+    assert (more > 0).all()
+
+
 def test_regressors_take_weights_of_a_stream_as_they_are():
     weights = rng.uniform(0, 5, size=60)
     net = MLPNetRegressor((), optimizer="sgd", lr=0.01, standardize_y=False, random_state=0)
