@@ -128,21 +128,25 @@ def find_metric_problems(
         The estimator with each choice of the space; None if they are not known.
     """
     echo = _make_echo(estimator, y)
-    if echo is None:
+    if echo is None and y is not None:
         return []
     several = isinstance(scorer, MultimetricScorer)
     problems = []
     for name, each in (scorer._scorers if several else {"score": scorer}).items():
         if not isinstance(each, BaseScorer) or not _is_of_sklearn(each):
             continue
-        reasons = [_try_metric(each, echo, y, split) for split in splits[:_MAX_SPLITS]]
+        written = scoring[name] if isinstance(scoring, Mapping) else name if several else scoring
+        if echo is None:
+            problems.append(MetricProblem(name, True, _say_without_targets(written)))
+            continue
+        # First, because stand-ins lack what their kind of estimator lacks, and say it otherwise.
+        lacking = None if variants is None else _find_lacking(each, variants, X, y)
+        tried = splits[:_MAX_SPLITS] if lacking is None else []
+        reasons = [_try_metric(each, echo, y, split) for split in tried]
         everywhere = all(reason is not None for reason in reasons)
-        reason = next((reason for reason in reasons if reason is not None), None)
-        if reason is None and variants is not None:
-            reason, everywhere = _find_lacking(each, variants, X, y), True
+        reason = next((reason for reason in reasons if reason is not None), lacking)
         if reason is None:
             continue
-        written = scoring[name] if isinstance(scoring, Mapping) else name if several else scoring
         names = _list_working(_name_of(written, each), echo, y, splits[0], estimator, variants)
         message = f"scoring={written!r} cannot be computed for {_describe_target(y)}: {reason}."
         message += f" Metrics that can: {', '.join(map(repr, names))}." if names else ""
@@ -256,7 +260,7 @@ def _try_metric(scorer: Any, echoes: list[_Echo], y: Any, split: tuple[Any, Any]
             try:
                 value = scorer(fitted, rows, y_test)
             except Exception as error:
-                reason = _first_line(error)
+                reason = _first_line(error).replace(type(echo).__name__, "the estimator")
                 continue
         if np.isfinite(value):
             return None
@@ -342,6 +346,14 @@ def _name_of(written: Any, scorer: Any) -> str:
     if isinstance(written, str):
         return written
     return str(getattr(scorer._score_func, "__name__", "")).removesuffix("_score")
+
+
+def _say_without_targets(written: Any) -> str:
+    return (
+        f"scoring={written!r} cannot be computed without y: it compares predictions with targets, "
+        "and y=None. Pass y, leave scoring at None for the estimator's own score, or pass a "
+        "function of (estimator, X)."
+    )
 
 
 def _describe_target(y: Any) -> str:

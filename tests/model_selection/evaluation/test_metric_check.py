@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
@@ -168,3 +169,21 @@ def test_a_comparison_refuses_before_anything_is_trained():
     }
     with pytest.raises(ValueError, match=r"searchers\['grid'\] on .*roc_auc_ovr"):
         compare_searches(searchers, X3, y3, cv=2, scoring="roc_auc")
+
+
+@pytest.mark.parametrize("space", [{}, lambda trial: {}])
+def test_a_metric_that_needs_another_method_names_the_users_estimator(space):
+    search = OptunaSearchCV(RIDGE, space, scoring="roc_auc", n_trials=1, cv=2)
+    with pytest.raises(ValueError, match="decision_function") as info:
+        search.fit(XR, y_r)
+    assert "Ridge does not have" in str(info.value) or "the estimator has none" in str(info.value)
+
+
+@pytest.mark.parametrize(
+    "scoring", ["adjusted_rand_score", {"rand": "rand_score"}, make_scorer(f1_score)]
+)
+def test_a_metric_of_targets_is_refused_without_them(scoring):
+    refit = "rand" if isinstance(scoring, dict) else True
+    with pytest.raises(ValueError, match="without y"):
+        make_search(KMeans(2), scoring, refit=refit).fit(XR)
+    assert make_search(KMeans(2, n_init=1), None).fit(XR).best_score_ < 0
