@@ -204,6 +204,14 @@ def test_optunas_log_is_silent_and_comes_back(caplog, capsys):
     assert not caplog.records
 
 
+@pytest.mark.parametrize("sampler", ["cmaes", "gp", "nsga2", "qmc", "random", "tpe"])
+def test_no_sampler_logs_that_branches_are_drawn_in_its_own_way(sampler, capsys):
+    space = [{"clf__C": [0.1, 1.0, 10.0]}, {"clf__tol": [1e-3, 1e-2, 1e-1]}]
+    OptunaSearchCV(PIPE, space, n_trials=6, sampler=sampler, cv=2, random_state=0).fit(X, y)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
 def test_a_fitted_search_survives_pickling():
     search = OptunaSearchCV(PIPE, {"clf__C": loguniform(0.01, 10)}, n_trials=3, cv=2).fit(X, y)
     copied = pickle.loads(pickle.dumps(search))

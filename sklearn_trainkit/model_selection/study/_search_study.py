@@ -39,7 +39,9 @@ _SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     # The grid is enqueued point by point; nothing is left to sample.
     "grid": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
-    "qmc": lambda seed: optuna.samplers.QMCSampler(seed=seed, scramble=True),
+    "qmc": lambda seed: optuna.samplers.QMCSampler(
+        seed=seed, scramble=True, warn_independent_sampling=False
+    ),
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
 }
 SAMPLER_NAMES = sorted(["auto", "tpe", *_SAMPLERS])
