@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn_trainkit.comparison._anytime import GROUP
 from sklearn_trainkit.comparison._ties import rounding_error
 from sklearn_trainkit.inspection._drawing import literal, new_axes, strategy_styles
+from sklearn_trainkit.inspection._given_tables import check_table
 
 __all__ = ["AnytimeCurvesDisplay", "anytime_curves"]
 
@@ -52,6 +53,7 @@ def anytime_curves(
     """
     if by not in CURRENCIES:
         raise ValueError(f"by must be one of {sorted(CURRENCIES)}; got {by!r}")
+    check_table(table, [*GROUP, "trial"], "table", "compare_searches")
     frames = [
         frame
         for key, group in table.dropna(subset=["trial"]).groupby(GROUP, sort=False)

@@ -16,6 +16,7 @@ from sklearn_trainkit.callbacks._gradient_flow import (
     read_flow,
 )
 from sklearn_trainkit.inspection._drawing import new_axes
+from sklearn_trainkit.inspection._given_tables import check_table
 
 __all__ = ["GradientFlowDisplay", "gradient_flow_history"]
 
@@ -146,6 +147,7 @@ class GradientFlowDisplay:
         display : GradientFlowDisplay
             Drawn.
         """
+        check_table(flow, ["layer", "epoch", "grad_norm"], "flow", "gradient_flow_history(net)")
         return cls(flow).plot(ax=ax)
 
     def plot(self, ax: Any = None, *, cmap: str = "viridis") -> Self:
@@ -213,9 +215,12 @@ def _recorded(estimator: Any) -> list[list[LayerFlow]]:
     history = net if isinstance(net, list) else getattr(net, "history_", None)
     history = getattr(net, "history", None) if history is None else history
     if history is None:
+        hint = ""
+        if hasattr(estimator, "cv_results_"):
+            hint = ". Of a search, pass the net that it refitted, search.best_estimator_"
         raise TypeError(
             "estimator must be a fitted net with a history, a Pipeline that ends in one, or a "
-            f"history; got {estimator!r}"
+            f"history; got {estimator!r}{hint}"
         )
     epochs = [read_flow(row[RECORD]) for row in history if row.get(RECORD)]
     if not epochs:

@@ -182,7 +182,11 @@ def _comparable_params(trials: TrialsTable, params: Any) -> list[str]:
     if params is None:
         shared = [n for n in chosen if sound[n].notna().all() and sound[n].nunique() > 1]
         if not shared:
-            raise ValueError(f"no parameter of {chosen} is in every complete trial and varies")
+            raise ValueError(
+                f"no parameter of {chosen} is in every complete trial and varies, so there is "
+                "nothing to weigh against each other. In a space with branches, pass a search over "
+                "one of them; SliceDisplay draws the parameters one by one."
+            )
         return shared
     missing = [name for name in chosen if sound[name].isna().any()]
     if missing:

@@ -11,6 +11,7 @@ from sklearn.model_selection import check_cv, cross_validate
 from sklearn.pipeline import Pipeline
 
 from sklearn_trainkit.inspection._drawing import COLORS, literal, new_axes
+from sklearn_trainkit.inspection._given_tables import check_table
 from sklearn_trainkit.preprocessing import MinMaxScaler, StandardScaler
 
 __all__ = ["ScalingEffectDisplay", "scaling_effect"]
@@ -185,6 +186,7 @@ class ScalingEffectDisplay:
         display : ScalingEffectDisplay
             Drawn.
         """
+        check_table(scores, ["scaler", "fold", "score"], "scores", "scaling_effect")
         return cls(scores, score_name=score_name).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:

@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn_trainkit.comparison import rank_strategies, summarize_strategies
 from sklearn_trainkit.comparison._ties import tie_scores
 from sklearn_trainkit.inspection._drawing import COLORS, literal, new_axes
+from sklearn_trainkit.inspection._given_tables import check_table
 
 __all__ = ["RankComparison", "StrategyRanksDisplay", "strategy_ranks"]
 
@@ -74,6 +75,7 @@ def strategy_ranks(table: pd.DataFrame, *, alpha: float = 0.05) -> RankCompariso
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1; got {alpha!r}")
+    check_table(table, [], "table", "compare_searches")
     mean_rank = rank_strategies(table).set_index("strategy")["mean_rank"]
     summary = summarize_strategies(table)
     by_dataset = summary.pivot(index="dataset", columns="strategy", values="mean_rank")
