@@ -8,15 +8,28 @@ from urllib.parse import unquote, unquote_plus
 from joblib.externals.loky.backend.reduction import register as register_with_loky
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 
-__all__ = ["PrivateURL", "SecretURL", "hide_password", "reveal", "scrub"]
+__all__ = [
+    "PrivateURL",
+    "SecretURL",
+    "hide_password",
+    "is_connection_without_scheme",
+    "reveal",
+    "scrub",
+]
 
 # user:password@host, as SQLAlchemy splits it, but for an @ in the password where another one is
 # behind it: better too much is hidden than too little.
 _PASSWORD = re.compile(r"(?P<before>://[^:/]*:)(?P<secret>.*)(?=@)", re.DOTALL)
 _QUERY = re.compile(
-    r"(?P<before>[?&][^=&]*(?:pass|pwd|secret|token|odbc_connect)[^=&]*=)(?P<secret>[^&]*)",
+    r"(?P<before>[?&;][^=&;]*(?:pass|pwd|secret|token|odbc_connect)[^=&;]*=)(?P<secret>[^&]*)",
     re.IGNORECASE,
 )
+# What is no URL, and no path either: keywords as drivers take them, and a URL without its scheme.
+_KEYWORDS = re.compile(
+    r"(?P<before>(?:^|[\s;])(?:password|passwd|pwd)\s*=\s*)(?P<secret>'[^']*'|[^\s;]*)",
+    re.IGNORECASE,
+)
+_NO_SCHEME = re.compile(r"(?P<before>^[^:/\\\s]{2,}:)(?P<secret>[^/\\]*)(?=@)")
 _STARS = "***"
 
 # What this process was given, by what it shows instead: a pickle finds its way back here.
@@ -120,9 +133,7 @@ def scrub(text: str, storage: Any) -> str:
     if not isinstance(storage, str):
         return text
     whole = reveal(storage)
-    secrets = {
-        found["secret"] for pattern in (_PASSWORD, _QUERY) for found in pattern.finditer(whole)
-    }
+    secrets = {found["secret"] for pattern in _patterns(whole) for found in pattern.finditer(whole)}
     # Drivers take what follows an @ for the beginning of the host.
     secrets |= {f"{secret.partition('@')[2]}@" for secret in secrets if "@" in secret}
     spellings = {
@@ -135,10 +146,17 @@ def scrub(text: str, storage: Any) -> str:
     return text
 
 
+def is_connection_without_scheme(storage: str) -> bool:
+    """Return whether a text is neither a URL nor a path, but has a password like a connection."""
+    return "://" not in storage and any(pattern.search(storage) for pattern in _patterns(storage))
+
+
+def _patterns(text: str) -> tuple["re.Pattern[str]", ...]:
+    return (_PASSWORD, _QUERY) if "://" in text else (_KEYWORDS, _NO_SCHEME)
+
+
 def _with_stars(url: str) -> str:
-    if "://" not in url:
-        return url
-    for pattern in (_PASSWORD, _QUERY):
+    for pattern in _patterns(url):
         url = pattern.sub(rf"\g<before>{_STARS}", url)
     return url
 

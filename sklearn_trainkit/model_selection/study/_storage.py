@@ -21,7 +21,12 @@ from sklearn_trainkit.model_selection.study._identity import describe_difference
 from sklearn_trainkit.model_selection.study._journal import open_journal
 from sklearn_trainkit.model_selection.study._patient_storage import be_patient, open_patiently
 from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME, SearchStudy
-from sklearn_trainkit.model_selection.study._secrets import hide_password, reveal, scrub
+from sklearn_trainkit.model_selection.study._secrets import (
+    hide_password,
+    is_connection_without_scheme,
+    reveal,
+    scrub,
+)
 
 __all__ = [
     "ENQUEUED",
@@ -170,6 +175,11 @@ def _open_storage(storage: Any) -> BaseStorage:
     name = str(hide_password(storage))
     if isinstance(storage, BaseStorage):
         return be_patient(optuna.storages.get_storage(storage), name)
+    if isinstance(storage, str) and is_connection_without_scheme(reveal(storage)):
+        raise ValueError(
+            f"storage={name!r} looks like a database, but is no URL. Write it as "
+            "'postgresql://user:password@host/database'."
+        )
     try:
         if isinstance(storage, str) and "://" in storage:
             return be_patient(open_patiently(partial(_open_database, reveal(storage))), name)

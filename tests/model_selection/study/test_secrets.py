@@ -39,6 +39,10 @@ URLS = {
     "query": f"postgresql://db/trials?user=me&password={SECRET}",
     "query of a certificate": f"postgresql://user@db/trials?sslmode=verify&sslpassword={SECRET}",
     "query in capitals": f"mssql://db/trials?PWD={SECRET}&driver=x",
+    "semicolon": f"postgresql://db/trials;password={SECRET}",
+    "keywords": f"host=db user=me password={SECRET} dbname=trials",
+    "keywords in quotes": f"host=db password = '{SECRET} b' user=me",
+    "no scheme": f"user:{SECRET}@db/trials",
     "odbc": f"mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BPWD%3D{SECRET}",
 }
 
@@ -92,6 +96,9 @@ def test_every_spelling_of_a_password_is_hidden_and_still_connects(case):
     [
         "sqlite:///study.db",
         "study.journal",
+        "runs/me@home:1/study.journal",
+        "C:\\runs\\me@home.journal",
+        "lr=0.1 token=5.journal",
         "postgresql://db:5432/trials",
         "postgresql://user@db/trials",
         "postgresql://user@db:5432/trials?application_name=x",
@@ -186,3 +193,12 @@ def test_a_wrong_type_or_url_is_refused_without_it():
     with pytest.raises(ValueError, match="cannot be opened") as info:
         make_search(f"nonsense://user:{SECRET}@db/x").fit([[0.0], [1.0]] * 5, [0, 1] * 5)
     assert SECRET not in str(info.value)
+
+
+@pytest.mark.parametrize("case", ["keywords", "keywords in quotes", "no scheme"])
+def test_a_database_that_is_no_url_does_not_become_a_file(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="postgresql://user:password@host") as info:
+        make_search(URLS[case]).fit([[0.0], [1.0]] * 5, [0, 1] * 5)
+    assert SECRET not in str(info.value)
+    assert not list(tmp_path.iterdir())
