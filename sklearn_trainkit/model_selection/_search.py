@@ -14,11 +14,15 @@ from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.utils import get_tags, indexable
 
 from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup
-from sklearn_trainkit.model_selection.evaluation._folds import freeze_folds, make_splitter
+from sklearn_trainkit.model_selection.evaluation._folds import (
+    freeze_folds,
+    is_stratified,
+    make_splitter,
+)
 from sklearn_trainkit.model_selection.evaluation._metric_check import check_metrics, list_variants
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord
 from sklearn_trainkit.model_selection.evaluation._verbose import print_start
@@ -454,7 +458,7 @@ class OptunaSearchCV(SearchResults):
             max_subtasks=1 + (self.refit is not False)
         ).call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         folds = freeze_folds(
-            make_splitter(self.cv, y, classifier=is_classifier(self.estimator), seed=cv_seed),
+            make_splitter(self.cv, y, classifier=is_stratified(self.estimator), seed=cv_seed),
             X,
             y,
             split_params=routed.splitter.split,

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 
+from sklearn_trainkit.utils._pipelines import last_step
 from sklearn_trainkit.utils._sklearn_private import check_method_params, num_samples, safe_split
 
-__all__ = ["Fold", "FrozenFolds", "count_rows", "freeze_folds", "make_splitter"]
+__all__ = ["Fold", "FrozenFolds", "count_rows", "freeze_folds", "is_stratified", "make_splitter"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,15 @@ class FrozenFolds:
         X_train, y_train = safe_split(estimator, self.X, self.y, fold.train)
         X_test, y_test = safe_split(estimator, self.X, self.y, fold.test, fold.train)
         return X_train, y_train, X_test, y_test
+
+
+def is_stratified(estimator: Any) -> bool:
+    """Tell whether folds have equal shares of classes by default: a row has one class to share.
+
+    Labels of steps are not for scikit-learn to judge, which would refuse those that are NaN.
+    """
+    steps = getattr(last_step(estimator), "return_sequences", False)
+    return is_classifier(estimator) and not steps
 
 
 def make_splitter(cv: Any, y: Any, *, classifier: bool, seed: int | None) -> Any:

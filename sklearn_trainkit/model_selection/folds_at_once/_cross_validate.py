@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import model_selection
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.utils import indexable
 
@@ -17,7 +17,11 @@ from sklearn_trainkit.model_selection.evaluation._fold_stack import (
     bytes_of_folds,
     memory_limit,
 )
-from sklearn_trainkit.model_selection.evaluation._folds import freeze_folds, make_splitter
+from sklearn_trainkit.model_selection.evaluation._folds import (
+    freeze_folds,
+    is_stratified,
+    make_splitter,
+)
 from sklearn_trainkit.model_selection.evaluation._stepping_table import START_FIT, find_stepping
 from sklearn_trainkit.model_selection.evaluation._trial_record import Scores, TrialRecord
 from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
@@ -210,7 +214,7 @@ def train_folds(
         With ``force_stack``, where the folds cannot be stacked.
     """
     X, y = indexable(X, y)
-    splitter = make_splitter(cv, y, classifier=is_classifier(estimator), seed=None)
+    splitter = make_splitter(cv, y, classifier=is_stratified(estimator), seed=None)
     splits = list(splitter.split(X, y, groups=groups))  # as scikit-learn's function calls it
     folds = freeze_folds(
         make_splitter(splits, y, classifier=False, seed=None),

@@ -163,6 +163,11 @@ def _labels_parts(estimator: Any) -> bool:
     return hasattr(final, "ignore_index") and getattr(final, "return_sequences", True)
 
 
+def _labels_steps(estimator: Any) -> bool:
+    """Tell whether each step of a sequence has a target."""
+    return bool(getattr(last_step(estimator), "return_sequences", False))
+
+
 def _widened(part: np.ndarray, width: tuple[int, ...]) -> np.ndarray:
     wide = np.full((len(part), *width), np.nan)
     wide[tuple(slice(size) for size in part.shape)] = part
@@ -394,7 +399,7 @@ class FoldEnsembleRegressor(RegressorMixin, _FoldEnsemble):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), or targets of steps
             A table of one column is one target.
         groups : array-like of shape (n_samples,) or None, default=None
             For the splitter.
@@ -411,9 +416,12 @@ class FoldEnsembleRegressor(RegressorMixin, _FoldEnsemble):
                 f"estimator={self.estimator!r} is a classifier; use FoldEnsembleClassifier."
             )
         X, y = indexable(X, y)
-        if np.ndim(y) == 2 and np.shape(y)[1] == 1:
-            y = column_or_1d(y, warn=True)
-        self._width = tuple(np.shape(y)[1:])
+        if _labels_steps(self.estimator):
+            self._width: tuple[int, ...] | None = None  # as wide as the longest sequence
+        else:
+            if np.ndim(y) == 2 and np.shape(y)[1] == 1:
+                y = column_or_1d(y, warn=True)
+            self._width = tuple(np.shape(y)[1:])
         _, unseen = self._fit_folds(X, y, groups, fit_params)
         self.oof_prediction_ = self._mean_out_of_fold(X, unseen, self._width)
         return self
@@ -422,9 +430,28 @@ class FoldEnsembleRegressor(RegressorMixin, _FoldEnsemble):
         """Return the mean prediction, of shape (n_samples,) or (n_samples, n_targets)."""
         return self._mean_prediction(X)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R²; of steps, over those that have a target.
+
+        Parameters
+        ----------
+        X, y
+            As for :meth:`fit`.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+
+        Returns
+        -------
+        score : float
+        """
+        if not _labels_steps(self.estimator):
+            return super().score(X, y, sample_weight)
+        from sklearn_trainkit.neural_network.sequences._step_targets import step_r2
+
+        return step_r2(y, self.predict(X), sample_weight)
+
     def _one_prediction(self, index: int, X: Any) -> np.ndarray:
         prediction = np.asarray(self.estimators_[index].predict(X))
-        return prediction.reshape(len(prediction), *self._width)
+        return prediction if self._width is None else prediction.reshape(-1, *self._width)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import optuna
-from sklearn.base import is_classifier
 
+from sklearn_trainkit.model_selection.evaluation._folds import is_stratified
 from sklearn_trainkit.model_selection.evaluation._trial_record import FIT_TIME, PRUNED, TrialRecord
 from sklearn_trainkit.model_selection.results._cv_results import break_ties, format_results
 from sklearn_trainkit.model_selection.results._pickling import SelfContained
@@ -66,7 +66,7 @@ class SearchResults(SelfContained, BaseSearchCV):
         )
         if self.objectives is not None:
             self.pareto_front_ = find_pareto_front(self._objective_table())
-        if self.scoring in (None, "accuracy") and is_classifier(self.estimator):
+        if self.scoring in (None, "accuracy") and is_stratified(self.estimator):
             means = self.cv_results_["mean_test_score"]
             if (ties := describe_majority_ties(means, plan.setup.folds.y)) is not None:
                 warn_user(ties)

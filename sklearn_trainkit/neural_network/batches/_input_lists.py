@@ -68,7 +68,8 @@ def column_names(parts: list, name: str) -> list | None:
 def _columns(part: Any) -> Any:
     if isinstance(part, np.ndarray) or getattr(part, "ndim", 2) != 2:
         return None
-    return getattr(part, "columns", None)
+    # Arrow's tables call the arrays themselves columns.
+    return getattr(part, "column_names", None) or getattr(part, "columns", None)
 
 
 def _shown(names: list | None) -> str:
@@ -79,6 +80,8 @@ def _only_column(X: Any) -> Any:
     if isinstance(X, np.ndarray):
         return X[:, 0] if X.dtype == object and X.ndim == 2 and X.shape[1] == 1 else X
     if getattr(X, "ndim", 2) == 2 and getattr(X, "shape", (0, 0))[1:] == (1,):
+        if hasattr(X, "column_names"):  # Arrow
+            return X.column(0)
         return X.iloc[:, 0] if hasattr(X, "iloc") else X[:, 0]
     return X
 

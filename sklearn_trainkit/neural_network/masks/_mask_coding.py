@@ -41,9 +41,14 @@ def mask_array(y: Any, name: str = "y") -> np.ndarray:
     Raises
     ------
     ValueError
-        If they are of several shapes.
+        If they are of several shapes, or numpy masks some of their pixels.
     """
     y = as_list(y)
+    if np.ma.is_masked(y):
+        raise ValueError(
+            f"{name} is a masked array, and {np.ma.count_masked(y)} of its pixels are masked. Give "
+            "them a label of their own, y.filled(255), and name it: ignore_index=255."
+        )
     if isinstance(y, list):
         y = [each.numpy(force=True) if isinstance(each, torch.Tensor) else each for each in y]
     try:
@@ -90,7 +95,11 @@ def masks_like(y: np.ndarray, X: Any) -> np.ndarray:
     size = tuple(X.shape[2:])
     if y.ndim == 2 and y.shape[1] == size[0] * size[1]:
         return y.reshape(len(y), *size)
-    masks = y[:, 0] if y.ndim == 4 and y.shape[1] == 1 else y
+    masks = y
+    if y.ndim == 4 and y.shape[1] == 1:
+        masks = y[:, 0]
+    elif y.ndim == 4 and y.shape[3] == 1:
+        masks = y[..., 0]
     if masks.shape[1:] != size:
         raise ValueError(
             f"y must be masks of shape {(len(y), *size)}, one label for each pixel of X of shape "

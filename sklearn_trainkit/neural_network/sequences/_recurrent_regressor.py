@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.metrics import r2_score
 
 from sklearn_trainkit.neural_network.base._parameter_docs import (
     store_arguments,
@@ -22,9 +21,9 @@ from sklearn_trainkit.neural_network.sequences._step_targets import (
     StepLoss,
     check_some_targets,
     r2_of_steps,
+    step_r2,
     step_targets,
 )
-from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
 
 @with_shared_parameters(
@@ -232,24 +231,7 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
         X = self._cut(X, lengths)
         if not self.return_sequences:
             return super().score(X, y, sample_weight)
-        predicted = self.predict(X)
-        there = ~np.isnan(predicted if predicted.ndim == 2 else predicted[..., 0])
-        y = step_targets(y, there.sum(axis=1), there.shape[1])
-        if y.ndim != predicted.ndim:
-            raise ValueError(f"y must have the shape {predicted.shape}. Got {y.shape} instead.")
-        weight = np.ones(len(y))
-        if sample_weight is not None:
-            weight = check_sample_weight(sample_weight, y, ensure_non_negative=True)
-        weight = np.broadcast_to(weight[:, None], there.shape)
-        truth, guess = (each if each.ndim == 3 else each[..., None] for each in (y, predicted))
-        known = ~np.isnan(truth)
-        if not known.any(axis=(0, 1)).all():
-            raise ValueError("y must have a target at some step. Got NaN at all of them.")
-        scores = [
-            r2_score(truth[has, j], guess[has, j], sample_weight=weight[has])
-            for j, has in enumerate(np.moveaxis(known, 2, 0))
-        ]
-        return float(np.mean(scores))
+        return step_r2(y, self.predict(X), sample_weight)
 
     def _has_step_targets(self) -> bool:
         return self.return_sequences

@@ -117,8 +117,8 @@ def step_labels(
     Parameters
     ----------
     y : array-like of shape (n_samples, longest), or list of arrays of shape (n_steps,)
-        Labels of any kind. NaN, None and ``ignore_index`` are no labels; what comes after the end
-        of a sequence is ignored.
+        Labels of any kind. NaN, None, ``ignore_index`` and what numpy masks are no labels; what
+        comes after the end of a sequence is ignored.
     n_steps : ndarray of shape (n_samples,)
         True steps of each sequence of X.
     longest : int
@@ -163,6 +163,9 @@ def _aligned(y: Any, n_steps: np.ndarray, longest: int, name: str) -> np.ndarray
                 )
             values[index, : len(labels)] = labels
         return values
+    if np.ma.isMaskedArray(y):  # numpy would forget the mask without a word
+        mask, y = np.ma.getmaskarray(y), np.ma.getdata(y).astype(object)
+        y[mask] = None
     values = np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y)
     if values.ndim == 3 and values.shape[-1] == 1:
         values = values[..., 0]

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import r2_score
 from torch import nn
 
 from sklearn_trainkit.neural_network.batches._input_lists import as_list
 from sklearn_trainkit.neural_network.modules._losses import REGRESSION_LOSSES
 from sklearn_trainkit.neural_network.sequences._sequence_checks import joined_sequences
+from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
 
 class StepLoss(nn.Module):
@@ -57,8 +59,8 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
     ----------
     y : array-like of shape (n_samples, longest) or (n_samples, longest, n_targets), or list
         A list of arrays (n_steps,) or (n_steps, n_targets), which may also be a Series or the
-        only column of a table. NaN marks what was not measured. What comes after the end of a
-        sequence is ignored.
+        only column of a table. NaN, and what numpy masks, was not measured. What comes after the
+        end of a sequence is ignored.
     n_steps : ndarray of shape (n_samples,)
         True steps of each sequence of X.
     longest : int
@@ -81,6 +83,8 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
         if any(part.dtype != np.float32 for part in parts):
             parts = [part.astype(np.float64) for part in parts]
         y = joined_sequences(parts, name, n_dims=parts[0].ndim)
+    if np.ma.isMaskedArray(y):  # numpy would forget the mask without a word
+        y = y.astype(y.dtype if y.dtype.kind == "f" else np.float64).filled(np.nan)
     y = _without_na(np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y))
     if y.dtype != np.float32:
         y = y.astype(np.float64)
@@ -136,6 +140,41 @@ def check_some_targets(rows: Any, has_target: Callable[[torch.Tensor], torch.Ten
             f"None of the {rows.n_rows} validation sequences has a step with a target, so that "
             "they cannot stop the training. Use other rows, or another validation_fraction."
         )
+
+
+def step_r2(y: Any, predicted: np.ndarray, sample_weight: Any = None) -> float:
+    """Return the R2 over the steps that have a target, the mean over several targets.
+
+    Parameters
+    ----------
+    y : array-like
+        Targets in any form that ``fit`` takes.
+    predicted : ndarray of shape (n_samples, n_steps) or (n_samples, n_steps, n_targets)
+        NaN after the end of a sequence.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or one of the targets is nowhere.
+    """
+    there = ~np.isnan(predicted if predicted.ndim == 2 else predicted[..., 0])
+    y = step_targets(y, there.sum(axis=1), there.shape[1])
+    if y.ndim != predicted.ndim:
+        raise ValueError(f"y must have the shape {predicted.shape}. Got {y.shape} instead.")
+    weight = np.ones(len(y))
+    if sample_weight is not None:
+        weight = check_sample_weight(sample_weight, y, ensure_non_negative=True)
+    weight = np.broadcast_to(weight[:, None], there.shape)
+    truth, guess = (each if each.ndim == 3 else each[..., None] for each in (y, predicted))
+    known = ~np.isnan(truth)
+    if not known.any(axis=(0, 1)).all():
+        raise ValueError("y must have a target at some step. Got NaN at all of them.")
+    scores = [
+        r2_score(truth[has, j], guess[has, j], sample_weight=weight[has])
+        for j, has in enumerate(np.moveaxis(known, 2, 0))
+    ]
+    return float(np.mean(scores))
 
 
 def r2_of_steps(output: torch.Tensor, target: torch.Tensor) -> float:

@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_trainkit.model_selection import FoldEnsembleClassifier
-from sklearn_trainkit.neural_network import RecurrentNetClassifier, UNetSegmenter, dice_score
+from sklearn_trainkit.model_selection import FoldEnsembleClassifier, FoldEnsembleRegressor
+from sklearn_trainkit.neural_network import (
+    RecurrentNetClassifier,
+    RecurrentNetRegressor,
+    UNetSegmenter,
+    dice_score,
+)
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(12, 8, 8)).astype(np.float32)
@@ -52,3 +58,23 @@ def test_steps_are_averaged_step_by_step():
     assert ensemble.oof_proba_.shape == wanted.shape
     assert np.isnan(ensemble.oof_proba_[:6, 3:]).all()
     assert_allclose(ensemble.oof_proba_[:6, :3], ensemble.estimators_[0].predict_proba(PARTS[:6]))
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_targets_of_steps_are_averaged_where_there_are_steps(n_targets):
+    y = [part.copy() if n_targets == 2 else part[:, 0].copy() for part in PARTS]
+    y[0][0] = np.nan  # not measured
+    net = RecurrentNetRegressor((4,), return_sequences=True, max_epochs=2, random_state=0)
+    ensemble = FoldEnsembleRegressor(net, cv=KFold(2)).fit(PARTS, y)
+    wanted = np.mean([model.predict(PARTS) for model in ensemble.estimators_], axis=0)
+    assert_allclose(ensemble.predict(PARTS), wanted)
+    predicted = np.concatenate([w[: len(t)] for w, t in zip(wanted, y, strict=True)])[1:]
+    assert ensemble.score(PARTS, y) == pytest.approx(r2_score(np.concatenate(y)[1:], predicted))
+    assert ensemble.oof_prediction_.shape == wanted.shape
+
+
+def test_steps_without_a_label_are_left_out_of_ensembles():
+    y = np.where(MASKS[:, 0] == 1, np.nan, X[:, 1] > 0)
+    ensemble = FoldEnsembleClassifier(STEPS, cv=2).fit(X.transpose(0, 2, 1), y)
+    hits = ensemble.predict(X.transpose(0, 2, 1)) == y
+    assert ensemble.score(X.transpose(0, 2, 1), y) == pytest.approx(hits[~np.isnan(y)].mean())

@@ -171,3 +171,16 @@ def test_columns_without_names_still_have_an_order():
     X[2] = X[2][[1, 0]]
     with pytest.raises(ValueError, match=r"X\[2\] and X\[0\] must have the same feature names"):
         net.predict(X)
+
+
+def test_tables_of_arrow_are_tables_too():
+    X = [pa.table(dict(zip(NAMES, part.T, strict=True))) for part in PARTS]
+    net = RecurrentNetClassifier(**FAST).fit(X, LABELS)
+    assert net.feature_names_in_.tolist() == NAMES
+    wanted = RecurrentNetClassifier(**FAST).fit(PARTS, LABELS)
+    assert_array_equal(net.predict_proba(X), wanted.predict_proba(PARTS))
+    X[3] = X[3].select(NAMES[::-1])
+    with pytest.raises(ValueError, match=r"X\[3\] and X\[0\].*\['heat', 'flow'\]"):
+        net.predict(X)
+    column = pa.table({"part": [part.tolist() for part in PARTS]})
+    assert_array_equal(wanted.predict_proba(column), wanted.predict_proba(PARTS))

@@ -349,3 +349,18 @@ def test_scorers_know_the_classes_of_the_estimator(trained):
     assert dice_scorer(trained, IMAGES, everywhere) == dice_score(everywhere, predicted, labels=[1])
     assert iou_scorer(trained, IMAGES, everywhere) == iou_score(everywhere, predicted, labels=[1])
     assert dice_scorer(trained, IMAGES, MASKS) == trained.score(IMAGES, MASKS)
+
+
+def test_masks_may_have_an_axis_of_channels_on_either_side(trained):
+    masks = MASKS[:4]
+    wanted = trained.score(IMAGES[:4], masks)
+    for y in (masks[:, None], masks[..., None], list(masks[..., None])):
+        assert trained.score(IMAGES[:4], y) == wanted == dice_scorer(trained, IMAGES[:4], y)
+
+
+def test_pixels_that_numpy_masks_are_told_how_to_be_left_out():
+    y = np.ma.masked_array(MASKS, mask=np.arange(MASKS.size).reshape(MASKS.shape) % 7 == 0)
+    n_masked = np.ma.count_masked(y)
+    with pytest.raises(ValueError, match=rf"{n_masked} of its pixels are masked.*ignore_index"):
+        small().fit(IMAGES, y)
+    small().fit(IMAGES, np.ma.masked_array(MASKS))  # none is

@@ -145,3 +145,12 @@ def test_a_validation_part_without_targets_is_said():
         net(early_stopping=True).fit(PADDED, y, X_val=PADDED[:5], y_val=nothing)
     with pytest.raises(ValueError, match="must have a target at some step"):
         net().fit(PADDED, y).score(PADDED[:5], nothing)
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_what_numpy_masks_was_not_measured_either(n_targets):
+    y, _ = targets(n_targets)
+    masked = np.ma.masked_invalid(y)
+    wanted = net().fit(PADDED, y)
+    assert_allclose(net().fit(PADDED, masked).predict(PADDED), wanted.predict(PADDED))
+    assert wanted.score(PADDED, masked) == wanted.score(PADDED, y)

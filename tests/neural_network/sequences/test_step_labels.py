@@ -1,6 +1,7 @@
 """A class for each step: only labelled steps count; against plain torch and scikit-learn."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,7 @@ def forms():
     yield "nan", PADDED, floats, {}
     yield "lists of nan", PARTS, as_parts(floats), {}
     yield "nullable", PADDED, pd.DataFrame(floats).astype("Int64"), {}
+    yield "masked", PADDED, np.ma.masked_array(CODES, mask=~KNOWN), {}
     yield "mark", PADDED, marked, {"ignore_index": -100}
     yield "tensors", torch.from_numpy(PADDED), torch.from_numpy(marked), {"ignore_index": -100}
     yield "word as mark", PARTS, as_parts(np.where(KNOWN, NAMES[CODES], "?")), {"ignore_index": "?"}
@@ -174,6 +176,20 @@ def test_searches_and_cross_validation_take_them():
             OptunaSearchCV(net(), {"lr": [0.01]}, n_trials=1, cv=cv, pruner="median"),
         ):
             assert search.fit(PARTS, y).best_score_ == pytest.approx(wanted.mean())
+
+
+@pytest.mark.parametrize("cv", [3, KFold(3)])
+def test_steps_without_a_label_are_no_matter_for_folds(cv):
+    y = np.where(KNOWN, CODES, np.nan)
+    wanted = cross_val_score(net(), PADDED, y, cv=KFold(3), error_score="raise")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        got = own_cross_validate(net(), PADDED, y, cv=cv, error_score="raise")["test_score"]
+        search = OptunaSearchCV(net(), {"lr": [0.01]}, n_trials=1, cv=cv, refit=False).fit(
+            PADDED, y
+        )
+    assert_allclose(got, wanted)
+    assert search.best_score_ == pytest.approx(wanted.mean())
 
 
 def test_epoch_scoring_pickles_and_clones():
