@@ -84,7 +84,7 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
             parts = [part.astype(np.float64) for part in parts]
         y = joined_sequences(parts, name, n_dims=parts[0].ndim)
     if np.ma.isMaskedArray(y):  # numpy would forget the mask without a word
-        y = y.astype(y.dtype if y.dtype.kind == "f" else np.float64).filled(np.nan)
+        y = np.ma.filled(y.astype(y.dtype if y.dtype.kind == "f" else np.float64), np.nan)
     y = _without_na(np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y))
     if y.dtype != np.float32:
         y = y.astype(np.float64)
