@@ -23,6 +23,8 @@ def naming_columns(X: Any, advice: str) -> Iterator[None]:
         A sentence about what to do with columns that hold no numbers.
     """
     try:
+        if _holds_dates(X):  # numpy would make counts of nanoseconds of them
+            raise TypeError("X holds dates or durations, which are no numbers.")
         yield
     except (TypeError, ValueError) as error:
         told = describe_bad_columns(X, str(error), advice)
@@ -53,6 +55,18 @@ def describe_bad_columns(X: Any, error: str, advice: str) -> str:
     if not shown:
         return ""
     return f"Columns with values that are not finite: {_listed(shown[:_MOST_NAMED], len(shown))}."
+
+
+def _holds_dates(X: Any) -> bool:
+    if isinstance(X, np.ndarray):
+        return X.dtype.kind in "mM"
+    if not hasattr(X, "columns"):
+        return False
+    # dtype.kind of pandas, is_temporal of polars
+    return any(
+        getattr(dtype, "kind", None) in ("m", "M") or getattr(dtype, "is_temporal", bool)()
+        for dtype in getattr(X, "dtypes", ())
+    )
 
 
 def _listed(shown: list[str], n_all: int) -> str:

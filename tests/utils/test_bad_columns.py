@@ -37,6 +37,9 @@ TABLES = {
     "array": (np.column_stack([numbers.astype(object), np.array(FRUIT, object)]), "1", "'apple'"),
     "array of strings": (np.column_stack([numbers.astype(str), FRUIT]), "1", "apple"),
     "list": ([[n, word] for n, word in zip(numbers, FRUIT, strict=True)], "1", "'apple'"),
+    "polars dates": (pl.DataFrame({"n": numbers, "day": DATES.to_numpy()}), "'day'", "2020-01-01"),
+    "array of dates": (np.stack([DATES.to_numpy()] * 2, axis=1), "0, 1", "2020-01-01"),
+    "only durations": (pd.DataFrame({"wait": DATES - DATES[0]}), "'wait'", "0 "),
     "python dates": (
         [[n, datetime.date(2020, 1, 1)] for n in numbers],
         "1",
