@@ -1,6 +1,7 @@
 """Parameters of callbacks and of the optimizer by name, such as ``callbacks__stop__patience``."""
 
 from collections import Counter
+from numbers import Real
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -72,7 +73,8 @@ class NestedParameters:
             For a name that is none; the message says which one may be meant.
         """
         own = {k: v for k, v in params.items() if not k.startswith(NESTED_PREFIXES)}
-        explain_unknown(type(self), [name for name in own if "__" not in name])
+        known = type(self)._known_names  # type: ignore[attr-defined]
+        explain_unknown(type(self), [n if n in known else n.partition("__")[0] for n in own])
         BaseEstimator.set_params(self, **own)
         for name, value in params.items():
             if name.startswith(_OPTIMIZER):
@@ -89,7 +91,8 @@ class NestedParameters:
     @property
     def _default_callbacks(self) -> list:
         given = any(name == "print_log" for name, _ in _named(self.callbacks))
-        return [("print_log", PrintLog())] if self.verbose and not given else []
+        verbose = isinstance(self.verbose, Real) and bool(self.verbose)
+        return [("print_log", PrintLog())] if verbose and not given else []
 
     def _named_callbacks(self) -> list[tuple[str, Any]]:
         return [*self._default_callbacks, *_named(self.callbacks)]

@@ -50,6 +50,13 @@ def test_a_wrong_type_is_refused_by_fit_and_not_before(name, value):
         wrong.fit(X, y)
 
 
+def test_an_array_as_verbose_is_refused_by_fit_and_not_before():
+    wrong = net().set_params(verbose=np.ones(2))
+    assert len(wrong.get_params()["verbose"]) == 2
+    with pytest.raises(ValueError, match="The 'verbose' parameter"):
+        wrong.fit(X, y)
+
+
 def test_several_of_a_kind_are_numbered_as_in_skorch():
     several = net([stopper(), BatchScoring("accuracy"), stopper(patience=2)])
     assert several.get_params()["callbacks__EarlyStopping_2__patience"] == 2
