@@ -39,6 +39,7 @@ URLS = {
     "query": f"postgresql://db/trials?user=me&password={SECRET}",
     "query of a certificate": f"postgresql://user@db/trials?sslmode=verify&sslpassword={SECRET}",
     "query in capitals": f"mssql://db/trials?PWD={SECRET}&driver=x",
+    "query with a semicolon": f"postgresql://db/trials?password=a;{SECRET}",
     "semicolon": f"postgresql://db/trials;password={SECRET}",
     "keywords": f"host=db user=me password={SECRET} dbname=trials",
     "keywords in quotes": f"host=db password = '{SECRET} b' user=me",
