@@ -85,7 +85,7 @@ def test_the_progress_bar_shows_trials_and_their_estimators(capsys):
     make_search(MaxIterEstimator()).set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
     shown = capsys.readouterr().out
     assert "OptunaSearchCV - search" in shown
-    assert "trial #2" in shown
+    assert "trial #1" in shown
     assert "MaxIterEstimator" in shown
 
 

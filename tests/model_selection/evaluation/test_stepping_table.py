@@ -7,6 +7,7 @@ import optuna
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array, issparse
+from scipy.stats import loguniform
 from sklearn.base import clone, is_classifier
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
@@ -388,8 +389,9 @@ def test_an_estimator_that_stops_itself_trains_no_longer_with_a_pruner():
     model = SGDClassifier(max_iter=1000)
     settings = {"n_trials": 4, "cv": FOLDS, "random_state": 0, "scoring": count_epochs}
     for pruner in (None, optuna.pruners.NopPruner()):
-        OptunaSearchCV(model, {"alpha": [1e-3, 1e-2]}, pruner=pruner, refit=False, **settings).fit(
-            X, LABELS
-        )
+        OptunaSearchCV(
+            model, {"alpha": loguniform(1e-3, 1e-2)}, pruner=pruner, refit=False, **settings
+        ).fit(X, LABELS)
+    assert len(counted) == 16
     assert counted[:8] == counted[8:]
     assert max(counted) < 200

@@ -79,7 +79,7 @@ def test_other_candidates_and_bad_parameters_are_evaluated_beside_the_stack():
         {"net": [LogisticRegression()]},
         {"net__lr": [0.01, 0.1]},
         {"net__optimizer": ["lbfgs"], "net__batch_size": [-1], "net__max_epochs": [1]},
-        {"net__batch_size": [1000]},
+        {"net__lr": [-1.0]},
     ]
     kwargs = {"n_trials": None, "sampler": "grid"}
     with pytest.warns(FitFailedWarning, match="3 fits failed"):
