@@ -8,14 +8,12 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sklearn_trainkit.model_selection.evaluation._trial_record import COMPLETE, PRUNED
 from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME
 
 __all__ = ["CurveSnapshot", "SnapshotPruning", "SnapshotRows"]
 
 # Successive halving and Hyperband note on each trial how far it got.
 _RUNG_PREFIX = "completed_rung_"
-_STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED}
 
 
 class SnapshotRows(NamedTuple):
@@ -58,8 +56,7 @@ class CurveSnapshot:
 class _WorkerStudy:
     """A worker's copy of the study, kept between its jobs, so that rows are added only once."""
 
-    def __init__(self, snapshot: SnapshotRows) -> None:
-        self.pruner = snapshot.pruner
+    def __init__(self) -> None:
         self.storage = InMemoryStorage()
         study_id = self.storage.create_new_study([StudyDirection.MAXIMIZE], STUDY_NAME)
         self.study_id = study_id
@@ -70,8 +67,14 @@ class _WorkerStudy:
         trial_id = self.storage.create_new_trial(self.study_id, trial)
         # Hyperband sorts trials into brackets by their number in the true study.
         self.storage.get_trial(trial_id).number = number
-        self.ids[number] = trial_id
         return trial_id
+
+    def withdraw(self, trial_id: int) -> dict[str, Any]:
+        """Let no pruner see a trial again; return what was noted on it."""
+        noted = self.storage.get_trial(trial_id).system_attrs
+        self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        self.storage.get_trial(trial_id).system_attrs = {}
+        return noted
 
 
 _studies: dict[str, _WorkerStudy] = {}
@@ -85,11 +88,13 @@ class SnapshotPruning:
         with _lock:
             if snapshot.token not in _studies:
                 _studies.clear()
-                _studies[snapshot.token] = _WorkerStudy(snapshot)
+                _studies[snapshot.token] = _WorkerStudy()
             self._copy = _studies[snapshot.token]
             for row in snapshot.rows:
                 if row[0] not in self._copy.ids:
-                    self._copy.add(row[0], _thaw(row))
+                    self._copy.ids[row[0]] = self._copy.add(row[0], _thaw(row))
+            # As it was sent: what a pruner keeps of earlier trials differs from worker to worker.
+            self._pruner = snapshot.pruner
             self._trial_id = self._copy.add(number, create_trial(state=TrialState.RUNNING))
 
     def prune(self, step: int, value: float) -> bool:
@@ -97,16 +102,15 @@ class SnapshotPruning:
         storage = self._copy.storage
         storage.set_trial_intermediate_value(self._trial_id, step, value)
         trial = storage.get_trial(self._trial_id)
-        return self._copy.pruner.prune(self._copy.study, trial)
+        return self._pruner.prune(self._copy.study, trial)
 
-    def finish(self, state: str, value: float) -> dict[str, Any]:
-        """Close the trial in this copy; return what the pruner noted on it."""
-        final = _STATES.get(state, TrialState.FAIL)
-        storage = self._copy.storage
-        values = None if final == TrialState.FAIL else [value]
-        storage.set_trial_state_values(self._trial_id, final, values)
-        attrs = storage.get_trial(self._trial_id).system_attrs
-        return {k: v for k, v in attrs.items() if k.startswith(_RUNG_PREFIX)}
+    def finish(self) -> dict[str, Any]:
+        """Close the trial in this copy; return what the pruner noted on it.
+
+        It comes back with a later snapshot. Which worker had it must not decide who knows of it.
+        """
+        noted = self._copy.withdraw(self._trial_id)
+        return {k: v for k, v in noted.items() if k.startswith(_RUNG_PREFIX)}
 
 
 def _thaw(row: tuple[int, int, float | None, dict[int, float], dict[str, Any]]) -> FrozenTrial:

@@ -77,7 +77,7 @@ def evaluate_job(
         record = shared.evaluate(shared.setup, job, watch)
     attrs = {}
     if pruning is not None:
-        attrs = pruning.finish(record.state, record.mean_score(shared.setup.metric))
+        attrs = pruning.finish()
     # The contexts of scikit-learn's callbacks stay here.
     return TrialResult(record, attrs, time.perf_counter() - started)
 

@@ -8,6 +8,7 @@ from sklearn_trainkit.model_selection.study._pruning_snapshot import CurveSnapsh
 from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME, make_pruner
 
 N_STEPS = 9
+COMPLETE_STATE = optuna.trial.TrialState.COMPLETE
 
 
 def curves(n_trials):
@@ -36,6 +37,18 @@ def test_same_decisions_as_in_the_study(name):
         state = optuna.trial.TrialState.PRUNED if stop else optuna.trial.TrialState.COMPLETE
         frozen = study.tell(trial, None if stop else value, state=state)
         rungs = {k: v for k, v in frozen.system_attrs.items() if k.startswith("completed_rung")}
-        assert copy.finish("pruned" if stop else "complete", value) == rungs
+        assert copy.finish() == rungs
         snapshot.add(frozen)
     assert 0 < n_pruned < 30
+
+
+def test_a_worker_knows_of_its_own_trials_as_late_as_the_others():
+    snapshot = CurveSnapshot("own trials", optuna.pruners.MedianPruner(n_startup_trials=0))
+    own = SnapshotPruning(snapshot.freeze(), 0)
+    assert not own.prune(1, 0.9)
+    own.finish()
+    assert not SnapshotPruning(snapshot.freeze(), 1).prune(1, 0.1)  # not told of trial 0 yet
+    snapshot.add(
+        optuna.trial.create_trial(value=0.9, intermediate_values={1: 0.9}, state=COMPLETE_STATE)
+    )
+    assert SnapshotPruning(snapshot.freeze(), 2).prune(1, 0.1)
