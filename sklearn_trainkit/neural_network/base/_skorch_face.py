@@ -29,7 +29,11 @@ from sklearn_trainkit.neural_network.batches._input_checks import (
     is_ready,
 )
 from sklearn_trainkit.neural_network.batches._input_lists import as_list
-from sklearn_trainkit.neural_network.batches._input_types import as_plain, float_type
+from sklearn_trainkit.neural_network.batches._input_types import (
+    as_plain,
+    float_type,
+    in_native_order,
+)
 from sklearn_trainkit.neural_network.batches._source_rows import (
     DatasetSource,
     SourceRows,
@@ -303,7 +307,10 @@ class SkorchFace(
         with naming_columns(X, _ENCODE):
             array = self._as_array(X)
             options = {**self._validation_options(array, reset), **options}
-            return validate_data(self, array, reset=reset, **options)
+            checked = validate_data(self, array, reset=reset, **options)
+        if isinstance(checked, tuple):  # X and y
+            return tuple(map(in_native_order, checked))
+        return in_native_order(checked)
 
     def _is_one_sample(self, shape: tuple[int, ...]) -> bool:
         """Tell whether an array of this shape is one sample of those that the network knows."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from skorch.helper import SliceDataset
 
-__all__ = ["as_plain", "float_type"]
+__all__ = ["as_plain", "float_type", "in_native_order"]
 
 # float32 holds every number of these types; so they are called by numpy, pandas, polars, arrow.
 _NARROW = {"bool", "int8", "uint8", "int16", "uint16", "float16", "float32", "halffloat", "float"}
@@ -70,6 +70,19 @@ def float_type(X: Any) -> str:
     if X.dtype.itemsize <= _NARROW_BYTES.get(X.dtype.kind, 0):
         return "float32"
     return "float32" if X.dtype.kind in "iu" and _is_exact(X) else "float64"
+
+
+def in_native_order(values: Any) -> Any:
+    """Return an array in the machine's byte order, which is the only one that torch reads.
+
+    scikit-learn's checks change the order of arrays, but not that of a table's columns.
+
+    >>> in_native_order(np.ones(2, dtype=">f8")).dtype.isnative
+    True
+    """
+    if isinstance(values, np.ndarray) and not values.dtype.isnative:
+        return values.astype(values.dtype.newbyteorder("="))
+    return values
 
 
 def _is_exact(X: np.ndarray) -> bool:

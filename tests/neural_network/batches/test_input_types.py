@@ -41,6 +41,7 @@ DOUBLES = {
     "list of tensors": list(torch.from_numpy(X)),
     "decimals": [[Decimal(value) for value in row] for row in X.tolist()],
     "big-endian": X.astype(">f8"),
+    "big-endian table": pd.DataFrame(X.astype(">f8"), columns=["a", "b"]),
     "long double": X.astype(np.longdouble),
     "tensor": torch.from_numpy(X),
     "sparse": coo_matrix(X),
