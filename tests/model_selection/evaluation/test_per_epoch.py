@@ -75,7 +75,7 @@ def test_the_study_keeps_the_curve_of_every_fold(n_jobs):
     )
     with pytest.warns(UserWarning, match="it can never prune"):
         search.fit(X, y)
-    for trial in search.study_.trials:
+    for trial in search.trials_:
         stored = np.array(trial.user_attrs["fold_scores"])
         assert stored.shape == (N_EPOCHS, 3)
         reported = [trial.intermediate_values[step] for step in range(1, N_EPOCHS + 1)]
