@@ -255,8 +255,9 @@ class OptunaSearchCV(SearchResults):
     best_trial_ : optuna.trial.FrozenTrial
         The trial of ``best_index_``.
     n_trials_ : int
-        Number of trials, the rows of ``cv_results_``. The study may hold more: what was cut off,
-        or withdrawn because it had been tried, is a failed trial without a result there.
+        Number of trials, the rows of ``cv_results_``. ``study_.trials`` may hold more: what was cut
+        off is a failed trial without a result there. ``study_.get_trials()`` also returns what
+        was withdrawn because it had been tried.
     classes_ : ndarray
         Class labels of the refitted classifier.
     n_features_in_ : int

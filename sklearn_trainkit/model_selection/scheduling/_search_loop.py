@@ -310,7 +310,7 @@ class SearchLoop:
             return trial, params
         if found is None and dictated:
             return trial, params
-        self._study.tell(trial, state=TrialState.FAIL)  # withdrawn: it counts nowhere
+        self._study.withdraw(trial)
         if found is None:
             self.exhausted = True
             return None

@@ -28,6 +28,8 @@ __all__ = [
     "summarize",
 ]
 
+_WITHDRAWN = "sklearn_trainkit:withdrawn"
+
 # One name for every search in memory: Hyperband's brackets depend on it.
 STUDY_NAME = "OptunaSearchCV"
 
@@ -83,6 +85,19 @@ class SearchStudy(optuna.Study):
             if states is None or trial.state in states:
                 shown.append(trial)
         return shown
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """The trials, without those that were withdrawn before they ran.
+
+        ``get_trials`` returns all that the storage holds, each at the place of its number.
+        """
+        return [trial for trial in super().trials if not trial.system_attrs.get(_WITHDRAWN)]
+
+    def withdraw(self, trial: optuna.Trial) -> None:
+        """End a trial that was asked for and is not to run: it counts nowhere."""
+        self.note(trial, _WITHDRAWN, True)
+        self.tell(trial, state=TrialState.FAIL)
 
     def ask_for(self, fixed: dict[str, Any], user_attrs: dict[str, Any]) -> optuna.Trial:
         """Return a running trial with some parameters given.

@@ -94,7 +94,7 @@ class JointStudy:
             _counts(other) and other.user_attrs.get(ENQUEUED) == key for other in before
         )
         if doubled or (n_trials is not None and sum(map(_counts, before)) >= n_trials):
-            self._study.tell(trial, state=TrialState.FAIL)
+            self._study.withdraw(trial)
             return False
         return True
 

@@ -10,8 +10,10 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from scipy.stats import binom, randint
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
 
@@ -193,3 +195,20 @@ def test_an_empty_space_is_the_estimator_as_it_is(settings):
     assert search.best_params_ == grid.best_params_ == {}
     assert search.best_score_ == grid.best_score_
     assert search.cv_results_["params"] == grid.cv_results_["params"] == [{}]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_the_trials_of_the_study_have_a_value_each(stored, tmp_path):
+    storage = str(tmp_path / "s.journal") if stored else None
+    space = {"max_depth": [1, 2, 3]}
+    search = OptunaSearchCV(
+        DecisionTreeClassifier(), space, n_trials=9, cv=2, random_state=0, storage=storage
+    )
+    with pytest.warns(UserWarning, match="No point"):
+        search.fit(*load_iris(return_X_y=True))
+    held = search.study_.get_trials()
+    assert len(held) > 3
+    assert [trial.number for trial in held] == list(range(len(held)))
+    values = [trial.value for trial in search.study_.trials]
+    assert max(values) == search.best_score_
+    assert len(values) == search.n_trials_ == 3
