@@ -37,7 +37,8 @@ def call_anew(value=3.0):
 def test_another_process_does_not_compile_again(folder):
     call_anew()
     code = (
-        "from tests.preprocessing import test_loop_cache as t; assert t.call_anew() == (6.0, False)"
+        "from tests.preprocessing.compiled import test_loop_cache as t; "
+        "assert t.call_anew() == (6.0, False)"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
