@@ -10,7 +10,7 @@ from sklearn_trainkit.neural_network.base._parameter_docs import (
     store_arguments,
     with_shared_parameters,
 )
-from sklearn_trainkit.neural_network.images._conv_architecture import (
+from sklearn_trainkit.neural_network.images._conv import (
     STYLE_CONSTRAINTS,
     ConvStyleParameters,
 )

@@ -1,4 +1,4 @@
-"""The recurrent network as a classifier."""
+"""Recurrent networks: a classifier and a regressor of one architecture."""
 
 from collections.abc import Callable, Sequence
 from numbers import Real
@@ -11,7 +11,7 @@ from sklearn_trainkit.neural_network.base._parameter_docs import (
     store_arguments,
     with_shared_parameters,
 )
-from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet
+from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
 from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, RowsDataset
 from sklearn_trainkit.neural_network.sequences._sequence_checks import step_counts
@@ -26,7 +26,13 @@ from sklearn_trainkit.neural_network.sequences._step_labels import (
     step_labels,
     with_ends,
 )
-from sklearn_trainkit.neural_network.sequences._step_targets import check_some_targets
+from sklearn_trainkit.neural_network.sequences._step_targets import (
+    StepLoss,
+    check_some_targets,
+    r2_of_steps,
+    step_r2,
+    step_targets,
+)
 
 # Fewer sequences in a batch cost more time than they bring.
 _FEWEST_SEQUENCES = 8
@@ -371,3 +377,272 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         if self.return_sequences:
             check_some_targets(parts[1], lambda y: y < self._n_outputs)
         return parts
+
+
+@with_shared_parameters(
+    samples="sequences",
+    clip_norm=1.0,
+    lr=0.01,
+    score="valid_r2",
+    stratified="",
+)
+class RecurrentNetRegressor(SequenceNet, RegressorNet):
+    """Recurrent network for regression on sequences.
+
+    One or several targets for a sequence, or for each of its steps. Sequences may differ in
+    length: as a list of arrays, padded with NaN at the end, or with ``lengths``. Neither padding
+    nor neighbours in a batch change the result for a sequence.
+
+    Parameters
+    ----------
+    hidden_units : sequence of int, default=(64,)
+        Units of each recurrent layer, in each direction.
+    cell : {"gru", "lstm", "tanh"}, default="gru"
+        "tanh" is the simple recurrence of Elman, whose gradients vanish or explode with the
+        number of steps.
+    bidirectional : bool, default=False
+        Whether each layer also runs backwards in time. It then has twice as many features, and
+        the output of a step has seen the steps after it.
+    pooling : {"last", "max", "mean"}, default="last"
+        What of the sequence goes to the output: the state after its last step (for the backward
+        direction, its first), or the largest or mean features over its steps.
+        Not used with ``return_sequences``.
+    norm : {"layer", "rms"} or None, default=None
+        Normalization after each recurrent layer, over the features of one step. Others, such as
+        "batch", would take statistics over steps, padding and neighbours, and are refused.
+    skip : {"add"} or None, default=None
+        "add" adds a layer's input to its output, through a linear projection where the widths
+        differ.
+    dropout : float or sequence of float, default=0.0
+        Share of features dropped after each recurrent layer while training, for all layers or
+        one each.
+    init : str or callable, default="xavier_uniform"
+        "default" leaves torch's own. "kaiming_normal", "kaiming_uniform", "lecun_normal",
+        "orthogonal", "xavier_normal" and "xavier_uniform" draw the weights of inputs and output;
+        the recurrent weights are then orthogonal (gate by gate), biases zero, and that of an
+        LSTM's forget gate one. A callable fills all weight tensors.
+    standardize_X : bool, default=True
+        Standardize each feature inside the network by mean and standard deviation of the
+        training rows.
+    sequence_shape : tuple of (n_steps, n_features) or None, default=None
+        Shape of a sequence given as a flat row, behind steps of a Pipeline that make 2-d arrays;
+        one of the two may be -1.
+    return_sequences : bool, default=False
+        Whether there is a target for each step: y of shape (n_samples, n_steps) or (n_samples,
+        n_steps, n_targets). NaN is the target of a step that has none: it has no part in loss,
+        early stopping and score. Steps after the end of a sequence have no loss, and NaN as
+        prediction.
+    <<regressor>>
+    <<training>>
+
+    Attributes
+    ----------
+    y_mean_, y_scale_ : ndarray of shape (n_targets,)
+        What was subtracted from the targets and what they were divided by.
+    <<attributes>>
+
+    See Also
+    --------
+    RecurrentNetClassifier : The same for classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_trainkit.neural_network import RecurrentNetRegressor
+    >>> X = np.random.default_rng(0).normal(size=(100, 8, 2))
+    >>> y = X.sum(axis=2).cumsum(axis=1)  # a target for each step
+    >>> net = RecurrentNetRegressor((16,), return_sequences=True, random_state=0)
+    >>> net.fit(X, y).predict(X).shape
+    (100, 8)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **RegressorNet._parameter_constraints,
+        **RECURRENT_CONSTRAINTS,
+        "return_sequences": ["boolean"],
+    }
+
+    _fixed_parameters: ClassVar[tuple[str, ...]] = ("return_sequences",)
+
+    return_sequences: bool
+
+    def __init__(
+        self,
+        hidden_units: Sequence[int] = (64,),
+        *,
+        cell: str = "gru",
+        bidirectional: bool = False,
+        pooling: str = "last",
+        norm: str | None = None,
+        skip: str | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        init: Any = "xavier_uniform",
+        standardize_X: bool = True,
+        sequence_shape: tuple[int, int] | None = None,
+        return_sequences: bool = False,
+        loss: str = "squared_error",
+        standardize_y: bool = True,
+        clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
+        clip_adaptive: float | None = None,
+        optimizer: Any = "adamw",
+        optimizer_params: dict | None = None,
+        lr: float = 0.01,
+        weight_decay: float | str = 0.0,
+        lr_schedule: Any = "one_cycle",
+        lr_schedule_params: dict | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int = 40,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        on_divergence: str = "raise",
+        warm_start: bool = False,
+        checkpoint_dir: Any = None,
+        callbacks: list | None = None,
+        device: str | torch.device = "cpu",
+        dtype: str = "auto",
+        precision: str = "full",
+        compile: bool = False,  # noqa: A002
+        n_threads: int | None = 1,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        store_arguments(self, locals())
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        classes: None = None,
+        lengths: Any = None,
+    ) -> "RecurrentNetRegressor":
+        """Train one more epoch on ``X`` and ``y``, with ``lr`` constant.
+
+        Mean and scale of the targets are those of the first call.
+
+        Parameters
+        ----------
+        X, y, sample_weight, lengths
+            As for :meth:`fit`.
+        classes : None
+            Ignored; part of skorch's signature, which metadata routing looks at.
+
+        Returns
+        -------
+        self : estimator
+        """
+        super().partial_fit(self._cut(X, lengths), y, sample_weight)
+        return self
+
+    def predict(self, X: Any, lengths: Any = None) -> np.ndarray:
+        """Return the predicted targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_steps, n_features), list of arrays, or flat rows
+            The steps may be more or fewer than in ``fit``.
+        lengths : array-like of shape (n_samples,) of int, or None, default=None
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets), as given to fit
+            With ``return_sequences`` (n_samples, n_steps) or (n_samples, n_steps, n_targets), NaN
+            after the end of a sequence. float32 if X and y were, else float64, which holds every
+            target.
+        """
+        X = self._cut(X, lengths)
+        if not self.return_sequences:
+            return super().predict(X)
+        data = self.get_dataset(X)
+        values = self._output(data).numpy()
+        if data is X:  # a data set of ours wants an answer in training units
+            return values
+        values = (values * self.y_scale_ + self.y_mean_).astype(self._y_dtype)
+        values[~self._true_steps(data.rows)] = np.nan
+        return values[..., 0] if self._y_ndim == 1 else values
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:
+        """Return the coefficient of determination on ``X`` and ``y``.
+
+        With ``return_sequences`` it is taken over all steps of all sequences that have a target;
+        with several targets it is the mean of theirs.
+
+        Parameters
+        ----------
+        X, lengths
+            As for :meth:`predict`.
+        y : array-like, as for :meth:`fit`
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+
+        Returns
+        -------
+        r2 : float
+        """
+        X = self._cut(X, lengths)
+        if not self.return_sequences:
+            return super().score(X, y, sample_weight)
+        return step_r2(y, self.predict(X), sample_weight)
+
+    def _has_step_targets(self) -> bool:
+        return self.return_sequences
+
+    def _module_pooling(self) -> str | None:
+        return None if self.return_sequences else self.pooling
+
+    def _target_array(self, X: np.ndarray, y: Any) -> np.ndarray:
+        if not self.return_sequences:
+            try:
+                return super()._target_array(X, y)
+            except ValueError as error:
+                raise ValueError(
+                    f"{error} (A target for each step needs return_sequences=True.)"
+                ) from error
+        return step_targets(y, step_counts(X), X.shape[1])
+
+    def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
+        if not self.return_sequences:
+            super()._learn_targets(y, weight)
+            return
+        columns = y if y.ndim == 3 else y[..., None]
+        known = ~np.isnan(columns)
+        if not known.any(axis=(0, 1)).all():
+            raise ValueError(
+                "y must have a target at some step, for each of the targets. Got NaN at all steps."
+            )
+        weights = None if weight is None else np.broadcast_to(weight[:, None], known.shape[:2])
+        found = []
+        for j, has in enumerate(np.moveaxis(known, 2, 0)):
+            super()._learn_targets(columns[has, j], None if weights is None else weights[has])
+            found.append((self.y_mean_[0], self.y_scale_[0]))
+        self.y_mean_, self.y_scale_ = (np.array(each) for each in zip(*found, strict=True))
+        self._y_ndim = y.ndim - 1
+        n_known = known.sum(axis=(1, 2)) / known.shape[2]
+        self._mean_steps = float(np.average(n_known, weights=weight))
+        if not self._mean_steps:
+            raise ValueError("sample_weight is zero for every sequence that has a target in y.")
+
+    def _split(self, X: Any, *args: Any, **kwargs: Any) -> tuple[Rows, Rows | None]:
+        parts = super()._split(X, *args, **kwargs)
+        if self.return_sequences:
+            check_some_targets(parts[1], lambda y: ~torch.isnan(y))
+        return parts
+
+    def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
+        if not self.return_sequences:
+            return super()._encode_targets(y, name)
+        columns = y[..., None] if y.ndim == 2 else y
+        steps = super()._encode_targets(columns.reshape(-1, columns.shape[2]), name)
+        return steps.reshape(columns.shape)
+
+    def _make_criterion(self) -> torch.nn.Module:
+        if not self.return_sequences:
+            return super()._make_criterion()
+        return StepLoss(self.loss, self._mean_steps)
+
+    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
+        if not self.return_sequences:
+            return super()._rows_score(output, rows)
+        return r2_of_steps(output, rows.y)

@@ -1,0 +1,276 @@
+"""Dense networks for tables: a classifier and a regressor of one architecture."""
+
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+
+from sklearn_trainkit.neural_network.base._parameter_docs import (
+    store_arguments,
+    with_shared_parameters,
+)
+from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
+from sklearn_trainkit.neural_network.batches._input_checks import (
+    check_enough_rows,
+    checked_hidden_units,
+)
+from sklearn_trainkit.neural_network.dense._mlp_portfolio import (
+    CLASSIFIER_PORTFOLIO,
+    REGRESSOR_PORTFOLIO,
+)
+from sklearn_trainkit.neural_network.modules._activations import ACTIVATIONS
+from sklearn_trainkit.neural_network.modules._initialization import INITS
+from sklearn_trainkit.neural_network.modules._mlp_module import MLPModule
+from sklearn_trainkit.neural_network.modules._normalization import NORMS
+from sklearn_trainkit.neural_network.modules._skip_connections import SKIPS
+from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
+
+MLP_CONSTRAINTS: dict = {
+    "hidden_units": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS)), callable],
+    "norm": [StrOptions(set(NORMS)), None],
+    "norm_groups": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "skip": [StrOptions(set(SKIPS)), None],
+    "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+    "init": [StrOptions(set(INITS)), callable],
+}
+
+
+class MLPParameters:
+    """What the two dense estimators share: their architecture."""
+
+    _portfolio: ClassVar[tuple[dict[str, Any], ...]]
+    _takes_sparse = True
+    _fixed_parameters: ClassVar[tuple[str, ...]] = tuple(MLP_CONSTRAINTS)
+    hidden_units: Any
+    activation: str | Callable[[], torch.nn.Module]
+    norm: str | None
+    norm_groups: int | str
+    skip: str | None
+    dropout: float | Sequence[float]
+    init: Any
+    n_features_in_: int
+    _n_outputs: int
+
+    def get_portfolio(self) -> list[dict[str, Any]]:
+        """Return settings that did well on many data sets, to be tried first on new ones.
+
+        ``OptunaSearchCV(..., enqueue="portfolio")`` does that. They were chosen on tables of up
+        to 1,500 rows, with trainings of 12 epochs; ``docs/search.md`` says how and what it brings.
+
+        Returns
+        -------
+        portfolio : list of dict
+            Parameters of this estimator, best first in the mean over the data sets. Each of
+            "adam", "adamw", "rmsprop" and "sgd" is the optimizer of four or more.
+        """
+        return [dict(entry) for entry in self._portfolio]
+
+    def _make_module(self) -> torch.nn.Module:
+        return MLPModule(
+            self.n_features_in_,
+            self._n_outputs,
+            hidden_units=checked_hidden_units(self.hidden_units),
+            activation=self.activation,
+            norm=self.norm,
+            norm_groups=self.norm_groups,
+            skip=self.skip,
+            dropout=self.dropout,
+            init=self.init,
+        )
+
+    def _check_batches(self, n_rows: int) -> None:
+        check_enough_rows(n_rows, self.norm)
+
+
+@with_shared_parameters(weight_decay='"auto"')
+class MLPNetClassifier(MLPParameters, ClassifierNet):
+    """Dense network for classification, trained with cross-entropy.
+
+    Put a scaler in front of it: gradient descent moves each weight in proportion to its
+    feature's values.
+
+    Parameters
+    ----------
+    hidden_units : sequence of int, default=(256, 128)
+        Width of each hidden layer; ``()`` is a linear model.
+    <<activation>>
+    norm : {"batch", "layer", "instance", "group", "rms"} or None, default=None
+        Normalization between each hidden linear layer and its activation.
+    norm_groups : int or "auto", default="auto"
+        Groups of ``norm="group"``; it has to divide every width. "auto" takes the most groups,
+        up to 32, that leave at least 8 features each.
+    skip : {"add", "concat", "long"} or None, default=None
+        "add": residual layers, with a linear projection where widths differ. "concat": each
+        layer sees all earlier features. "long": a U-Net's skips between mirrored layers, for
+        widths that read the same from both ends.
+    dropout : float or sequence of float, default=0.0
+        Share of hidden features dropped while training, for all hidden layers or one each.
+    <<init>>
+    <<classifier>>
+    <<training>>
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    <<attributes>>
+
+    See Also
+    --------
+    MLPNetRegressor : The same for numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_trainkit.neural_network import MLPNetClassifier
+    >>> from sklearn_trainkit.preprocessing import StandardScaler
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = make_pipeline(StandardScaler(), MLPNetClassifier(norm="layer", random_state=0))
+    >>> net.fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **ClassifierNet._parameter_constraints,
+        **MLP_CONSTRAINTS,
+    }
+    _portfolio: ClassVar[tuple] = CLASSIFIER_PORTFOLIO
+
+    def __init__(
+        self,
+        hidden_units: Sequence[int] = (256, 128),
+        *,
+        activation: Any = "gelu",
+        norm: str | None = None,
+        norm_groups: int | str = "auto",
+        skip: str | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        init: Any = "default",
+        label_smoothing: float = 0.05,
+        class_weight: Any = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        clip_adaptive: float | None = None,
+        optimizer: Any = "adamw",
+        optimizer_params: dict | None = None,
+        lr: float = 0.003,
+        weight_decay: float | str = "auto",
+        lr_schedule: Any = "one_cycle",
+        lr_schedule_params: dict | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int = 40,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        on_divergence: str = "raise",
+        warm_start: bool = False,
+        checkpoint_dir: Any = None,
+        callbacks: list | None = None,
+        device: str | torch.device = "cpu",
+        dtype: str = "auto",
+        precision: str = "full",
+        compile: bool = False,  # noqa: A002
+        n_threads: int | None = 1,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        store_arguments(self, locals())
+
+
+@with_shared_parameters(score="valid_r2", stratified="", weight_decay='"auto"')
+class MLPNetRegressor(MLPParameters, RegressorNet):
+    """Dense network for regression with one target or several.
+
+    Put a scaler in front of it; the targets are standardized inside, by default.
+
+    Parameters
+    ----------
+    hidden_units : sequence of int, default=(256, 128)
+        Width of each hidden layer; ``()`` is a linear model.
+    <<activation>>
+    norm : {"batch", "layer", "instance", "group", "rms"} or None, default=None
+        Normalization between each hidden linear layer and its activation.
+    norm_groups : int or "auto", default="auto"
+        Groups of ``norm="group"``; it has to divide every width. "auto" takes the most groups,
+        up to 32, that leave at least 8 features each.
+    skip : {"add", "concat", "long"} or None, default=None
+        "add": residual layers, with a linear projection where widths differ. "concat": each
+        layer sees all earlier features. "long": a U-Net's skips between mirrored layers, for
+        widths that read the same from both ends.
+    dropout : float or sequence of float, default=0.0
+        Share of hidden features dropped while training, for all hidden layers or one each.
+    <<init>>
+    <<regressor>>
+    <<training>>
+
+    Attributes
+    ----------
+    y_mean_, y_scale_ : ndarray of shape (n_targets,)
+        What was subtracted from the targets and what they were divided by.
+    <<attributes>>
+
+    See Also
+    --------
+    MLPNetClassifier : The same for classes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_trainkit.neural_network import MLPNetRegressor
+    >>> from sklearn_trainkit.preprocessing import StandardScaler
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> net = make_pipeline(
+    ...     StandardScaler(), MLPNetRegressor((32,), early_stopping=True, random_state=0)
+    ... )
+    >>> net.fit(X, y).predict(X).shape
+    (442,)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **RegressorNet._parameter_constraints,
+        **MLP_CONSTRAINTS,
+    }
+    _portfolio: ClassVar[tuple] = REGRESSOR_PORTFOLIO
+
+    def __init__(
+        self,
+        hidden_units: Sequence[int] = (256, 128),
+        *,
+        activation: Any = "gelu",
+        norm: str | None = None,
+        norm_groups: int | str = "auto",
+        skip: str | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        init: Any = "default",
+        loss: str = "squared_error",
+        standardize_y: bool = True,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        clip_adaptive: float | None = None,
+        optimizer: Any = "adamw",
+        optimizer_params: dict | None = None,
+        lr: float = 0.003,
+        weight_decay: float | str = "auto",
+        lr_schedule: Any = "one_cycle",
+        lr_schedule_params: dict | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int = 40,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        on_divergence: str = "raise",
+        warm_start: bool = False,
+        checkpoint_dir: Any = None,
+        callbacks: list | None = None,
+        device: str | torch.device = "cpu",
+        dtype: str = "auto",
+        precision: str = "full",
+        compile: bool = False,  # noqa: A002
+        n_threads: int | None = 1,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        store_arguments(self, locals())

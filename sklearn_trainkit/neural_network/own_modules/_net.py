@@ -1,0 +1,417 @@
+"""Any torch module as a classifier or a regressor."""
+
+import warnings
+from contextlib import nullcontext, suppress
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from skorch.exceptions import NotInitializedError
+from skorch.helper import SliceDataset
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.data import Dataset
+
+from sklearn_trainkit.neural_network.base._parameter_docs import (
+    store_arguments,
+    with_shared_parameters,
+)
+from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
+from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES, check_enough_rows
+from sklearn_trainkit.neural_network.batches._source_rows import (
+    DatasetSource,
+    SlicedSamples,
+    is_mapped,
+    stays_as_it_is,
+)
+from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
+from sklearn_trainkit.neural_network.own_modules._integer_codes import (
+    INTEGER_TYPES,
+    as_integers,
+    wants_integers,
+)
+from sklearn_trainkit.neural_network.own_modules._output_forms import (
+    LOGITS,
+    LossOfForms,
+    OutputForms,
+    as_logits,
+    forms_of,
+    unreachable_targets,
+    why_not_logits,
+)
+from sklearn_trainkit.neural_network.own_modules._user_module import (
+    WIDTHS,
+    build_user_module,
+    check_user_output,
+    unknown_arguments,
+)
+from sklearn_trainkit.neural_network.targets._label_coding import MultiLabel
+from sklearn_trainkit.neural_network.training._training_run import running
+from sklearn_trainkit.utils._did_you_mean import unexpected_argument
+from sklearn_trainkit.utils._random_streams import seeded_global_torch
+
+_PREFIX = "module__"
+
+
+class UserModuleNet:
+    """Trains a module of the user's, whose arguments are parameters ``module__x``."""
+
+    user_constraints: ClassVar[dict] = {
+        "module": [nn.Module, callable],
+        "module_params": [dict, None],
+    }
+    _fixed_parameters: ClassVar[tuple[str, ...]] = ("module", "module_params")
+    _allow_nd = True
+    _foreign_module = True
+    _takes_sparse = True
+
+    module: Any
+    module_: nn.Module
+    module_params: dict | None
+    dtype_: str
+    input_dtype_: str
+    input_shape_: tuple[int, ...]
+    _n_outputs: int
+    callbacks_: list
+
+    def _set_module_kwargs(self, module_kwargs: dict[str, Any]) -> None:
+        for name, value in module_kwargs.items():
+            if not name.startswith(_PREFIX):
+                error = unexpected_argument(type(self), name)
+                raise TypeError(f"{error} Arguments of the module are written {_PREFIX}{name}.")
+            setattr(self, name, value)
+
+    def _module_kwargs(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name.startswith(_PREFIX)}
+
+    def _fixed_names(self) -> list[str]:
+        made_with = getattr(self, "_made_with", None)
+        earlier = () if made_with is None else made_with.parameters
+        arguments = {name for name in earlier if name.startswith(_PREFIX)}
+        return [*super()._fixed_names(), *sorted(arguments | self._module_kwargs().keys())]  # type: ignore[misc]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, those of the module among them as ``module__x``."""
+        params = super().get_params(deep=deep)  # type: ignore[misc]
+        return {**params, **self._module_kwargs()}
+
+    def set_params(self, **params: Any) -> "UserModuleNet":
+        """Set parameters, those of the module as ``module__x``."""
+        own = {name: value for name, value in params.items() if name.startswith(_PREFIX)}
+        for name, value in own.items():
+            setattr(self, name, value)
+        super().set_params(**{k: v for k, v in params.items() if k not in own})  # type: ignore[misc]
+        run = running(self)
+        if run is not None:
+            run.take_changed(own)
+        return self
+
+    def _make_module(self) -> nn.Module:
+        widths: dict[str, Any] = {}
+        if hasattr(self, "input_shape_"):
+            n_features, n_outputs = self.input_shape_[-1], self._n_outputs
+            values = (n_features, self.input_shape_, n_outputs)
+            widths = dict(zip(WIDTHS, values, strict=True))
+        return build_user_module(self.module, self._module_arguments(), widths)
+
+    def _module_arguments(self) -> dict[str, Any]:
+        params = {name.removeprefix(_PREFIX): v for name, v in self._module_kwargs().items()}
+        return {**(self.module_params or {}), **params}
+
+    def _check_widths_known(self) -> None:
+        unknown = unknown_arguments(self.module, self._module_arguments())
+        if unknown:
+            raise NotInitializedError(
+                f"module={self.module!r} needs {unknown}, which fit takes from the data. Call fit "
+                f"first, or load_params, or give them as {_PREFIX}{unknown[0]}=..."
+            )
+
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
+        data: tuple[Any, np.ndarray] = super()._check_data(_opened(X), y, reset)  # type: ignore[misc]
+        return data
+
+    def _checked_samples(self, X: Any, reset: bool) -> Any:
+        return super()._checked_samples(_opened(X), reset)  # type: ignore[misc]
+
+    def _array_dtypes(self, X: Any, reset: bool) -> Any:
+        # Integers are kept until it is known whether the module wants them.
+        dtypes = super()._array_dtypes(X, reset)  # type: ignore[misc]
+        if reset:
+            return [*dtypes, *INTEGER_TYPES]
+        return ["float64", "float32", *INTEGER_TYPES] if dtypes == "int64" else dtypes
+
+    def _settle_input(self, X: Any) -> Any:
+        with seeded_global_torch(0):
+            if wants_integers(X, self._trial_module, FLOAT_TYPES[self.dtype_]):
+                self.input_dtype_ = "int64"
+        return self._as_input(X)
+
+    def _trial_module(self) -> nn.Module:
+        return self._make_module().to(FLOAT_TYPES[self.dtype_])
+
+    def _as_input(self, X: Any) -> Any:
+        if self.input_dtype_ == "int64":
+            return as_integers(X)
+        kept = not isinstance(X, np.ndarray) or is_mapped(X) or stays_as_it_is(X)
+        return X if kept else X.astype(self.dtype_, copy=False)
+
+    def _checked_source(self, dataset: Dataset) -> DatasetSource:
+        return DatasetSource(dataset)
+
+    def _check_batches(self, n_rows: int) -> None:
+        norms = [m for m in self.module_.modules() if isinstance(m, _BatchNorm)]
+        check_enough_rows(n_rows, "batch" if norms else None)
+
+    def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
+        """Check a module that is not ours against the training rows."""
+        # A callback may give the module other arguments when the training begins.
+        with suppress(ValueError) if self.callbacks_ else nullcontext():
+            check_user_output(module, rows.part(0, 2).X, self._n_outputs)
+            self._look_at_outputs(module, rows)
+
+    def _look_at_outputs(self, module: nn.Module, rows: Rows) -> None:
+        """Learn what the module ends in, and warn where that cannot be trained."""
+
+    def _check_module(self, rows: Rows) -> None:
+        if self.callbacks_:
+            try:
+                check_user_output(self.module_, rows.part(0, 2).X, self._n_outputs)
+            except ValueError:
+                del self.module_
+                raise
+
+
+def _opened(X: Any) -> Any:
+    """Return skorch's slices of a data set as the torch Dataset that they are."""
+    return SlicedSamples(X) if isinstance(X, SliceDataset) else X
+
+
+@with_shared_parameters()
+class NetClassifier(UserModuleNet, ClassifierNet):
+    """Any torch module as a classifier, trained with cross-entropy.
+
+    The module gives one output for each class: logits, or what it makes of them in the end by
+    softmax, sigmoid or their logarithms, as a layer or a function. That is seen from its outputs
+    for some training rows and taken back in the loss, so that it trains as without it, but by
+    autograd; ``module_`` is as it was given. A softmax over several labels a row, or not over the
+    classes, is warned of. It gets the engine, the checks and the speed of the networks of this
+    package.
+
+    Parameters
+    ----------
+    module : Module class, callable or Module instance
+        The network. A class is built anew by each fit, and its parameters ``n_features`` (or the
+        shape of one sample, ``input_shape``) and ``n_outputs`` are filled in from the data. An
+        instance is copied by each fit and goes on from its weights. It must map (n, ...) to
+        (n, n_outputs).
+        Integers in X reach it as int64 if it has an embedding or takes nothing
+        else; whole numbers of a float type, too, if it takes nothing else.
+    module_params : dict or None, default=None
+        Arguments of the class. ``module__x=...`` sets one of them by name, for searches.
+    <<classifier>>
+    <<training>>
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    <<attributes>>
+    input_shape_ : tuple of int
+        Shape of one sample.
+    input_dtype_ : {"float32", "float64", "int64"}
+        Type in which samples reach the module.
+
+    See Also
+    --------
+    MLPNetClassifier : A dense network with its architecture as parameters.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from torch import nn
+    >>> from sklearn_trainkit.neural_network import NetClassifier
+    >>> class Tiny(nn.Sequential):
+    ...     def __init__(self, n_features, n_outputs, width=8):
+    ...         super().__init__(
+    ...             nn.Linear(n_features, width), nn.Tanh(), nn.Linear(width, n_outputs)
+    ...         )
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = NetClassifier(Tiny, module__width=16, max_epochs=100, random_state=0)
+    >>> net.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **ClassifierNet._parameter_constraints,
+        **UserModuleNet.user_constraints,
+    }
+
+    def __init__(
+        self,
+        module: Any,
+        *,
+        module_params: dict | None = None,
+        label_smoothing: float = 0.05,
+        class_weight: Any = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        clip_adaptive: float | None = None,
+        optimizer: Any = "adamw",
+        optimizer_params: dict | None = None,
+        lr: float = 0.003,
+        weight_decay: float | str = 0.0,
+        lr_schedule: Any = "one_cycle",
+        lr_schedule_params: dict | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int = 40,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        on_divergence: str = "raise",
+        warm_start: bool = False,
+        checkpoint_dir: Any = None,
+        callbacks: list | None = None,
+        device: str | torch.device = "cpu",
+        dtype: str = "auto",
+        precision: str = "full",
+        compile: bool = False,  # noqa: A002
+        n_threads: int | None = 1,
+        verbose: int = 0,
+        random_state: Any = None,
+        **module__kwargs: Any,
+    ) -> None:
+        arguments = locals()
+        module_kwargs = arguments.pop("module__kwargs")
+        store_arguments(self, arguments)
+        self._set_module_kwargs(module_kwargs)
+
+    @property
+    def _output_forms(self) -> OutputForms:
+        return OutputForms(*vars(self).get("_forms", (LOGITS, LOGITS)))
+
+    @property
+    def _has_several_labels(self) -> bool:
+        return isinstance(self._coding, MultiLabel)
+
+    def _look_at_outputs(self, module: torch.nn.Module, rows: Rows) -> None:
+        forms = forms_of(module, rows.part(0, min(16, rows.n_rows)).X)
+        self._forms = tuple(forms)  # a plain one, which files of weights can hold
+        reason = why_not_logits(forms, self._has_several_labels)
+        if reason is not None:
+            warnings.warn(
+                f"module={type(module).__name__} trains badly: {reason}.", UserWarning, stacklevel=2
+            )
+
+    def _make_criterion(self) -> torch.nn.Module:
+        criterion, forms = super()._make_criterion(), self._output_forms
+        if set(forms) == {LOGITS}:
+            return criterion
+        return LossOfForms(criterion, forms, self._has_several_labels)
+
+    def _as_logits(self, output: torch.Tensor) -> torch.Tensor:
+        return as_logits(output, self._output_forms.predicting, self._has_several_labels)
+
+
+@with_shared_parameters(score="valid_r2", stratified="")
+class NetRegressor(UserModuleNet, RegressorNet):
+    """Any torch module as a regressor with one target or several.
+
+    The module gives one output for each target, in standardized units unless
+    ``standardize_y=False``; one that ends in a bounded function, such as Sigmoid, and cannot reach
+    the targets is warned of. It gets the engine, the checks and the speed of the networks of this
+    package.
+
+    Parameters
+    ----------
+    module : Module class, callable or Module instance
+        The network. A class is built anew by each fit, and its parameters ``n_features`` (or the
+        shape of one sample, ``input_shape``) and ``n_outputs`` are filled in from the data. An
+        instance is copied by each fit and goes on from its weights. It must map (n, ...) to
+        (n, n_outputs).
+        Integers in X reach it as int64 if it has an embedding or takes nothing
+        else; whole numbers of a float type, too, if it takes nothing else.
+    module_params : dict or None, default=None
+        Arguments of the class. ``module__x=...`` sets one of them by name, for searches.
+    <<regressor>>
+    <<training>>
+
+    Attributes
+    ----------
+    y_mean_, y_scale_ : ndarray of shape (n_targets,)
+        What was subtracted from the targets and what they were divided by.
+    <<attributes>>
+    input_shape_ : tuple of int
+        Shape of one sample.
+    input_dtype_ : {"float32", "float64", "int64"}
+        Type in which samples reach the module.
+
+    See Also
+    --------
+    MLPNetRegressor : A dense network with its architecture as parameters.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from torch import nn
+    >>> from sklearn_trainkit.neural_network import NetRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> net = NetRegressor(nn.Linear, module__in_features=10, module__out_features=1)
+    >>> net.fit(X, y).predict(X).shape
+    (442,)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **RegressorNet._parameter_constraints,
+        **UserModuleNet.user_constraints,
+    }
+
+    def __init__(
+        self,
+        module: Any,
+        *,
+        module_params: dict | None = None,
+        loss: str = "squared_error",
+        standardize_y: bool = True,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        clip_adaptive: float | None = None,
+        optimizer: Any = "adamw",
+        optimizer_params: dict | None = None,
+        lr: float = 0.003,
+        weight_decay: float | str = 0.0,
+        lr_schedule: Any = "one_cycle",
+        lr_schedule_params: dict | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int = 40,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        on_divergence: str = "raise",
+        warm_start: bool = False,
+        checkpoint_dir: Any = None,
+        callbacks: list | None = None,
+        device: str | torch.device = "cpu",
+        dtype: str = "auto",
+        precision: str = "full",
+        compile: bool = False,  # noqa: A002
+        n_threads: int | None = 1,
+        verbose: int = 0,
+        random_state: Any = None,
+        **module__kwargs: Any,
+    ) -> None:
+        arguments = locals()
+        module_kwargs = arguments.pop("module__kwargs")
+        store_arguments(self, arguments)
+        self._set_module_kwargs(module_kwargs)
+
+    def _look_at_outputs(self, module: torch.nn.Module, rows: Rows) -> None:
+        reason = unreachable_targets(module, rows.part(0, 2).X, rows.y)
+        if reason is not None:
+            advice = (
+                "standardize_y=True gives them mean 0 and standard deviation 1: use "
+                "standardize_y=False, or leave the function out."
+                if self.standardize_y
+                else "Scale y, or leave the function out."
+            )
+            warnings.warn(
+                f"module={type(module).__name__} {reason}. {advice}", UserWarning, stacklevel=2
+            )
