@@ -1,82 +1,34 @@
 """``OptunaSearchCV``: scikit-learn's search contract on top of optuna's samplers and pruners."""
 
-import time
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
-from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
-from sklearn.base import clone
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import get_tags
 
-from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup
-from sklearn_trainkit.model_selection.evaluation._folds import (
-    freeze_folds,
-    is_stratified,
-    make_splitter,
-)
-from sklearn_trainkit.model_selection.evaluation._metric_check import check_metrics, list_variants
-from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord
-from sklearn_trainkit.model_selection.evaluation._verbose import print_start
 from sklearn_trainkit.model_selection.results._cv_results import settle_failures
 from sklearn_trainkit.model_selection.results._fitted_attributes import SearchResults
-from sklearn_trainkit.model_selection.results._refit import refit_winner
-from sklearn_trainkit.model_selection.scheduling._schedulers import choose_loop, count_parts
-from sklearn_trainkit.model_selection.scheduling._search_loop import SearchBudget, SearchLoop
-from sklearn_trainkit.model_selection.scheduling._search_plan import (
-    EVALUATORS,
-    SearchPlan,
-    check_callbacks,
-    check_objectives,
-    check_pruner,
-    check_target,
-    choose_evaluator,
-    count_candidate_epochs,
-    draw_seeds,
-    hopes_for_epochs,
-    plan_trials,
-    try_sampler,
-)
-from sklearn_trainkit.model_selection.scheduling._trial_tasks import (
-    TrialTasks,
-    has_listeners,
-    tell_of_oddities,
-    warn_user,
-)
-from sklearn_trainkit.model_selection.space._search_space import SearchSpace
-from sklearn_trainkit.model_selection.space._tried_points import TriedPoints
-from sklearn_trainkit.model_selection.study._identity import identify_search
+from sklearn_trainkit.model_selection.scheduling._choose_evaluator import EVALUATORS
+from sklearn_trainkit.model_selection.scheduling._run_search import run_trials
+from sklearn_trainkit.model_selection.scheduling._search_plan import make_plan
 from sklearn_trainkit.model_selection.study._patient_storage import StorageLostError
 from sklearn_trainkit.model_selection.study._search_study import (
     PRUNER_NAMES,
     SAMPLER_NAMES,
-    make_pruner,
-    make_sampler,
     quiet_optuna,
-    reseed_sampler,
 )
-from sklearn_trainkit.model_selection.study._shared_study import JointStudy
-from sklearn_trainkit.model_selection.study._storage import (
-    copy_to_memory,
-    open_study,
-    store_record,
-)
-from sklearn_trainkit.model_selection.workers._runners import Deadlines, Runner, make_runner
 from sklearn_trainkit.preprocessing import warn_of_leakage
 from sklearn_trainkit.utils._did_you_mean import accepts_known_names
 from sklearn_trainkit.utils._sklearn_private import (
     BaseSearchCV,
     Interval,
     StrOptions,
-    check_method_params,
     fit_context,
     ordered_options,
 )
@@ -408,11 +360,12 @@ class OptunaSearchCV(SearchResults):
             When the storage is damaged, or away for more than two minutes, during the search.
             ``cv_results_`` and ``best_params_`` are then those of the trials that had finished.
         """
-        plan = self._make_plan(X, y, params)
+        plan = make_plan(self, X, y, params)
+        self.n_splits_ = len(plan.setup.folds)
         warn_of_leakage(self.estimator, plan.setup.folds.X, params, stacklevel=4)
         with told_once():
             with quiet_optuna(self.verbose):
-                records, lost = self._run_trials(plan)
+                records, lost = run_trials(self, plan)
             records = settle_failures(records, self.error_score)
             self._store_results(plan, records)
             self._select_best(plan, records)
@@ -430,220 +383,6 @@ class OptunaSearchCV(SearchResults):
         # scikit-learn's searches forget that a search takes the targets its estimator takes.
         tags.target_tags = deepcopy(get_tags(self.estimator).target_tags)
         return tags
-
-    def _make_plan(self, X: Any, y: Any, params: dict[str, Any]) -> SearchPlan:
-        """Check every setting and draw the splits; nothing is fitted, or stored, here."""
-        if self.resume and self.storage is None:
-            raise ValueError("resume=True needs a storage to resume from, but storage=None.")
-        check_callbacks(self.callbacks)
-        scorer, refit_metric = self._get_scorers()
-        X, y = indexable(X, y)
-        check_target(self.estimator, y)
-        params = check_method_params(X, params=params)
-        routed = self._get_routed_params_for_fit(params)
-        sampler_seed, cv_seed, estimator_seed = draw_seeds(self.random_state)
-        budget = SearchBudget(
-            self.n_trials, self.timeout, self.trial_timeout, self.target_score, self.patience
-        )
-        trials = plan_trials(
-            self.estimator,
-            self.param_distributions,
-            self.enqueue,
-            self.sampler,
-            budget,
-            sampler_seed,
-        )
-        weights = params.get("sample_weight")
-        metadata = None if weights is None else {"sample_weight": weights}
-        context = self._init_callback_context(
-            max_subtasks=1 + (self.refit is not False)
-        ).call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
-        folds = freeze_folds(
-            make_splitter(self.cv, y, classifier=is_stratified(self.estimator), seed=cv_seed),
-            X,
-            y,
-            split_params=routed.splitter.split,
-            fit_params=routed.estimator.fit,
-            score_params=routed.scorer.score,
-        )
-        self.n_splits_ = len(folds)
-        setup = EvaluationSetup(
-            clone(self.estimator),
-            folds,
-            scorer,
-            self.refit if isinstance(self.refit, str) else None,
-            self.error_score,
-            self.return_train_score,
-            self.verbose,
-            estimator_seed,
-            caller=self if has_listeners(self) else None,
-            force_stack=self.evaluator == "fold-stack",
-            asked_for_epochs=self.evaluator == "per-epoch",
-            explains_whole_fits=hopes_for_epochs(self.evaluator, self.pruner),
-        )
-        objectives = check_objectives(self.objectives, scorer, self.sampler, self.pruner)
-        self._check_metrics(setup, trials.space, objectives)
-        evaluator = choose_evaluator(self.evaluator, self.pruner, setup)
-        pruner = make_pruner(
-            self.pruner,
-            n_trials=trials.budget.n_trials,
-            n_splits=len(folds),
-            n_epochs=count_candidate_epochs(evaluator, setup.estimator),
-        )
-        if pruner is not None:
-            check_pruner(pruner, evaluator, setup, trials.budget.n_trials)
-            pairwise = isinstance(pruner, optuna.pruners.WilcoxonPruner)
-            setup = replace(setup, report_folds=pairwise)
-        plan = SearchPlan(
-            trials, setup, evaluator, pruner, objectives, refit_metric, context, metadata
-        )
-        with quiet_optuna(self.verbose):
-            try_sampler(
-                make_sampler(self.sampler, sampler_seed, self._runs_parallel()),
-                plan,
-                self.estimator,
-            )
-        return plan
-
-    def _check_metrics(
-        self, setup: EvaluationSetup, space: SearchSpace, objectives: tuple[str, ...]
-    ) -> None:
-        """Refuse a metric that guides the search and cannot be computed; warn of the others."""
-        first = next(iter(getattr(setup.scorer, "_scorers", {"score": None})))
-        named = {name or setup.metric or first for name in objectives}
-        # Who picks the winner by a function, or not at all, may look at single splits.
-        partly = isinstance(self.refit, str) or self.refit is True
-        choices = space.list_choices()
-        told = check_metrics(
-            setup.scorer,
-            self.scoring,
-            self.estimator,
-            setup.folds.X,
-            setup.folds.y,
-            [(fold.train, fold.test) for fold in setup.folds.folds],
-            None if choices is None else list_variants(self.estimator, choices),
-            guiding=sorted(named),
-            partly=partly and (self.error_score == "raise" or np.isnan(self.error_score)),
-        )
-        for message in told:
-            warn_user(message)
-
-    def _open_study(self, plan: SearchPlan) -> JointStudy | None:
-        """Open the study; return what is known of it, unless it is in memory."""
-        trials, identity = plan.trials, None
-        if self.storage is not None:
-            identity = identify_search(
-                plan.setup, trials.space, self.estimator, self.scoring, plan.objectives
-            )
-        self._trial_numbers: list[int] | None = None  # of an earlier fit
-        self.study_ = open_study(
-            self.storage,
-            self.study_name,
-            resume=self.resume,
-            identity=identity,
-            directions=plan.directions,
-            sampler=make_sampler(self.sampler, trials.sampler_seed, self._runs_parallel()),
-            pruner=plan.pruner,
-        )
-        if self.storage is None:
-            return None
-        joint = JointStudy(self.study_, trials.space, trials.enqueued)
-        entropy = joint.draw_entropy()
-        if entropy is not None:
-            seed = [trials.sampler_seed, *entropy]
-            self.study_.sampler = reseed_sampler(
-                self.sampler, self.study_.sampler, seed, self._runs_parallel()
-            )
-        return joint
-
-    def _runs_parallel(self) -> bool:
-        return bool(effective_n_jobs(self.n_jobs) > 1 or self.trials_per_stack > 1)
-
-    def _run_trials(self, plan: SearchPlan) -> tuple[list[TrialRecord], Exception | None]:
-        """Return what came out of the trials, and why the storage was lost if it was."""
-        budget = plan.trials.budget
-        deadlines = Deadlines(
-            None if budget.timeout is None else time.time() + budget.timeout, budget.trial_timeout
-        )
-        # Before the study: whatever is refused leaves nothing in the storage.
-        runner = make_runner(
-            EVALUATORS[plan.evaluator], plan.setup, deadlines, plan.pruner, self.n_jobs
-        )
-        try:
-            make_loop = choose_loop(
-                plan, deadlines, self.n_jobs, runner.n_workers, self.trials_per_stack
-            )
-            loop, task = self._make_loop(plan, make_loop, runner)
-        except BaseException:
-            runner.close(kill=True)
-            raise
-        records = loop.run()
-        task.call_on_fit_task_end(estimator=self)
-        self.evaluator_ = plan.evaluator
-        self.interrupted_ = loop.interrupted
-        if loop.lost is not None:
-            self.study_ = copy_to_memory(self.study_, loop.list_trials())
-        tell_of_oddities(self, loop, records)
-        return records, loop.lost
-
-    def _make_loop(
-        self, plan: SearchPlan, make_loop: Callable[..., SearchLoop], runner: Runner
-    ) -> tuple[SearchLoop, Any]:
-        """Open the study; return the loop over its trials, and their task."""
-        budget, trials = plan.trials.budget, plan.trials
-        n_parts = count_parts(plan)
-        joint = self._open_study(plan)
-        if self.verbose > 0:
-            print_start(self.n_splits_, budget.n_trials, self.sampler, plan.evaluator)
-        task = plan.context.subcontext(
-            task_name="search", max_subtasks=budget.n_trials, sequential_subtasks=False
-        ).call_on_fit_task_begin(estimator=self)
-        tasks = TrialTasks(self, task, n_parts)
-        seeded = self.random_state is not None
-        loop = make_loop(
-            self.study_,
-            trials.space,
-            runner,
-            enqueued=trials.enqueued,
-            budget=budget,
-            metric=plan.setup.metric,
-            objectives=plan.objectives,
-            ordered=seeded if self.ordered == "auto" else bool(self.ordered),
-            tried=TriedPoints(
-                trials.space,
-                trials.sampler_seed,
-                may_repeat=isinstance(self.storage, BaseStorage),
-            ),
-            joint=joint,
-            callbacks=self.callbacks or (),
-            begin_task=tasks.begin,
-            end_task=tasks.end,
-            listener=tasks.hear,
-            persist=None if self.storage is None else store_record,
-        )
-        return loop, task
-
-    def _refit_best(self, plan: SearchPlan) -> None:
-        """Fit the winner on all rows."""
-        X, y = plan.setup.folds.X, plan.setup.folds.y
-        context = plan.context.subcontext(task_name="refit-with-best-params")
-        refitted = refit_winner(
-            plan.setup,
-            self.best_params_,
-            self._best_n_epochs,
-            fold_scores=self._winners_fold_scores(plan),
-            n_retries=self.refit_retries,
-            context=context,
-            begin=lambda: context.call_on_fit_task_begin(
-                estimator=self, X=X, y=y, metadata=plan.metadata
-            ),
-        )
-        self.best_estimator_, self.refit_time_ = refitted.estimator, refitted.seconds
-        if refitted.collapse is not None:
-            warn_user(refitted.collapse)
-        if hasattr(self.best_estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.best_estimator_.feature_names_in_
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=plan.metadata)
 
 
 accepts_known_names(OptunaSearchCV, _KNOWN_NAMES)

@@ -9,6 +9,7 @@ from sklearn_trainkit.model_selection.evaluation._folds import is_stratified
 from sklearn_trainkit.model_selection.evaluation._trial_record import FIT_TIME, PRUNED, TrialRecord
 from sklearn_trainkit.model_selection.results._cv_results import break_ties, format_results
 from sklearn_trainkit.model_selection.results._pickling import SelfContained
+from sklearn_trainkit.model_selection.results._refit import refit_winner
 from sklearn_trainkit.model_selection.results._selection import (
     describe_majority_ties,
     find_pareto_front,
@@ -105,3 +106,25 @@ class SearchResults(SelfContained, BaseSearchCV):
         if not all(column in self.cv_results_ for column in columns):
             return np.array([])
         return np.array([self.cv_results_[column][self.best_index_] for column in columns])
+
+    def _refit_best(self, plan: SearchPlan) -> None:
+        """Fit the winner on all rows."""
+        X, y = plan.setup.folds.X, plan.setup.folds.y
+        context = plan.context.subcontext(task_name="refit-with-best-params")
+        refitted = refit_winner(
+            plan.setup,
+            self.best_params_,
+            self._best_n_epochs,
+            fold_scores=self._winners_fold_scores(plan),
+            n_retries=self.refit_retries,
+            context=context,
+            begin=lambda: context.call_on_fit_task_begin(
+                estimator=self, X=X, y=y, metadata=plan.metadata
+            ),
+        )
+        self.best_estimator_, self.refit_time_ = refitted.estimator, refitted.seconds
+        if refitted.collapse is not None:
+            warn_user(refitted.collapse)
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=plan.metadata)

@@ -5,14 +5,14 @@ from typing import Any
 
 from sklearn_trainkit.model_selection.evaluation._epoch_steppers import count_epochs
 from sklearn_trainkit.model_selection.evaluation._fold_stack import FOLD_STACK
+from sklearn_trainkit.model_selection.scheduling._choose_evaluator import (
+    EVALUATORS,
+    count_candidate_epochs,
+)
 from sklearn_trainkit.model_selection.scheduling._pausing import PausingLoop
 from sklearn_trainkit.model_selection.scheduling._racing import RacingLoop
 from sklearn_trainkit.model_selection.scheduling._search_loop import SearchLoop
-from sklearn_trainkit.model_selection.scheduling._search_plan import (
-    EVALUATORS,
-    SearchPlan,
-    count_candidate_epochs,
-)
+from sklearn_trainkit.model_selection.scheduling._search_plan import SearchPlan
 from sklearn_trainkit.model_selection.scheduling._stacked_trials import StackingLoop
 from sklearn_trainkit.model_selection.study._rungs import (
     PauseAndResumePruner,

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from sklearn_trainkit.model_selection.evaluation._trial_record import (
     TrialRecord,
     failed_record,
 )
+from sklearn_trainkit.model_selection.scheduling._trial_plan import SearchBudget
 from sklearn_trainkit.model_selection.space._search_space import EnqueuedTrial, SearchSpace
 from sklearn_trainkit.model_selection.space._tried_points import TriedPoints
 from sklearn_trainkit.model_selection.study._patient_storage import StorageLostError
@@ -29,36 +29,11 @@ from sklearn_trainkit.model_selection.study._storage import ENQUEUED, RECORD, dr
 from sklearn_trainkit.model_selection.workers._pool_runner import Death
 from sklearn_trainkit.model_selection.workers._runners import Runner, TrialResult
 
-__all__ = ["SearchBudget", "SearchLoop", "storable"]
+__all__ = ["SearchLoop", "storable"]
 
 _STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED}
 
 Callback = Callable[[optuna.Study, FrozenTrial], Any]
-
-
-@dataclass(frozen=True)
-class SearchBudget:
-    """When a search ends.
-
-    Attributes
-    ----------
-    n_trials : int or None
-        Number of trials in the study; None for no limit.
-    timeout : float or None
-        Seconds from the start.
-    trial_timeout : float or None
-        Seconds for one trial.
-    target_score : float or None
-        Ends once a complete trial reaches it.
-    patience : int or None
-        Ends after as many finished trials without a better score.
-    """
-
-    n_trials: int | None
-    timeout: float | None = None
-    trial_timeout: float | None = None
-    target_score: float | None = None
-    patience: int | None = None
 
 
 class SearchLoop:

@@ -26,7 +26,10 @@ from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSet
 from sklearn_trainkit.model_selection.evaluation._folds import freeze_folds
 from sklearn_trainkit.model_selection.evaluation._stepping_table import MLP, find_stepping
 from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
-from sklearn_trainkit.model_selection.scheduling._search_plan import EVALUATORS, choose_evaluator
+from sklearn_trainkit.model_selection.scheduling._choose_evaluator import (
+    EVALUATORS,
+    choose_evaluator,
+)
 from tests.model_selection.epoch_learner import EpochLogistic
 
 pytestmark = [
