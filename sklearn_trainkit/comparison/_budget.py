@@ -7,7 +7,8 @@ import numpy as np
 
 from sklearn_trainkit.callbacks import TrainingLimit
 from sklearn_trainkit.comparison._trial_costs import TrialCosts
-from sklearn_trainkit.comparison._trials import TrialRecord
+from sklearn_trainkit.model_selection.evaluation._trial_record import COMPLETE, FAILED
+from sklearn_trainkit.model_selection.results._trials_table import TrialRow
 
 __all__ = ["Budget", "BudgetError", "make_budget"]
 
@@ -40,7 +41,7 @@ class Budget(NamedTuple):
             return TrainingLimit(n_epochs=int(self.amount))
         return None
 
-    def select(self, trials: Sequence[TrialRecord], costs: TrialCosts) -> list[int]:
+    def select(self, trials: Sequence[TrialRow], costs: TrialCosts) -> list[int]:
         """Return the indices of the trials that ended within the budget.
 
         Raises
@@ -55,7 +56,7 @@ class Budget(NamedTuple):
                 f"within {self.amount:g} of them"
             )
         within = [index for index, cost in enumerate(spent) if self._fits(trials[index], cost)]
-        if not any(trials[index].status == "complete" for index in within):
+        if not any(trials[index].state == COMPLETE for index in within):
             raise BudgetError(f"no trial was complete within {self.amount:g} {self.currency}")
         return within
 
@@ -65,9 +66,9 @@ class Budget(NamedTuple):
         known = costs.epochs if self.currency == "epochs" else costs.seconds
         return np.array(known, dtype=float)
 
-    def _fits(self, trial: TrialRecord, cost: float) -> bool:
+    def _fits(self, trial: TrialRow, cost: float) -> bool:
         # A trial that fails when everything is spent was cut off, or refused.
-        return cost < self.amount or (cost == self.amount and trial.status != "failed")
+        return cost < self.amount or (cost == self.amount and trial.state != FAILED)
 
 
 def make_budget(budget: Any) -> Budget | None:

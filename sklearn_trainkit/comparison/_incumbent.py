@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sklearn_trainkit.comparison._trials import TrialRecord
+from sklearn_trainkit.model_selection.evaluation._trial_record import COMPLETE
+from sklearn_trainkit.model_selection.results._trials_table import TrialRow
 
 __all__ = ["follow_incumbent"]
 
 
-def follow_incumbent(trials: Sequence[TrialRecord], order: Sequence[int]) -> list[int | None]:
+def follow_incumbent(trials: Sequence[TrialRow], order: Sequence[int]) -> list[int | None]:
     """Return the index of the best complete trial after each trial of ``order``.
 
     In a halving search only trials with the largest resource so far are compared, as the search
@@ -18,7 +19,7 @@ def follow_incumbent(trials: Sequence[TrialRecord], order: Sequence[int]) -> lis
 
     Parameters
     ----------
-    trials : sequence of TrialRecord
+    trials : sequence of TrialRow
         Everything tried.
     order : sequence of int
         Indices into ``trials``, in the order in which they ended.
@@ -35,7 +36,7 @@ def follow_incumbent(trials: Sequence[TrialRecord], order: Sequence[int]) -> lis
         trial = trials[index]
         if trial.resource > top_resource:
             top_resource, incumbent = trial.resource, None
-        is_candidate = trial.status == "complete" and not trial.resource < top_resource
+        is_candidate = trial.state == COMPLETE and not trial.resource < top_resource
         if is_candidate and (incumbent is None or trial.score > trials[incumbent].score):
             incumbent = index
         incumbents.append(incumbent)

@@ -17,13 +17,14 @@ from sklearn_trainkit.comparison._progress import Progress
 from sklearn_trainkit.comparison._splits import OuterFold, take_rows
 from sklearn_trainkit.comparison._strategy import prepare_search
 from sklearn_trainkit.comparison._trial_costs import RunClock, TrialCosts, cost_trials
-from sklearn_trainkit.comparison._trials import TrialRecord, read_trials
 from sklearn_trainkit.comparison._winner import (
     Winner,
     choose_among,
     choose_own,
     score_on_fresh_folds,
 )
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
+from sklearn_trainkit.model_selection.results._trials_table import TrialRow
 
 __all__ = ["RunRecord", "RunSettings", "run_strategy"]
 
@@ -57,7 +58,7 @@ class RunRecord:
         or not possible.
     peak_memory : float
         Highest resident memory in megabytes of this process and its children during ``fit``.
-    trials : tuple of TrialRecord
+    trials : tuple of TrialRow
         What it tried, within the budget if there is one.
     costs : TrialCosts
         What had been spent when each of them ended.
@@ -75,7 +76,7 @@ class RunRecord:
     test_score: float
     fresh_score: float
     peak_memory: float
-    trials: tuple[TrialRecord, ...]
+    trials: tuple[TrialRow, ...]
     costs: TrialCosts
 
 
@@ -110,7 +111,7 @@ class Outcome:
     seconds: float = NAN
     peak_memory: float = NAN
     traces: Sequence[FitTrace] = ()
-    trials: Sequence[TrialRecord] = ()
+    trials: Sequence[TrialRow] = ()
     inner_score: float = NAN
     test_score: float = NAN
     fresh_score: float = NAN
@@ -169,7 +170,7 @@ def run_strategy(
             meter=meter,
         )
         _fit_watched(outcome, train, meter, progress)
-        outcome.trials = read_trials(outcome.search)
+        outcome.trials = read_trials(outcome.search).rows
         _check_split_count(outcome.search, len(fold.inner))
         winner = _choose_winner(outcome, train, len(fold.inner), settings.budget)
         outcome.inner_score = winner.inner_score
@@ -256,8 +257,8 @@ def _make_record(outcome: Outcome, fold: OuterFold, budget: Budget | None) -> Ru
 
 
 def _within_budget(
-    budget: Budget, trials: tuple[TrialRecord, ...], costs: TrialCosts
-) -> tuple[tuple[TrialRecord, ...], TrialCosts]:
+    budget: Budget, trials: tuple[TrialRow, ...], costs: TrialCosts
+) -> tuple[tuple[TrialRow, ...], TrialCosts]:
     try:
         within = budget.select(trials, costs)
     except BudgetError:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sklearn_trainkit.comparison._incumbent import follow_incumbent
 from sklearn_trainkit.comparison._run import RunRecord
+from sklearn_trainkit.model_selection.results._trials_table import TrialCurve
 from sklearn_trainkit.model_selection.space._distributions import label_by_value
 
 __all__ = ["COLUMNS", "RUN_KEYS", "RunKey", "build_table", "run_rows"]
@@ -45,7 +46,7 @@ COLUMNS: dict[str, str] = {
     "strategy": "object",
     "trial": "Int64",
     "params": "object",
-    "status": "object",
+    "status": "object",  # the state, under the name that it has in files of every version
     "resource": "float64",
     "score": "float64",
     "score_std": "float64",
@@ -138,7 +139,7 @@ def _trial_columns(run: RunRecord, index: int) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "params": _params_text(trial.params),
-        "status": trial.status,
+        "status": trial.state,
         "resource": trial.resource,
         "score": trial.score,
         "score_std": trial.score_std,
@@ -146,8 +147,13 @@ def _trial_columns(run: RunRecord, index: int) -> dict[str, Any]:
         "epochs": run.costs.epochs[index],
         "steps": run.costs.steps[index],
         "timed_by": run.costs.timed_by,
-        "curve": json.dumps([[step, round(score, 6)] for step, score in trial.curve]),
+        "curve": _curve_text(trial.curve),
     }
+
+
+def _curve_text(curve: TrialCurve) -> str:
+    pairs = zip(curve.steps.tolist(), curve.values.tolist(), strict=True)
+    return json.dumps([[step, round(score, 6)] for step, score in pairs])
 
 
 def _score_of(run: RunRecord, incumbent: int | None) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_trainkit.callbacks import EVALUATION_TASK, REFIT_TASK, FitTrace, sum_traces
-from sklearn_trainkit.comparison._trials import TrialRecord
+from sklearn_trainkit.model_selection.results._trials_table import TrialRow
 
 __all__ = ["RunClock", "TrialCosts", "cost_trials"]
 
@@ -62,13 +62,13 @@ class TrialCosts:
 
 
 def cost_trials(
-    trials: Sequence[TrialRecord], traces: Sequence[FitTrace], n_splits: int, clock: RunClock
+    trials: Sequence[TrialRow], traces: Sequence[FitTrace], n_splits: int, clock: RunClock
 ) -> TrialCosts:
     """Find the best source for the end of each trial, and add up what was spent until then.
 
     Parameters
     ----------
-    trials : sequence of TrialRecord
+    trials : sequence of TrialRow
         What was tried.
     traces : sequence of FitTrace
         The fits that were watched.
@@ -97,7 +97,7 @@ def cost_trials(
 
 
 def _time_trials(
-    trials: Sequence[TrialRecord], traces: Sequence[FitTrace], n_splits: int, clock: RunClock
+    trials: Sequence[TrialRow], traces: Sequence[FitTrace], n_splits: int, clock: RunClock
 ) -> tuple[tuple[float, ...], str]:
     stamps = [trial.completed_at for trial in trials if trial.completed_at is not None]
     if trials and len(stamps) == len(trials):
@@ -105,8 +105,7 @@ def _time_trials(
     ends = _ends_of_fits(traces, len(trials), n_splits)
     if ends is not None:
         return tuple((ends - clock.monotonic).tolist()), "fits"
-    worked = np.cumsum([trial.worked_seconds for trial in trials])
-    return tuple(worked.tolist()), "cv_results_"
+    return tuple(trial.seconds for trial in trials), "cv_results_"
 
 
 def _ends_of_fits(traces: Sequence[FitTrace], n_trials: int, n_splits: int) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_score
 
 from sklearn_trainkit.comparison._incumbent import follow_incumbent
 from sklearn_trainkit.comparison._splits import OuterFold
-from sklearn_trainkit.comparison._trials import TrialRecord
+from sklearn_trainkit.model_selection.results._trials_table import TrialRow
 
 __all__ = ["Winner", "choose_among", "choose_own", "score_on_fresh_folds"]
 
@@ -44,7 +44,7 @@ class Winner:
         return float(self.model.score(X, y) if own else self.scorer(self.model, X, y))
 
 
-def choose_own(search: Any, trials: Sequence[TrialRecord]) -> Winner:
+def choose_own(search: Any, trials: Sequence[TrialRow]) -> Winner:
     """Return the winner that the fitted search has chosen and refitted itself."""
     if hasattr(search, "best_score_"):
         inner_score = float(search.best_score_)
@@ -55,7 +55,7 @@ def choose_own(search: Any, trials: Sequence[TrialRecord]) -> Winner:
 
 
 def choose_among(
-    search: Any, trials: Sequence[TrialRecord], order: Sequence[int], X: Any, y: Any
+    search: Any, trials: Sequence[TrialRow], order: Sequence[int], X: Any, y: Any
 ) -> Winner:
     """Return the best of some trials, refitted unless it is the search's own winner.
 
@@ -63,7 +63,7 @@ def choose_among(
     ----------
     search : searcher
         Fitted.
-    trials : sequence of TrialRecord
+    trials : sequence of TrialRow
         Everything it tried.
     order : sequence of int
         Indices of the trials to choose among, in the order in which they ended.

@@ -8,7 +8,8 @@ from sklearn.ensemble import RandomForestRegressor
 
 from sklearn_trainkit.inspection._drawing import TrialsDisplay, best_last, new_axes
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis
-from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
+from sklearn_trainkit.model_selection.results._trials_table import TrialsTable
 
 __all__ = ["ContourDisplay", "ScoreSurface", "score_surface"]
 

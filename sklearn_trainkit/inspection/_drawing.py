@@ -4,7 +4,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
+from sklearn_trainkit.model_selection.results._trials_table import TrialsTable
 
 __all__ = [
     "STATE_MARKERS",

@@ -8,7 +8,8 @@ import pandas as pd
 
 from sklearn_trainkit.inspection._drawing import TrialsDisplay, best_last, literal, new_axes
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis, shorten
-from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
+from sklearn_trainkit.model_selection.results._trials_table import TrialsTable
 
 __all__ = ["Coordinates", "ParallelCoordinatesDisplay", "parallel_coordinates"]
 

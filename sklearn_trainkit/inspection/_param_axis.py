@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_trainkit.inspection._drawing import literal
-from sklearn_trainkit.inspection._trials_table import TrialsTable
+from sklearn_trainkit.model_selection.results._trials_table import TrialsTable
 
 __all__ = ["ParamAxis", "check_params", "make_axis"]
 

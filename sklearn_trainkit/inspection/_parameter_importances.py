@@ -16,7 +16,8 @@ from optuna.importance import (
 from sklearn_trainkit.comparison._ties import rounding_error
 from sklearn_trainkit.inspection._drawing import COLORS, TrialsDisplay, literal, new_axes
 from sklearn_trainkit.inspection._param_axis import check_params, make_axis
-from sklearn_trainkit.inspection._trials_table import TrialsTable, read_trials
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
+from sklearn_trainkit.model_selection.results._trials_table import TrialsTable
 from sklearn_trainkit.model_selection.study._search_study import quiet_optuna
 
 __all__ = ["ParameterImportancesDisplay", "parameter_importances"]

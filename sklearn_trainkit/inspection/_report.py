@@ -30,8 +30,8 @@ from sklearn_trainkit.inspection._report_page import (
 from sklearn_trainkit.inspection._search_coverage import SearchCoverageDisplay, search_coverage
 from sklearn_trainkit.inspection._strategy_ranks import StrategyRanksDisplay
 from sklearn_trainkit.inspection._training_curves import TrainingCurvesDisplay
-from sklearn_trainkit.inspection._trials_table import read_trials
 from sklearn_trainkit.inspection._winning_params import describe_winners
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
 from sklearn_trainkit.utils._whole_files import replace_file, sweep_unfinished
 
 __all__ = ["write_report"]

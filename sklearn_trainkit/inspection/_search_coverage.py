@@ -5,11 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 
 from sklearn_trainkit.inspection._drawing import literal, new_panels
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis, shorten
-from sklearn_trainkit.inspection._trials_table import COMPLETE, PRUNED, TrialsTable, read_trials
+from sklearn_trainkit.model_selection.evaluation._trial_record import COMPLETE, PRUNED
+from sklearn_trainkit.model_selection.results._read_trials import (
+    is_comparison,
+    read_runs,
+    read_trials,
+)
+from sklearn_trainkit.model_selection.results._trials_table import TrialsTable
 
 __all__ = ["SearchCoverage", "SearchCoverageDisplay", "search_coverage"]
 
@@ -73,18 +78,12 @@ def search_coverage(results: Any, *, params: Any) -> SearchCoverage:
     array([1., 2.])
     """
     parts = _read_parts(results)
-    names = [name for name, trials in parts for _ in trials.number]
+    names = [name for name, trials in parts for _ in trials.rows]
     joined = TrialsTable(
-        number=np.concatenate([trials.number for _, trials in parts]),
-        state=np.concatenate([trials.state for _, trials in parts]),
-        score=np.concatenate([trials.score for _, trials in parts]),
-        params=_join_params([trials.params for _, trials in parts]),
-        seconds=np.empty(0),
-        epochs=np.empty(0),
-        curves=(),
+        tuple(row for _, trials in parts for row in trials.rows),
         log_params=frozenset().union(*(trials.log_params for _, trials in parts)),
     )
-    order = np.concatenate([np.linspace(0, 1, len(trials.number)) for _, trials in parts])
+    order = np.concatenate([np.linspace(0, 1, len(trials.rows)) for _, trials in parts])
     x, y = (make_axis(joined, name) for name in check_params(joined, params, 2))
     rows = ~np.isnan(x.values) & ~np.isnan(y.values)
     if not rows.any():
@@ -253,41 +252,14 @@ class SearchCoverageDisplay:
 
 
 def _read_parts(results: Any) -> list[tuple[str, TrialsTable]]:
-    if isinstance(results, pd.DataFrame) and "run_fingerprint" in results:
-        runs = results.dropna(subset=["trial"])
-        keys = ["strategy", "dataset", "seed", "fold"]
-        grouped = runs.groupby(keys, sort=False)
-        return [(str(key[0]), read_trials(rows)) for key, rows in grouped]
+    if is_comparison(results):
+        return read_runs(results)
     if isinstance(results, Mapping) and results and "params" not in results:
         return [(str(name), read_trials(source)) for name, source in results.items()]
     raise TypeError(
         "results must be the table of compare_searches, or a dict of name to searcher, cv_results_ "
         f"or study; got {type(results).__name__}"
     )
-
-
-def _join_params(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Put the rows together; a column that is numbers here and labels there becomes labels."""
-    columns = {}
-    for name in dict.fromkeys(name for frame in frames for name in frame):
-        parts = [
-            frame[name] if name in frame else pd.Series([None] * len(frame), dtype=object)
-            for frame in frames
-        ]
-        present = [part for part in parts if part.notna().any()]
-        if any(part.dtype == object for part in present):
-            parts = [part.map(_as_label).astype(object) for part in parts]
-            columns[name] = pd.concat(parts, ignore_index=True).where(lambda c: c.notna(), None)
-        else:
-            numbers = [part.astype(float) for part in parts]
-            columns[name] = pd.concat(numbers, ignore_index=True)
-    return pd.DataFrame(columns)
-
-
-def _as_label(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return None
-    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _place(axis: ParamAxis) -> np.ndarray:

@@ -7,7 +7,9 @@ import pandas as pd
 
 from sklearn_trainkit.inspection._drawing import TrialsDisplay, new_panels
 from sklearn_trainkit.inspection._param_axis import ParamAxis, check_params, make_axis
-from sklearn_trainkit.inspection._trials_table import PRUNED, TrialsTable, read_trials
+from sklearn_trainkit.model_selection.evaluation._trial_record import PRUNED
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
+from sklearn_trainkit.model_selection.results._trials_table import TrialsTable
 
 __all__ = ["SliceDisplay", "score_slices"]
 

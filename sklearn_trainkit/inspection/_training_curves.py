@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from sklearn_trainkit.inspection._drawing import TrialsDisplay, new_axes
-from sklearn_trainkit.inspection._trials_table import COMPLETE, PRUNED, TrialsTable, read_trials
+from sklearn_trainkit.model_selection.evaluation._trial_record import COMPLETE, PRUNED
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
+from sklearn_trainkit.model_selection.results._trials_table import TrialsTable
 
 __all__ = ["TrainingCurvesDisplay", "training_curves"]
 

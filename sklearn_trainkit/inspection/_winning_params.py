@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sklearn_trainkit.comparison._anytime import GROUP
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
 
 __all__ = ["describe_winners", "winning_trials"]
 
@@ -27,9 +28,7 @@ def winning_trials(table: pd.DataFrame) -> pd.DataFrame:
     rows = table.dropna(subset=["trial"])
     runs = rows.groupby([*GROUP, "strategy"], sort=False)
     final = runs["best_so_far"].transform("last")
-    # A halving search compares the trials of its largest resource.
-    largest = ~(rows["resource"] < runs["resource"].transform("max"))
-    won = rows[(rows["status"] == "complete") & largest & (rows["score"] == final)]
+    won = rows[read_trials(rows).complete & (rows["score"] == final)]
     return won.drop_duplicates([*GROUP, "strategy"])
 
 

@@ -14,17 +14,17 @@ from sklearn_trainkit.comparison import compare_searches, summarize_runs
 from sklearn_trainkit.comparison._budget import Budget, BudgetError, make_budget
 from sklearn_trainkit.comparison._incumbent import follow_incumbent
 from sklearn_trainkit.comparison._trial_costs import TrialCosts
-from sklearn_trainkit.comparison._trials import TrialRecord
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from sklearn_trainkit.model_selection.results._trials_table import TrialRow
 from tests.callbacks.iterative_classifier import IterativeClassifier
 
 NAN = float("nan")
 LRS = [0.001, 0.1, 0.9, 0.5, 0.3, 0.2]
 
 
-def trial(number, score, *, status=None, resource=NAN):
-    status = status or ("failed" if np.isnan(score) else "complete")
-    return TrialRecord(number, {}, status, score, 0.0, resource, 1.0)
+def trial(number, score, *, state=None, resource=NAN):
+    state = state or ("failed" if np.isnan(score) else "complete")
+    return TrialRow(number, {}, state, score, resource=resource)
 
 
 def pipeline(**params):
@@ -56,7 +56,7 @@ def test_the_incumbent_is_the_best_complete_trial_so_far(scores, expected):
 
 
 def test_a_pruned_trial_is_never_the_incumbent():
-    trials = [trial(0, 0.1), trial(1, 0.9, status="pruned")]
+    trials = [trial(0, 0.1), trial(1, 0.9, state="pruned")]
     assert follow_incumbent(trials, [1, 0]) == [None, 0]
 
 

@@ -265,7 +265,7 @@ def test_a_race_that_goes_on_when_another_process_died_starts_afresh(tmp_path, m
 
 def test_nets_that_stop_early_are_counted_as_they_stopped():
     pytest.importorskip("torch")
-    from sklearn_trainkit.inspection._trials_table import read_trials
+    from sklearn_trainkit.model_selection.results._read_trials import read_trials
     from sklearn_trainkit.neural_network import MLPNetClassifier
 
     net = MLPNetClassifier(

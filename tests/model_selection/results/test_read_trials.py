@@ -14,8 +14,9 @@ from sklearn.svm import SVC
 
 from sklearn_trainkit.comparison import compare_searches
 from sklearn_trainkit.inspection import parameter_importances
-from sklearn_trainkit.inspection._trials_table import read_trials
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from sklearn_trainkit.model_selection.results._read_trials import read_trials
+from sklearn_trainkit.neural_network import MLPNetClassifier
 
 
 def test_a_plain_search_gives_its_scores_params_and_cumulative_work(grid_search):
@@ -205,3 +206,40 @@ def test_equal_values_in_two_dicts_of_a_space_are_one_choice():
     search = OptunaSearchCV(pipe, space, sampler="grid", n_trials=None, cv=2)
     trials = read_trials(search.fit(*load_iris(return_X_y=True)))
     assert trials.params["functiontransformer__func"].nunique() == 2
+
+
+def test_rows_and_columns_are_the_same_trials(pruned_search):
+    trials = read_trials(pruned_search)
+    results = pruned_search.cv_results_
+    assert [row.params for row in trials.rows] == results["params"]
+    assert [row.state for row in trials.rows] == trials.state.tolist()
+    for name in ("number", "score", "seconds", "epochs"):
+        values = [getattr(row, name) for row in trials.rows]
+        np.testing.assert_array_equal(getattr(trials, name), values)
+    np.testing.assert_array_equal([row.score_std for row in trials.rows], results["std_test_score"])
+    stamps = [trial.datetime_complete for trial in pruned_search.trials_]
+    assert [row.completed_at for row in trials.rows] == stamps
+
+
+def test_a_row_of_a_halving_search_is_pruned_only_when_the_search_is_over():
+    results = {"params": [{"a": 1}, {"a": 2}, {"a": 2}], "mean_test_score": [0.1, 0.2, np.nan]}
+    trials = read_trials(results | {"n_resources": [10, 20, 20]})
+    assert [row.state for row in trials.rows] == ["complete", "complete", "failed"]
+    assert trials.state.tolist() == ["pruned", "complete", "failed"]
+
+
+def test_a_winner_picked_by_a_function_leaves_the_curves_of_the_first_metric():
+    search = OptunaSearchCV(
+        MLPNetClassifier((4,), max_epochs=2), {"lr": [1e-3, 1e-2]}, sampler="grid", n_trials=None,
+        cv=2, scoring=["neg_log_loss", "accuracy"], refit=lambda results: 0,
+        pruner=optuna.pruners.NopPruner(), random_state=0,
+    ).fit(*load_iris(return_X_y=True))  # fmt: skip
+    trials = read_trials(search)
+    ends = [curve.values[-1] for curve in trials.curves]
+    np.testing.assert_allclose(ends, search.cv_results_["mean_test_neg_log_loss"])
+    assert not any(len(curve.steps) for curve in read_trials(search, "accuracy").curves)
+
+
+def test_results_without_params_are_explained():
+    with pytest.raises(TypeError, match="whose cv_results_ has no params"):
+        read_trials(type("Search", (), {"cv_results_": {}})())
