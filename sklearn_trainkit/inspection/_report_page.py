@@ -2,12 +2,35 @@
 
 import base64
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["figure", "listing", "page", "paragraph", "section", "side_by_side", "table"]
+import numpy as np
+import pandas as pd
 
+__all__ = [
+    "FIGURE_WIDTH",
+    "MISSING",
+    "figure",
+    "frame_table",
+    "listing",
+    "p_value",
+    "page",
+    "paragraph",
+    "section",
+    "side_by_side",
+    "signed",
+    "table",
+    "without_folders",
+]
+
+# Wide enough for a screen, and its letters are large enough when a phone shrinks it.
+FIGURE_WIDTH = 4.6
+MISSING = "-"
+# Reasons of failures may name files; the folders tell of the machine.
+FOLDERS = re.compile(r"(?<![\w/\\])(?:~|[A-Za-z]:)?[/\\](?:[^\s'\":/\\]+[/\\])+")
 STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
@@ -124,3 +147,33 @@ def figure(drawn: Any, alt: str, caption: str) -> str:
         f'<figure><img width="{width}" alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
+
+
+def frame_table(
+    caption: str, frame: pd.DataFrame, columns: Mapping[str, Any], bold: Any = ()
+) -> str:
+    """Return a table of some columns of a frame, each with its heading and how a value is shown."""
+    rows = []
+    for record in frame.to_dict("records"):
+        cells = {}
+        for key, (heading, show) in columns.items():
+            value = record[key]
+            missing = isinstance(value, float) and np.isnan(value)
+            cells[heading] = MISSING if missing else show(value)
+        rows.append(cells)
+    return table(caption, [heading for heading, _ in columns.values()], rows, bold=bold)
+
+
+def signed(value: float) -> str:
+    """Return a difference with its sign."""
+    return f"{value:+.4f}"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value as it is read."""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def without_folders(text: str) -> str:
+    """Return a text without the folders of file names, which tell of the machine."""
+    return FOLDERS.sub("", text)
