@@ -11,7 +11,7 @@ from skorch.helper import SliceDataset
 from torch.utils.data import Dataset
 
 from sklearn_trainkit.neural_network.base._going_on import refuse_changes, take_changes
-from sklearn_trainkit.neural_network.base._shared_parameters import NET_CONSTRAINTS
+from sklearn_trainkit.neural_network.base._shared_parameters import SharedParameters, constraints_of
 from sklearn_trainkit.neural_network.base._skorch_face import SkorchFace
 from sklearn_trainkit.neural_network.batches._input_checks import (
     FLOAT_TYPES,
@@ -46,7 +46,7 @@ _NOT_IN_FINGERPRINT = ("checkpoint_dir", "device", "n_threads", "verbose")
 class BaseNet(SkorchFace):
     """A network estimator; sub-classes give the module, the loss and the treatment of targets."""
 
-    _parameter_constraints: ClassVar[dict] = NET_CONSTRAINTS
+    _parameter_constraints: ClassVar[dict] = constraints_of(SharedParameters)
     _score_name: str
     _y_numeric = False
 

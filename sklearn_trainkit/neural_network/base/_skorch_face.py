@@ -21,7 +21,7 @@ from sklearn_trainkit.neural_network.base._nested_parameters import (
     NESTED_PREFIXES,
     NestedParameters,
 )
-from sklearn_trainkit.neural_network.base._shared_parameters import NetParameters
+from sklearn_trainkit.neural_network.base._spelled_out import spell_out
 from sklearn_trainkit.neural_network.batches._input_checks import (
     FLOAT_TYPES,
     INPUT_TYPES,
@@ -70,9 +70,7 @@ _NO_TARGETS = torch.empty(0)
 _ENCODE = "Encode them first, with a OneHotEncoder in a ColumnTransformer for instance."
 
 
-class SkorchFace(
-    SavedNet, NestedParameters, NetParameters, CallbackSupportMixin, QuietHooks, NeuralNet
-):
+class SkorchFace(SavedNet, NestedParameters, CallbackSupportMixin, QuietHooks, NeuralNet):
     """A skorch net with scikit-learn's manners.
 
     Parameters are flat and explicit, so scikit-learn's own ``get_params``, ``set_params`` and
@@ -114,6 +112,10 @@ class SkorchFace(
     _allow_nd = False
     _ensure_all_finite: bool | str = True
 
+    # Where its shared parameters and their texts differ from the table.
+    _own_defaults: ClassVar[dict[str, Any]] = {}
+    _doc_words: ClassVar[dict[str, str]] = {}
+
     # Parameters that the first fit settles for as long as its weights are trained.
     _fixed_parameters: ClassVar[tuple[str, ...]] = ()
 
@@ -125,6 +127,7 @@ class SkorchFace(
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        spell_out(cls)
         accepts_known_names(cls, KNOWN_NAMES, NESTED_PREFIXES)
 
     @abstractmethod

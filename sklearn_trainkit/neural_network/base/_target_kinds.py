@@ -1,6 +1,5 @@
 """Targets of classifiers and regressors: checks, encoding, loss and prediction."""
 
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +10,11 @@ from sklearn.utils.validation import column_or_1d
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 
 from sklearn_trainkit.neural_network.base._base_net import BaseNet
+from sklearn_trainkit.neural_network.base._shared_parameters import (
+    ClassifierParameters,
+    RegressorParameters,
+    constraints_of,
+)
 from sklearn_trainkit.neural_network.batches._input_checks import (
     FLOAT_TYPES,
     checked_weights,
@@ -18,23 +22,18 @@ from sklearn_trainkit.neural_network.batches._input_checks import (
 )
 from sklearn_trainkit.neural_network.batches._tensor_loader import IN_TRAINING_UNITS, Rows
 from sklearn_trainkit.neural_network.modules._losses import (
-    REGRESSION_LOSSES,
     RegressionLoss,
 )
 from sklearn_trainkit.neural_network.targets._class_weights import class_factors, mean_one_factors
 from sklearn_trainkit.neural_network.targets._label_coding import learn_label_coding
-from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions, fit_context
+from sklearn_trainkit.utils._sklearn_private import fit_context
 
 
 class ClassifierNet(BaseNet, NeuralNetClassifier):
     """Base of the classifiers: labels of any kind, one class or several labels a sample."""
 
     _score_name = "valid_acc"
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseNet._parameter_constraints,
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, list, tuple, StrOptions({"balanced"}), None],
-    }
+    _parameter_constraints: ClassVar[dict] = constraints_of(ClassifierParameters)
 
     label_smoothing: float
     class_weight: Any
@@ -230,11 +229,8 @@ class RegressorNet(BaseNet, NeuralNetRegressor):
     _score_name = "valid_r2"
     _y_numeric = True
     _fixed_parameters: ClassVar[tuple[str, ...]] = ("standardize_y",)
-    _parameter_constraints: ClassVar[dict] = {
-        **BaseNet._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
-        "standardize_y": ["boolean"],
-    }
+    _parameter_constraints: ClassVar[dict] = constraints_of(RegressorParameters)
+    _doc_words: ClassVar[dict[str, str]] = {"score": "valid_r2", "stratified": ""}
 
     loss: str
     standardize_y: bool

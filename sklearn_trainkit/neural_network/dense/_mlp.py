@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 
-from sklearn_trainkit.neural_network.base._parameter_docs import (
-    store_arguments,
-    with_shared_parameters,
+from sklearn_trainkit.neural_network.base._shared_parameters import (
+    ClassifierParameters,
+    RegressorParameters,
 )
+from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
 from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
 from sklearn_trainkit.neural_network.batches._input_checks import (
     check_enough_rows,
@@ -37,8 +38,30 @@ MLP_CONSTRAINTS: dict = {
 }
 
 
+_TEXT = """\
+hidden_units : sequence of int, default=(256, 128)
+    Width of each hidden layer; ``()`` is a linear model.
+<<activation>>
+norm : {"batch", "layer", "instance", "group", "rms"} or None, default=None
+    Normalization between each hidden linear layer and its activation.
+norm_groups : int or "auto", default="auto"
+    Groups of ``norm="group"``; it has to divide every width. "auto" takes the most groups,
+    up to 32, that leave at least 8 features each.
+skip : {"add", "concat", "long"} or None, default=None
+    "add": residual layers, with a linear projection where widths differ. "concat": each
+    layer sees all earlier features. "long": a U-Net's skips between mirrored layers, for
+    widths that read the same from both ends.
+dropout : float or sequence of float, default=0.0
+    Share of hidden features dropped while training, for all hidden layers or one each.
+<<init>>
+"""
+
+
 class MLPParameters:
     """What the two dense estimators share: their architecture."""
+
+    _own_defaults: ClassVar[dict[str, Any]] = {"weight_decay": "auto"}
+    _doc_words: ClassVar[dict[str, str]] = {"dense": _TEXT}
 
     _portfolio: ClassVar[tuple[dict[str, Any], ...]]
     _takes_sparse = True
@@ -84,7 +107,6 @@ class MLPParameters:
         check_enough_rows(n_rows, self.norm)
 
 
-@with_shared_parameters(weight_decay='"auto"')
 class MLPNetClassifier(MLPParameters, ClassifierNet):
     """Dense network for classification, trained with cross-entropy.
 
@@ -93,21 +115,7 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
 
     Parameters
     ----------
-    hidden_units : sequence of int, default=(256, 128)
-        Width of each hidden layer; ``()`` is a linear model.
-    <<activation>>
-    norm : {"batch", "layer", "instance", "group", "rms"} or None, default=None
-        Normalization between each hidden linear layer and its activation.
-    norm_groups : int or "auto", default="auto"
-        Groups of ``norm="group"``; it has to divide every width. "auto" takes the most groups,
-        up to 32, that leave at least 8 features each.
-    skip : {"add", "concat", "long"} or None, default=None
-        "add": residual layers, with a linear projection where widths differ. "concat": each
-        layer sees all earlier features. "long": a U-Net's skips between mirrored layers, for
-        widths that read the same from both ends.
-    dropout : float or sequence of float, default=0.0
-        Share of hidden features dropped while training, for all hidden layers or one each.
-    <<init>>
+    <<dense>>
     <<classifier>>
     <<training>>
 
@@ -148,38 +156,11 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
         skip: str | None = None,
         dropout: float | Sequence[float] = 0.0,
         init: Any = "default",
-        label_smoothing: float = 0.05,
-        class_weight: Any = None,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        clip_adaptive: float | None = None,
-        optimizer: Any = "adamw",
-        optimizer_params: dict | None = None,
-        lr: float = 0.003,
-        weight_decay: float | str = "auto",
-        lr_schedule: Any = "one_cycle",
-        lr_schedule_params: dict | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 40,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 10,
-        on_divergence: str = "raise",
-        warm_start: bool = False,
-        checkpoint_dir: Any = None,
-        callbacks: list | None = None,
-        device: str | torch.device = "cpu",
-        dtype: str = "auto",
-        precision: str = "full",
-        compile: bool = False,  # noqa: A002
-        n_threads: int | None = 1,
-        verbose: int = 0,
-        random_state: Any = None,
+        **shared: Unpack[ClassifierParameters],
     ) -> None:
         store_arguments(self, locals())
 
 
-@with_shared_parameters(score="valid_r2", stratified="", weight_decay='"auto"')
 class MLPNetRegressor(MLPParameters, RegressorNet):
     """Dense network for regression with one target or several.
 
@@ -187,21 +168,7 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
 
     Parameters
     ----------
-    hidden_units : sequence of int, default=(256, 128)
-        Width of each hidden layer; ``()`` is a linear model.
-    <<activation>>
-    norm : {"batch", "layer", "instance", "group", "rms"} or None, default=None
-        Normalization between each hidden linear layer and its activation.
-    norm_groups : int or "auto", default="auto"
-        Groups of ``norm="group"``; it has to divide every width. "auto" takes the most groups,
-        up to 32, that leave at least 8 features each.
-    skip : {"add", "concat", "long"} or None, default=None
-        "add": residual layers, with a linear projection where widths differ. "concat": each
-        layer sees all earlier features. "long": a U-Net's skips between mirrored layers, for
-        widths that read the same from both ends.
-    dropout : float or sequence of float, default=0.0
-        Share of hidden features dropped while training, for all hidden layers or one each.
-    <<init>>
+    <<dense>>
     <<regressor>>
     <<training>>
 
@@ -245,32 +212,6 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
         skip: str | None = None,
         dropout: float | Sequence[float] = 0.0,
         init: Any = "default",
-        loss: str = "squared_error",
-        standardize_y: bool = True,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        clip_adaptive: float | None = None,
-        optimizer: Any = "adamw",
-        optimizer_params: dict | None = None,
-        lr: float = 0.003,
-        weight_decay: float | str = "auto",
-        lr_schedule: Any = "one_cycle",
-        lr_schedule_params: dict | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 40,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 10,
-        on_divergence: str = "raise",
-        warm_start: bool = False,
-        checkpoint_dir: Any = None,
-        callbacks: list | None = None,
-        device: str | torch.device = "cpu",
-        dtype: str = "auto",
-        precision: str = "full",
-        compile: bool = False,  # noqa: A002
-        n_threads: int | None = 1,
-        verbose: int = 0,
-        random_state: Any = None,
+        **shared: Unpack[RegressorParameters],
     ) -> None:
         store_arguments(self, locals())

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 
-from sklearn_trainkit.neural_network.base._parameter_docs import (
-    store_arguments,
-    with_shared_parameters,
+from sklearn_trainkit.neural_network.base._shared_parameters import (
+    ClassifierParameters,
+    RegressorParameters,
 )
+from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
 from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
 from sklearn_trainkit.neural_network.batches._input_checks import check_enough_rows
 from sklearn_trainkit.neural_network.images._image_input import (
     IMAGE_CONSTRAINTS,
+    IMAGES_TEXT,
     ImageParameters,
     check_depth,
     checked_channels,
@@ -45,10 +47,45 @@ CONV_CONSTRAINTS: dict = {
     "downsample": [StrOptions(set(DOWNSAMPLING))],
     "pooling": [StrOptions(set(POOLINGS)), None],
 }
+_TEXT = """\
+channels : sequence of int, default=(16, 32, 64, 128)
+    Width of each stage. Each stage after the first halves height and width. With
+    ``skip="concat"``, the width that a stage starts with.
+n_blocks : int or sequence of int, default=1
+    Blocks of each stage: convolutional layers, or residual blocks of two, or densely connected
+    layers.
+kernel_size : int, default=3
+    Odd; images are padded with zeros to keep their size.
+<<activation>>
+norm : {"batch", "layer", "instance", "group", "rms"} or None, default="batch"
+    Normalization beside each convolution.
+norm_groups : int or "auto", default="auto"
+    Groups of ``norm="group"``; it has to divide every width. "auto" takes the most groups,
+    up to 32, that leave at least 8 channels each.
+skip : {"add", "concat"} or None, default=None
+    "add": residual blocks (ResNet), with a 1x1 projection where widths or sizes differ.
+    "concat": each layer sees all earlier feature maps of its stage (DenseNet).
+growth_rate : int, default=12
+    Channels that each layer adds, for ``skip="concat"``.
+downsample : {"max_pool", "average_pool", "stride"}, default="max_pool"
+    How a stage halves height and width; odd sizes are rounded up.
+pooling : {"average", "max"} or None, default="average"
+    Over height and width, before the output layer; None hands all positions to it.
+dropout : float, default=0.0
+    Share of features dropped while training, in each block and before the output layer.
+<<init>>
+<<images>>
+"""
 
 
 class ConvStyleParameters(ImageParameters):
     """The parameters of a network's convolutional blocks."""
+
+    _own_defaults: ClassVar[dict[str, Any]] = {"max_epochs": 20}
+    _doc_words: ClassVar[dict[str, str]] = {
+        "images": IMAGES_TEXT,
+        "samples": "images",
+    }
 
     _fixed_parameters: ClassVar[tuple[str, ...]] = (*STYLE_CONSTRAINTS, "standardize_X")
 
@@ -103,6 +140,8 @@ class ConvStyleParameters(ImageParameters):
 class ConvParameters(ConvStyleParameters):
     """What the two convolutional estimators share: stages, skips and pooling."""
 
+    _doc_words: ClassVar[dict[str, str]] = {"conv": _TEXT}
+
     _fixed_parameters: ClassVar[tuple[str, ...]] = (
         *("n_blocks", "skip", "growth_rate", "downsample", "pooling", "image_shape"),
     )
@@ -136,7 +175,6 @@ class ConvParameters(ConvStyleParameters):
         )
 
 
-@with_shared_parameters(activation="relu", max_epochs=20, samples="images")
 class ConvNetClassifier(ConvParameters, ClassifierNet):
     """Convolutional network for classification of images.
 
@@ -194,44 +232,11 @@ class ConvNetClassifier(ConvParameters, ClassifierNet):
         flip: str | None = None,
         max_shift: int = 0,
         crop_size: int | tuple[int, int] | None = None,
-        label_smoothing: float = 0.05,
-        class_weight: Any = None,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        clip_adaptive: float | None = None,
-        optimizer: Any = "adamw",
-        optimizer_params: dict | None = None,
-        lr: float = 0.003,
-        weight_decay: float | str = 0.0,
-        lr_schedule: Any = "one_cycle",
-        lr_schedule_params: dict | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 20,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 10,
-        on_divergence: str = "raise",
-        warm_start: bool = False,
-        checkpoint_dir: Any = None,
-        callbacks: list | None = None,
-        device: str | torch.device = "cpu",
-        dtype: str = "auto",
-        precision: str = "full",
-        compile: bool = False,  # noqa: A002
-        n_threads: int | None = 1,
-        verbose: int = 0,
-        random_state: Any = None,
+        **shared: Unpack[ClassifierParameters],
     ) -> None:
         store_arguments(self, locals())
 
 
-@with_shared_parameters(
-    activation="relu",
-    max_epochs=20,
-    samples="images",
-    score="valid_r2",
-    stratified="",
-)
 class ConvNetRegressor(ConvParameters, RegressorNet):
     """Convolutional network for regression on images, with one target or several.
 
@@ -290,32 +295,6 @@ class ConvNetRegressor(ConvParameters, RegressorNet):
         flip: str | None = None,
         max_shift: int = 0,
         crop_size: int | tuple[int, int] | None = None,
-        loss: str = "squared_error",
-        standardize_y: bool = True,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        clip_adaptive: float | None = None,
-        optimizer: Any = "adamw",
-        optimizer_params: dict | None = None,
-        lr: float = 0.003,
-        weight_decay: float | str = 0.0,
-        lr_schedule: Any = "one_cycle",
-        lr_schedule_params: dict | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 20,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 10,
-        on_divergence: str = "raise",
-        warm_start: bool = False,
-        checkpoint_dir: Any = None,
-        callbacks: list | None = None,
-        device: str | torch.device = "cpu",
-        dtype: str = "auto",
-        precision: str = "full",
-        compile: bool = False,  # noqa: A002
-        n_threads: int | None = 1,
-        verbose: int = 0,
-        random_state: Any = None,
+        **shared: Unpack[RegressorParameters],
     ) -> None:
         store_arguments(self, locals())

@@ -22,6 +22,22 @@ IMAGE_CONSTRAINTS: dict = {
     "max_shift": [Interval(Integral, 0, None, closed="left")],
     "crop_size": [Interval(Integral, 1, None, closed="left"), "array-like", None],
 }
+IMAGES_TEXT = """\
+image_shape : tuple of int or None, default=None
+    Shape of the image in a flat row of X: (channels, height, width), or (height, width) for one
+    channel; one entry may be -1. None for X of (n, channels, height, width) or
+    (n, height, width).
+standardize_X : bool, default=True
+    Standardize each channel inside the network by mean and standard deviation of the training
+    images. Done batch by batch, so uint8 images and memory maps stay as they are.
+flip : {"horizontal", "vertical", "both"} or None, default=None
+    Mirror training images at random.
+max_shift : int, default=0
+    Most pixels that training images are moved by at random, along each axis; the pixels of the
+    edge are repeated.
+crop_size : int, tuple of (height, width) or None, default=None
+    Size of the parts cut out of training images at random. Predictions are for whole images.
+"""
 
 
 class ImageParameters:

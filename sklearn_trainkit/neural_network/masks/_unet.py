@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 
-from sklearn_trainkit.neural_network.base._parameter_docs import (
-    store_arguments,
-    with_shared_parameters,
-)
+from sklearn_trainkit.neural_network.base._shared_parameters import SharedParameters
+from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
 from sklearn_trainkit.neural_network.images._conv import (
     STYLE_CONSTRAINTS,
     ConvStyleParameters,
@@ -28,15 +26,6 @@ from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
 _AUTO_BATCH = 8
 
 
-@with_shared_parameters(
-    activation="relu",
-    auto_batch="8, or as many as there are",
-    label_smoothing=0.0,
-    max_epochs=20,
-    samples="images",
-    score="valid_dice",
-    stratified="",
-)
 class UNetSegmenter(ConvStyleParameters, SegmenterNet):
     """Encoder-decoder with long skips that gives each pixel a class.
 
@@ -130,6 +119,12 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
 
     _fixed_parameters: ClassVar[tuple[str, ...]] = ("n_blocks", "skip", "upsample")
 
+    _doc_words: ClassVar[dict[str, str]] = {
+        "auto_batch": "8, or as many as there are",
+        "score": "valid_dice",
+        "stratified": "",
+    }
+
     module_: UNetModule
     _has_masks = True
 
@@ -157,31 +152,7 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
         class_weight: Any = None,
         ignore_index: Any = None,
         ignore_label: Any = None,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        clip_adaptive: float | None = None,
-        optimizer: Any = "adamw",
-        optimizer_params: dict | None = None,
-        lr: float = 0.003,
-        weight_decay: float | str = 0.0,
-        lr_schedule: Any = "one_cycle",
-        lr_schedule_params: dict | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 20,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 10,
-        on_divergence: str = "raise",
-        warm_start: bool = False,
-        checkpoint_dir: Any = None,
-        callbacks: list | None = None,
-        device: str | torch.device = "cpu",
-        dtype: str = "auto",
-        precision: str = "full",
-        compile: bool = False,  # noqa: A002
-        n_threads: int | None = 1,
-        verbose: int = 0,
-        random_state: Any = None,
+        **shared: Unpack[SharedParameters],
     ) -> None:
         store_arguments(self, locals())
 

@@ -12,10 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 
-from sklearn_trainkit.neural_network.base._parameter_docs import (
-    store_arguments,
-    with_shared_parameters,
-)
+from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
 from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
 from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES, check_enough_rows
 from sklearn_trainkit.neural_network.batches._source_rows import (
@@ -51,11 +48,23 @@ from sklearn_trainkit.utils._did_you_mean import unexpected_argument
 from sklearn_trainkit.utils._random_streams import seeded_global_torch
 
 _PREFIX = "module__"
+_TEXT = """\
+module : Module class, callable or Module instance
+    The network. A class is built anew by each fit, and its parameters ``n_features`` (or the
+    shape of one sample, ``input_shape``) and ``n_outputs`` are filled in from the data. An
+    instance is copied by each fit and goes on from its weights. It must map (n, ...) to
+    (n, n_outputs).
+    Integers in X reach it as int64 if it has an embedding or takes nothing
+    else; whole numbers of a float type, too, if it takes nothing else.
+module_params : dict or None, default=None
+    Arguments of the class. ``module__x=...`` sets one of them by name, for searches.
+"""
 
 
 class UserModuleNet:
     """Trains a module of the user's, whose arguments are parameters ``module__x``."""
 
+    _doc_words: ClassVar[dict[str, str]] = {"module": _TEXT}
     user_constraints: ClassVar[dict] = {
         "module": [nn.Module, callable],
         "module_params": [dict, None],
@@ -186,7 +195,6 @@ def _opened(X: Any) -> Any:
     return SlicedSamples(X) if isinstance(X, SliceDataset) else X
 
 
-@with_shared_parameters()
 class NetClassifier(UserModuleNet, ClassifierNet):
     """Any torch module as a classifier, trained with cross-entropy.
 
@@ -199,15 +207,7 @@ class NetClassifier(UserModuleNet, ClassifierNet):
 
     Parameters
     ----------
-    module : Module class, callable or Module instance
-        The network. A class is built anew by each fit, and its parameters ``n_features`` (or the
-        shape of one sample, ``input_shape``) and ``n_outputs`` are filled in from the data. An
-        instance is copied by each fit and goes on from its weights. It must map (n, ...) to
-        (n, n_outputs).
-        Integers in X reach it as int64 if it has an embedding or takes nothing
-        else; whole numbers of a float type, too, if it takes nothing else.
-    module_params : dict or None, default=None
-        Arguments of the class. ``module__x=...`` sets one of them by name, for searches.
+    <<module>>
     <<classifier>>
     <<training>>
 
@@ -277,7 +277,7 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         n_threads: int | None = 1,
         verbose: int = 0,
         random_state: Any = None,
-        **module__kwargs: Any,
+        **module__kwargs: Any,  # leaves no room for an Unpack
     ) -> None:
         arguments = locals()
         module_kwargs = arguments.pop("module__kwargs")
@@ -311,7 +311,6 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         return as_logits(output, self._output_forms.predicting, self._has_several_labels)
 
 
-@with_shared_parameters(score="valid_r2", stratified="")
 class NetRegressor(UserModuleNet, RegressorNet):
     """Any torch module as a regressor with one target or several.
 
@@ -322,15 +321,7 @@ class NetRegressor(UserModuleNet, RegressorNet):
 
     Parameters
     ----------
-    module : Module class, callable or Module instance
-        The network. A class is built anew by each fit, and its parameters ``n_features`` (or the
-        shape of one sample, ``input_shape``) and ``n_outputs`` are filled in from the data. An
-        instance is copied by each fit and goes on from its weights. It must map (n, ...) to
-        (n, n_outputs).
-        Integers in X reach it as int64 if it has an embedding or takes nothing
-        else; whole numbers of a float type, too, if it takes nothing else.
-    module_params : dict or None, default=None
-        Arguments of the class. ``module__x=...`` sets one of them by name, for searches.
+    <<module>>
     <<regressor>>
     <<training>>
 
@@ -396,7 +387,7 @@ class NetRegressor(UserModuleNet, RegressorNet):
         n_threads: int | None = 1,
         verbose: int = 0,
         random_state: Any = None,
-        **module__kwargs: Any,
+        **module__kwargs: Any,  # leaves no room for an Unpack
     ) -> None:
         arguments = locals()
         module_kwargs = arguments.pop("module__kwargs")

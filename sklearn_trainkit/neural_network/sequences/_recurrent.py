@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import torch
 
-from sklearn_trainkit.neural_network.base._parameter_docs import (
-    store_arguments,
-    with_shared_parameters,
+from sklearn_trainkit.neural_network.base._shared_parameters import (
+    ClassifierParameters,
+    RegressorParameters,
 )
+from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
 from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
 from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, RowsDataset
@@ -38,15 +39,6 @@ from sklearn_trainkit.neural_network.sequences._step_targets import (
 _FEWEST_SEQUENCES = 8
 
 
-@with_shared_parameters(
-    auto_batch=(
-        "near a twentieth of them,\n    from 64 to 256; with ``return_sequences`` as many as have "
-        "that many labelled steps, but 8 at least"
-    ),
-    samples="sequences",
-    clip_norm=1.0,
-    lr=0.01,
-)
 class RecurrentNetClassifier(SequenceNet, ClassifierNet):
     """Recurrent network for classification of sequences, trained with cross-entropy.
 
@@ -55,38 +47,7 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
 
     Parameters
     ----------
-    hidden_units : sequence of int, default=(64,)
-        Units of each recurrent layer, in each direction.
-    cell : {"gru", "lstm", "tanh"}, default="gru"
-        "tanh" is the simple recurrence of Elman, whose gradients vanish or explode with the
-        number of steps.
-    bidirectional : bool, default=True
-        Whether each layer also runs backwards in time. It then has twice as many features, and
-        the output of a step has seen the steps after it.
-    pooling : {"last", "max", "mean"}, default="mean"
-        What of the sequence goes to the output: the state after its last step (for the backward
-        direction, its first), or the largest or mean features over its steps.
-        Not used with ``return_sequences``.
-    norm : {"layer", "rms"} or None, default=None
-        Normalization after each recurrent layer, over the features of one step. Others, such as
-        "batch", would take statistics over steps, padding and neighbours, and are refused.
-    skip : {"add"} or None, default=None
-        "add" adds a layer's input to its output, through a linear projection where the widths
-        differ.
-    dropout : float or sequence of float, default=0.0
-        Share of features dropped after each recurrent layer while training, for all layers or
-        one each.
-    init : str or callable, default="xavier_uniform"
-        "default" leaves torch's own. "kaiming_normal", "kaiming_uniform", "lecun_normal",
-        "orthogonal", "xavier_normal" and "xavier_uniform" draw the weights of inputs and output;
-        the recurrent weights are then orthogonal (gate by gate), biases zero, and that of an
-        LSTM's forget gate one. A callable fills all weight tensors.
-    standardize_X : bool, default=True
-        Standardize each feature inside the network by mean and standard deviation of the
-        training rows.
-    sequence_shape : tuple of (n_steps, n_features) or None, default=None
-        Shape of a sequence given as a flat row, behind steps of a Pipeline that make 2-d arrays;
-        one of the two may be -1.
+    <<recurrent>>
     return_sequences : bool, default=False
         Whether there is a class for each step: y of shape (n_samples, n_steps), or a list of
         arrays (n_steps,). Steps after the end of a sequence, and steps whose label is NaN, None
@@ -125,6 +86,13 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
     }
     _fixed_parameters: ClassVar[tuple[str, ...]] = ("return_sequences",)
 
+    _doc_words: ClassVar[dict[str, str]] = {
+        "auto_batch": (
+            "near a twentieth of them,\nfrom 64 to 256; with ``return_sequences`` as many as have "
+            "that many labelled steps, but 8 at least"
+        )
+    }
+
     return_sequences: bool
     ignore_index: Any
     _mean_steps: float
@@ -144,33 +112,7 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         sequence_shape: tuple[int, int] | None = None,
         return_sequences: bool = False,
         ignore_index: Any = None,
-        label_smoothing: float = 0.05,
-        class_weight: Any = None,
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        clip_adaptive: float | None = None,
-        optimizer: Any = "adamw",
-        optimizer_params: dict | None = None,
-        lr: float = 0.01,
-        weight_decay: float | str = 0.0,
-        lr_schedule: Any = "one_cycle",
-        lr_schedule_params: dict | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 40,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 10,
-        on_divergence: str = "raise",
-        warm_start: bool = False,
-        checkpoint_dir: Any = None,
-        callbacks: list | None = None,
-        device: str | torch.device = "cpu",
-        dtype: str = "auto",
-        precision: str = "full",
-        compile: bool = False,  # noqa: A002
-        n_threads: int | None = 1,
-        verbose: int = 0,
-        random_state: Any = None,
+        **shared: Unpack[ClassifierParameters],
     ) -> None:
         store_arguments(self, locals())
 
@@ -379,13 +321,6 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
         return parts
 
 
-@with_shared_parameters(
-    samples="sequences",
-    clip_norm=1.0,
-    lr=0.01,
-    score="valid_r2",
-    stratified="",
-)
 class RecurrentNetRegressor(SequenceNet, RegressorNet):
     """Recurrent network for regression on sequences.
 
@@ -395,38 +330,7 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
 
     Parameters
     ----------
-    hidden_units : sequence of int, default=(64,)
-        Units of each recurrent layer, in each direction.
-    cell : {"gru", "lstm", "tanh"}, default="gru"
-        "tanh" is the simple recurrence of Elman, whose gradients vanish or explode with the
-        number of steps.
-    bidirectional : bool, default=False
-        Whether each layer also runs backwards in time. It then has twice as many features, and
-        the output of a step has seen the steps after it.
-    pooling : {"last", "max", "mean"}, default="last"
-        What of the sequence goes to the output: the state after its last step (for the backward
-        direction, its first), or the largest or mean features over its steps.
-        Not used with ``return_sequences``.
-    norm : {"layer", "rms"} or None, default=None
-        Normalization after each recurrent layer, over the features of one step. Others, such as
-        "batch", would take statistics over steps, padding and neighbours, and are refused.
-    skip : {"add"} or None, default=None
-        "add" adds a layer's input to its output, through a linear projection where the widths
-        differ.
-    dropout : float or sequence of float, default=0.0
-        Share of features dropped after each recurrent layer while training, for all layers or
-        one each.
-    init : str or callable, default="xavier_uniform"
-        "default" leaves torch's own. "kaiming_normal", "kaiming_uniform", "lecun_normal",
-        "orthogonal", "xavier_normal" and "xavier_uniform" draw the weights of inputs and output;
-        the recurrent weights are then orthogonal (gate by gate), biases zero, and that of an
-        LSTM's forget gate one. A callable fills all weight tensors.
-    standardize_X : bool, default=True
-        Standardize each feature inside the network by mean and standard deviation of the
-        training rows.
-    sequence_shape : tuple of (n_steps, n_features) or None, default=None
-        Shape of a sequence given as a flat row, behind steps of a Pipeline that make 2-d arrays;
-        one of the two may be -1.
+    <<recurrent>>
     return_sequences : bool, default=False
         Whether there is a target for each step: y of shape (n_samples, n_steps) or (n_samples,
         n_steps, n_targets). NaN is the target of a step that has none: it has no part in loss,
@@ -480,33 +384,7 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
         standardize_X: bool = True,
         sequence_shape: tuple[int, int] | None = None,
         return_sequences: bool = False,
-        loss: str = "squared_error",
-        standardize_y: bool = True,
-        clip_norm: float | None = 1.0,
-        clip_value: float | None = None,
-        clip_adaptive: float | None = None,
-        optimizer: Any = "adamw",
-        optimizer_params: dict | None = None,
-        lr: float = 0.01,
-        weight_decay: float | str = 0.0,
-        lr_schedule: Any = "one_cycle",
-        lr_schedule_params: dict | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 40,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 10,
-        on_divergence: str = "raise",
-        warm_start: bool = False,
-        checkpoint_dir: Any = None,
-        callbacks: list | None = None,
-        device: str | torch.device = "cpu",
-        dtype: str = "auto",
-        precision: str = "full",
-        compile: bool = False,  # noqa: A002
-        n_threads: int | None = 1,
-        verbose: int = 0,
-        random_state: Any = None,
+        **shared: Unpack[RegressorParameters],
     ) -> None:
         store_arguments(self, locals())
 

@@ -42,11 +42,47 @@ RECURRENT_CONSTRAINTS: dict = {
 }
 # Activations of this many numbers go through the network at once when predicting.
 _PREDICT_VALUES = 1 << 23
+_TEXT = """\
+hidden_units : sequence of int, default=(64,)
+    Units of each recurrent layer, in each direction.
+cell : {"gru", "lstm", "tanh"}, default="gru"
+    "tanh" is the simple recurrence of Elman, whose gradients vanish or explode with the
+    number of steps.
+bidirectional : bool, default={default}
+    Whether each layer also runs backwards in time. It then has twice as many features, and
+    the output of a step has seen the steps after it.
+pooling : {"last", "max", "mean"}, default={default}
+    What of the sequence goes to the output: the state after its last step (for the backward
+    direction, its first), or the largest or mean features over its steps.
+    Not used with ``return_sequences``.
+norm : {"layer", "rms"} or None, default=None
+    Normalization after each recurrent layer, over the features of one step. Others, such as
+    "batch", would take statistics over steps, padding and neighbours, and are refused.
+skip : {"add"} or None, default=None
+    "add" adds a layer's input to its output, through a linear projection where the widths
+    differ.
+dropout : float or sequence of float, default=0.0
+    Share of features dropped after each recurrent layer while training, for all layers or
+    one each.
+init : str or callable, default="xavier_uniform"
+    "default" leaves torch's own. "kaiming_normal", "kaiming_uniform", "lecun_normal",
+    "orthogonal", "xavier_normal" and "xavier_uniform" draw the weights of inputs and output;
+    the recurrent weights are then orthogonal (gate by gate), biases zero, and that of an
+    LSTM's forget gate one. A callable fills all weight tensors.
+standardize_X : bool, default=True
+    Standardize each feature inside the network by mean and standard deviation of the
+    training rows.
+sequence_shape : tuple of (n_steps, n_features) or None, default=None
+    Shape of a sequence given as a flat row, behind steps of a Pipeline that make 2-d arrays;
+    one of the two may be -1.
+"""
 
 
 class SequenceNet(BaseNet):
     """Base of the recurrent estimators, which take sequences in several forms."""
 
+    _own_defaults: ClassVar[dict[str, Any]] = {"clip_norm": 1.0, "lr": 0.01}
+    _doc_words: ClassVar[dict[str, str]] = {"recurrent": _TEXT, "samples": "sequences"}
     _fixed_parameters: ClassVar[tuple[str, ...]] = tuple(
         RECURRENT_CONSTRAINTS.keys() - {"sequence_shape"}
     )
