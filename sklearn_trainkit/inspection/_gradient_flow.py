@@ -4,7 +4,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
 from sklearn_trainkit.callbacks._gradient_flow import (
     EXPLODING_NORM,
@@ -17,6 +16,7 @@ from sklearn_trainkit.callbacks._gradient_flow import (
 )
 from sklearn_trainkit.inspection._drawing import new_axes
 from sklearn_trainkit.inspection._given_tables import check_table
+from sklearn_trainkit.utils._pipelines import innermost_step
 
 __all__ = ["GradientFlowDisplay", "gradient_flow_history"]
 
@@ -30,9 +30,10 @@ def gradient_flow_history(estimator: Any) -> pd.DataFrame:
 
     Parameters
     ----------
-    estimator : net, Pipeline or History
-        Fitted with ``callbacks=[GradientFlow()]``; a Pipeline whose last step is such a net; or
-        the history of such a net, as skorch's ``History.from_file`` reads it.
+    estimator : net, Pipeline, searcher or History
+        Fitted with ``callbacks=[GradientFlow()]``; a Pipeline whose last step is such a net; a
+        search whose ``best_estimator_`` is one of these; or the history of such a net, as
+        skorch's ``History.from_file`` reads it.
 
     Returns
     -------
@@ -118,8 +119,8 @@ class GradientFlowDisplay:
 
         Parameters
         ----------
-        estimator : net, Pipeline or History
-            Fitted with ``callbacks=[GradientFlow()]``, or the history of such a net.
+        estimator : net, Pipeline, searcher or History
+            As for :func:`gradient_flow_history`.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -211,16 +212,14 @@ class GradientFlowDisplay:
 
 
 def _recorded(estimator: Any) -> list[list[LayerFlow]]:
-    net = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    net = innermost_step(estimator)
+    net = innermost_step(getattr(net, "best_estimator_", net))
     history = net if isinstance(net, list) else getattr(net, "history_", None)
     history = getattr(net, "history", None) if history is None else history
     if history is None:
-        hint = ""
-        if hasattr(estimator, "cv_results_"):
-            hint = ". Of a search, pass the net that it refitted, search.best_estimator_"
         raise TypeError(
-            "estimator must be a fitted net with a history, a Pipeline that ends in one, or a "
-            f"history; got {estimator!r}{hint}"
+            "estimator must be a fitted net with a history, a Pipeline that ends in one, a search "
+            f"that refitted one (best_estimator_), or a history; got {estimator!r}"
         )
     epochs = [read_flow(row[RECORD]) for row in history if row.get(RECORD)]
     if not epochs:

@@ -19,8 +19,8 @@ __all__ = ["ScalingEffectDisplay", "scaling_effect"]
 
 def scaling_effect(
     estimator: Any,
-    X: Any,
-    y: Any,
+    X: Any = None,
+    y: Any = None,
     *,
     scalers: Mapping[str, Any] | None = None,
     cv: Any = 5,
@@ -59,6 +59,13 @@ def scaling_effect(
     scores : pandas.DataFrame
         Columns ``scaler``, ``fold``, ``score`` and ``fit_seconds``.
 
+    Raises
+    ------
+    TypeError
+        Without `X`.
+    ValueError
+        When ``scalers`` is empty.
+
     Examples
     --------
     >>> from sklearn.datasets import load_wine
@@ -72,6 +79,12 @@ def scaling_effect(
     standardized    0.95
     Name: score, dtype: float64
     """
+    if X is None:
+        raise TypeError(
+            "X must be the unscaled rows on which the estimator is cross-validated behind each "
+            f"scaler, and y their targets; got X=None. {type(estimator).__name__} holds no scores "
+            "of it, fitted or not."
+        )
     if scalers is None:
         scalers = {"raw": "passthrough"}
         scalers |= {"min-max": MinMaxScaler(), "standardized": StandardScaler()}
@@ -132,8 +145,8 @@ class ScalingEffectDisplay:
     def from_estimator(
         cls,
         estimator: Any,
-        X: Any,
-        y: Any,
+        X: Any = None,
+        y: Any = None,
         *,
         scalers: Mapping[str, Any] | None = None,
         cv: Any = 5,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["accepts_known_names", "explain_unknown", "unexpected_argument"]
+__all__ = ["accepts_known_names", "close_names", "explain_unknown", "unexpected_argument"]
 
 
 def accepts_known_names(
@@ -74,6 +74,13 @@ def explain_unknown(cls: Any, names: Iterable[str]) -> None:
             )
 
 
+def close_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that a misspelt one may stand for, the nearest first."""
+    known = list(known)
+    spellings = (difflib.get_close_matches(n, known, cutoff=0.6) for n in (name, name.lower()))
+    return next(filter(None, spellings), [])
+
+
 def _answer(cls: Any, name: str) -> str:
     valid = cls._get_param_names()
     theirs = cls._known_names.get(name, ())
@@ -81,7 +88,7 @@ def _answer(cls: Any, name: str) -> str:
         return theirs
     ours = [each for each in theirs if re.match(r"\w+", each)[0] in valid]  # type: ignore[index]
     if not ours:
-        ours = difflib.get_close_matches(name.lower(), valid, n=3, cutoff=0.6)
+        ours = close_names(name, valid)
     if not ours:
         return f"It takes {valid}."
     *first, last = ours

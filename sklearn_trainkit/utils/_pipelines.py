@@ -7,17 +7,31 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_trainkit.utils._sklearn_private import routing_enabled
 
-__all__ = ["last_step", "own_fit_params", "reason_to_keep_whole"]
+__all__ = ["innermost_step", "last_step", "own_fit_params", "reason_to_keep_whole"]
 
 
 def last_step(estimator: Any) -> Any:
     """Return what trains: the last step of a Pipeline, or the estimator itself.
+
+    A Pipeline is not looked into where it is the last step of another: it is fitted as a whole.
 
     >>> from sklearn.linear_model import Ridge
     >>> last_step(Pipeline([("all", "passthrough"), ("ridge", Ridge())]))
     Ridge()
     """
     return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def innermost_step(estimator: Any) -> Any:
+    """Return the last step, of Pipelines inside a Pipeline too: what a fitted one predicts with.
+
+    >>> from sklearn.linear_model import Ridge
+    >>> innermost_step(Pipeline([("inner", Pipeline([("ridge", Ridge())]))]))
+    Ridge()
+    """
+    while isinstance(estimator, Pipeline):
+        estimator = last_step(estimator)
+    return estimator
 
 
 def reason_to_keep_whole(estimator: Any, fit_params: Iterable[str] = ()) -> str | None:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from skorch.history import History
@@ -91,3 +92,14 @@ def test_a_history_read_from_a_file_is_as_good_as_its_net(deep_net, tmp_path):
 def test_records_of_five_entries_are_read(deep_net):
     rows = [{"gradient_flow": [["a", 0.1, 0.0, 0.0, 1e-3], ["b", 0.1, 0.0, 0.0, 1e-3]]}]
     assert gradient_flow_history(History(rows))["verdict"].tolist() == ["", ""]
+
+
+def test_a_search_and_nested_pipelines_are_looked_into():
+    X, y = load_digits(return_X_y=True)
+    net = MLPNetClassifier((4,), max_epochs=1, callbacks=[GradientFlow()], random_state=0)
+    nested = make_pipeline(MinMaxScaler(), make_pipeline(net))
+    search = GridSearchCV(nested, {}, cv=2).fit(X[:60], y[:60])
+    inside = search.best_estimator_[-1][-1]
+    for source in (search, search.best_estimator_, make_pipeline(search)):
+        flow = gradient_flow_history(source)
+        pd.testing.assert_frame_equal(flow, gradient_flow_history(inside))

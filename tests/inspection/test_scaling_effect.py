@@ -47,3 +47,10 @@ def test_means_and_folds_are_drawn():
 def test_no_scaler_is_explained():
     with pytest.raises(ValueError, match="scalers must name at least one scaler"):
         scaling_effect(KNeighborsClassifier(), *load_wine(return_X_y=True), scalers={})
+
+
+@pytest.mark.parametrize("effect", [scaling_effect, ScalingEffectDisplay.from_estimator])
+def test_an_estimator_alone_is_told_what_else_is_needed(effect):
+    fitted = KNeighborsClassifier().fit(*load_wine(return_X_y=True))
+    with pytest.raises(TypeError, match=r"X must be the unscaled rows .* KNeighborsClassifier"):
+        effect(fitted)

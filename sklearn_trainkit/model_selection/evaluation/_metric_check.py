@@ -16,9 +16,9 @@ from sklearn.base import (
     is_regressor,
 )
 from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import type_of_target
 
+from sklearn_trainkit.utils._pipelines import innermost_step
 from sklearn_trainkit.utils._sklearn_private import BaseScorer, MultimetricScorer, safe_indexing
 
 __all__ = ["check_metrics", "list_variants"]
@@ -278,7 +278,7 @@ def _find_lacking(scorer: Any, variants: Sequence[Any], X: Any, y: Any) -> str |
     if any(_may_have(variant, methods, X, y) for variant in variants):
         return None
     needed = " or ".join(methods)
-    return f"it needs {needed}, which {type(_last_step(variants[0])).__name__} does not have"
+    return f"it needs {needed}, which {type(innermost_step(variants[0])).__name__} does not have"
 
 
 def _list_methods(scorer: Any) -> list[str]:
@@ -287,7 +287,7 @@ def _list_methods(scorer: Any) -> list[str]:
 
 
 def _may_have(variant: Any, methods: Sequence[str], X: Any, y: Any) -> bool:
-    last = _last_step(variant)
+    last = innermost_step(variant)
     if any(hasattr(variant, method) for method in methods):
         return True
     if not any(hasattr(type(last), method) for method in methods) and not hasattr(
@@ -314,12 +314,6 @@ def _pick_rows(y: Any) -> np.ndarray:
     starts = np.searchsorted(labels[order], labels[order])
     place = np.arange(len(order)) - starts
     return np.sort(order[place < _ROWS_OF_A_CLASS])[:1000]
-
-
-def _last_step(estimator: Any) -> Any:
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    return estimator
 
 
 def _list_working(

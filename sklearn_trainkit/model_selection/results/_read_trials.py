@@ -83,6 +83,8 @@ def read_runs(table: pd.DataFrame) -> list[tuple[str, TrialsTable]]:
 def _what_it_lacks(source: Any) -> str:
     if hasattr(source, "cv_results_"):
         return ", whose cv_results_ has no params"
+    if hasattr(source, "history") or (isinstance(source, list) and hasattr(source, "to_list")):
+        return ": one training, with an epoch in each row of pandas.DataFrame(history.to_list())"
     if hasattr(source, "get_params"):
         return ", which has no cv_results_: fit it first"
     return ""

@@ -3,7 +3,6 @@
 import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import product
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from sklearn_trainkit.model_selection.space._distributions import (
     make_dimension,
     suggest,
 )
+from sklearn_trainkit.utils._did_you_mean import close_names
 from sklearn_trainkit.utils._fingerprint_values import encode_atom
 
 __all__ = [
@@ -330,7 +330,7 @@ def _suggest_name(estimator: Any, name: str) -> str:
     """Return the parameter that was probably meant, as the end of a message."""
     known = sorted(estimator.get_params(deep=True))
     inner = [each for each in known if each.rpartition("__")[2] == name.rpartition("__")[2]]
-    near = inner or get_close_matches(name, known, n=3, cutoff=0.6)
+    near = inner or close_names(name, known)
     return f". Did you mean {' or '.join(map(repr, near[:3]))}?" if near else "."
 
 

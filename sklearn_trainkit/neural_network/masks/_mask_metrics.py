@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_trainkit.neural_network.batches._tensor_loader import RowsDataset
 from sklearn_trainkit.neural_network.masks._mask_coding import are_labelled, mask_array, masks_like
+from sklearn_trainkit.utils._pipelines import innermost_step
 from sklearn_trainkit.utils._sklearn_private import BaseScorer, check_sample_weight
 
 
@@ -257,15 +257,11 @@ class MaskScorer(BaseScorer):
 
 def _ignore_index(estimator: Any) -> Any:
     """Return what marks unlabelled pixels for the segmenter inside; None for nothing."""
-    while not hasattr(estimator, "_ignored_label"):
-        if isinstance(estimator, Pipeline):
-            estimator = estimator.steps[-1][1]
-            continue
+    while not hasattr(estimator := innermost_step(estimator), "_ignored_label"):
         names = ("best_estimator_", "estimator_", "estimator")
-        inner = next((getattr(estimator, n) for n in names if hasattr(estimator, n)), None)
-        if inner is None:
+        estimator = next((getattr(estimator, n) for n in names if hasattr(estimator, n)), None)
+        if estimator is None:
             return None
-        estimator = inner
     return estimator._ignored_label()
 
 

@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
+from skorch.history import History
 
 from sklearn_trainkit.comparison import compare_searches
 from sklearn_trainkit.inspection import parameter_importances
@@ -150,7 +151,9 @@ def test_a_parameter_that_only_some_trials_have_is_missing_in_the_others():
     ("source", "message"),
     [
         (GridSearchCV(SVC(), {"C": [1.0]}), "has no cv_results_: fit it first"),
-        ([1, 2], "trials are read from a fitted searcher.*got list"),
+        ([1, 2], "trials are read from a fitted searcher.*got list$"),
+        (History(), r"got History: one training, .*history\.to_list\(\)"),
+        (MLPNetClassifier(), "got MLPNetClassifier: one training"),
     ],
 )
 def test_other_sources_are_explained(source, message):
