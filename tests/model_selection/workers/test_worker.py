@@ -9,6 +9,7 @@ from sklearn_trainkit.model_selection.evaluation._trial_record import FoldOutcom
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
 from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotRows
 from sklearn_trainkit.model_selection.workers._worker import SharedSetup, evaluate_job
+from sklearn_trainkit.utils import _told_once
 
 
 @pytest.fixture
@@ -23,7 +24,8 @@ def evaluate(setup, job, watch):
     return TrialRecord(job.number, job.params, (FoldOutcome(0.5, None, 0.0, 0.0),))
 
 
-def test_the_first_job_with_a_pruner_is_silent(chatty_optuna, capfd):
+def test_the_first_job_with_a_pruner_is_silent(chatty_optuna, capfd, monkeypatch):
+    monkeypatch.setattr(_told_once, "_told", _told_once._Told())  # this process is no worker
     setup = EvaluationSetup(None, None, None, None, 0.0, False)
     shared = SharedSetup(evaluate, setup, get_config(), [], 1, driver=-1)
     rows = SnapshotRows("a token of its own", optuna.pruners.MedianPruner(), ())
