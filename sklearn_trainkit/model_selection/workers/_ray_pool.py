@@ -22,6 +22,9 @@ class RayPool:
 
     def __init__(self, shared: SharedSetup) -> None:
         ray: Any = import_module("ray")
+        # Ray would replace builtins.print when a worker prints, and skorch's callbacks, which refer
+        # to it, could no longer be pickled.
+        os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
         if not ray.is_initialized():
             # Follows RAY_ADDRESS; a local one listens on loopback only.
             local = {} if os.environ.get("RAY_ADDRESS") else {"_node_ip_address": "127.0.0.1"}
