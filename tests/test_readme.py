@@ -19,7 +19,7 @@ def test_python_blocks_run(block):
 def test_the_first_command_is_the_main_job_and_the_second_the_tests():
     assert len(COMMANDS) == 2
     assert "examples/compare_searches.py" in COMMANDS[0]
-    assert COMMANDS[1].strip().endswith("-m pytest")
+    assert COMMANDS[1].strip().endswith("-m pytest -n logical --dist loadfile")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
