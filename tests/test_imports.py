@@ -1,6 +1,7 @@
 """The import order of the architecture holds, and importing the package loads nothing heavy."""
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -51,13 +52,16 @@ FORBIDDEN_PAIRS = {("neural_network", "preprocessing")}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 
 
+@functools.cache
 def imported_modules(path):
+    modules = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"relative import in {path}"
-            yield node.module
+            modules.append(node.module)
+    return modules
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
