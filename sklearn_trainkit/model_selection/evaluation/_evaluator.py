@@ -2,12 +2,15 @@
 
 An evaluator is a function ``evaluate(setup, job, watch) -> TrialRecord``. It owns the loop over
 folds, because only then can a trial be stopped between two folds or two epochs.
+
+What a worker runs is a :class:`JobEvaluator`: it takes jobs that belong together, and yields what
+came out of each as it ends, or comes to rest at a rung.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from sklearn.base import clone
 
@@ -24,6 +27,9 @@ from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
 __all__ = [
     "EvaluationSetup",
     "Evaluator",
+    "JobEvaluator",
+    "OneByOne",
+    "Resting",
     "TrialJob",
     "build_candidate",
     "fill_seeds",
@@ -107,7 +113,7 @@ class EvaluationSetup:
 
 @dataclass(frozen=True)
 class TrialJob:
-    """One trial to evaluate.
+    """One trial to evaluate, to its end or up to a rung.
 
     Attributes
     ----------
@@ -117,14 +123,70 @@ class TrialJob:
         What the estimator gets.
     callback_ctx : CallbackContext or None
         The trial's task in scikit-learn's task tree.
+    rung : int
+        Up to where, if candidates wait for each other.
+    kept : object
+        What the job before this one left, to go on from; None for a new candidate.
+    spent : float
+        Seconds of the jobs before this one.
     """
 
     number: int
     params: dict[str, Any]
     callback_ctx: Any = None
+    rung: int = 0
+    kept: Any = None
+    spent: float = 0.0
+
+
+class Resting(NamedTuple):
+    """A trial that came to rest at a rung.
+
+    Attributes
+    ----------
+    record : TrialRecord
+        For the case that this was its end.
+    kept : object
+        What it needs to go on; never None.
+    """
+
+    record: TrialRecord
+    kept: Any
 
 
 Evaluator = Callable[[EvaluationSetup, TrialJob, TrialWatch], TrialRecord]
+
+
+class JobEvaluator(Protocol):
+    """Evaluates jobs that belong together, in any worker: it can be pickled."""
+
+    def __call__(
+        self,
+        setup: EvaluationSetup,
+        jobs: Sequence[TrialJob],
+        start_watch: Callable[[int], TrialWatch],
+    ) -> "Generator[tuple[int, TrialRecord | Resting], None, None]":
+        """Yield the place in ``jobs`` of each trial, and what came out of it, as it ends.
+
+        ``start_watch`` takes a place in ``jobs`` and is called when that trial begins.
+        """
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """Evaluates each trial by itself, to its end."""
+
+    evaluate: Evaluator
+
+    def __call__(
+        self,
+        setup: EvaluationSetup,
+        jobs: Sequence[TrialJob],
+        start_watch: Callable[[int], TrialWatch],
+    ) -> "Generator[tuple[int, TrialRecord | Resting], None, None]":
+        """Evaluate one after the other."""
+        for place, job in enumerate(jobs):
+            yield place, self.evaluate(setup, job, start_watch(place))
 
 
 def build_candidate(setup: EvaluationSetup, params: dict[str, Any]) -> Any:

@@ -100,11 +100,23 @@ class TrialRecord:
 
 
 class TrialResult(NamedTuple):
-    """What comes back from a worker: the record, and what the pruner noted on the trial."""
+    """What comes back from a worker.
+
+    Attributes
+    ----------
+    record : TrialRecord
+    pruner_attrs : dict
+        What the pruner noted on the trial.
+    seconds : float
+        Time of this job.
+    kept : object
+        What a trial that came to rest at a rung needs to go on; None where it has ended.
+    """
 
     record: TrialRecord
     pruner_attrs: dict[str, Any]
     seconds: float
+    kept: Any = None
 
 
 def failed_record(number: int, params: dict[str, Any], reason: str) -> TrialRecord:

@@ -48,6 +48,15 @@ class TrialWatch:
             return PRUNED_BY_PRUNER
         return self.check_time()
 
+    def going_on(
+        self, curve: Sequence[tuple[int, float]], fold_scores: Sequence[tuple[float, ...]]
+    ) -> "TrialWatch":
+        """Return a watch with the same deadlines that listens, after what was heard already."""
+        watch = TrialWatch(lambda step, value: False, self._deadline, self._trial_deadline)
+        watch.curve.extend(curve)
+        watch.fold_scores.extend(fold_scores)
+        return watch
+
     def without_pruner(self) -> "TrialWatch":
         """Return a watch with the same deadlines that never prunes."""
         return TrialWatch(None, self._deadline, self._trial_deadline)
@@ -63,25 +72,31 @@ class TrialWatch:
 
 
 class Deadlines(NamedTuple):
-    """Until when a trial may run: ``time.time()`` of the search's end, seconds of the trial's."""
+    """Until when trials may run: ``time.time()`` of the search's end, seconds of each trial's.
+
+    ``n_jobs`` is how many trials share one submission; each may take its time after the others.
+    """
 
     search: float | None = None
     per_trial: float | None = None
     submitted: float | None = None
+    n_jobs: int = 1
 
-    def watch(self, prune: Callable[[int, float], bool] | None) -> TrialWatch:
-        """Return the watch of a trial that starts now."""
-        own = None if self.per_trial is None else time.time() + self.per_trial
+    def watch(self, prune: Callable[[int, float], bool] | None, spent: float = 0.0) -> TrialWatch:
+        """Return the watch of a trial that starts now, after ``spent`` seconds of earlier work."""
+        own = None if self.per_trial is None else time.time() + max(0.0, self.per_trial - spent)
         return TrialWatch(prune, self.search, own)
 
     @property
     def hard_limit(self) -> float | None:
         """Seconds after which a trial that did not stop by itself is ended with its process."""
-        return None if self.per_trial is None else 2 * self.per_trial + 1
+        return None if self.per_trial is None else self.n_jobs * (2 * self.per_trial + 1)
 
-    def starting_now(self) -> "Deadlines":
-        """Return a copy that knows when its trial was submitted."""
-        return self if self.per_trial is None else self._replace(submitted=time.time())
+    def starting_now(self, n_jobs: int = 1) -> "Deadlines":
+        """Return a copy that knows when its trials were submitted, and how many they are."""
+        if self.per_trial is None:
+            return self
+        return self._replace(submitted=time.time(), n_jobs=n_jobs)
 
     def is_expired(self) -> bool:
         """Return whether the trial should have been ended by now, since it was submitted."""

@@ -1,116 +1,82 @@
-"""The search loop with candidates that wait at rungs until it is their turn."""
+"""Who came how far, who is on the way, and who goes on next.
 
-from abc import abstractmethod
+Plain successive halving decides on a candidate when it arrives at a rung and never comes back to
+it. Here nobody is dismissed: a candidate that waits goes on as soon as it is among the best third
+of all that came to its rung (Li et al., "A System for Massively Parallel Hyperparameter Tuning",
+2020, whose promotion rule this is).
+"""
+
+import math
 from collections.abc import Sequence
-from typing import Any
 
-import optuna
-from optuna.trial import TrialState
-
-from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup, TrialJob
-from sklearn_trainkit.model_selection.evaluation._trial_record import COMPLETE
-from sklearn_trainkit.model_selection.scheduling._search_loop import SearchLoop
-from sklearn_trainkit.model_selection.study._patient_storage import StorageLostError
-from sklearn_trainkit.model_selection.study._rungs import Ladder
-from sklearn_trainkit.model_selection.workers._runners import Deadlines, TrialResult
-
-__all__ = ["LadderLoop"]
+__all__ = ["Ladder"]
 
 
-class LadderLoop(SearchLoop):
-    """A search loop in one process whose candidates climb rungs, the best of each rung first.
+class Ladder:
+    """The candidates on their rungs.
 
     Parameters
     ----------
-    setup : EvaluationSetup
-    deadlines : Deadlines
-    ladder : Ladder
-    *args, **kwargs
-        As for :class:`SearchLoop`.
+    factors : sequence of int
+        One in how many goes on, for each rung but the last, which is the end.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        setup: EvaluationSetup,
-        deadlines: Deadlines,
-        ladder: Ladder,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self._setup = setup
-        self._deadlines = deadlines
-        self._ladder = ladder
-        self._resting: dict[int, tuple[optuna.Trial, TrialJob, TrialResult, Any]] = {}
+    def __init__(self, factors: Sequence[int]) -> None:
+        self._factors = factors
+        self._values: list[dict[int, float]] = [{} for _ in range(len(factors) + 1)]
+        self._climbing: dict[int, int] = {}
 
-    @abstractmethod
-    def _begin(self, trial: optuna.Trial, job: TrialJob) -> None:
-        """Bring a new candidate to the first rung."""
+    def start(self, number: int, rung: int) -> None:
+        """Note that a candidate is on its way to a rung."""
+        self._climbing[number] = rung
 
-    @abstractmethod
-    def _go_on(self, trial: optuna.Trial, job: TrialJob, kept: Any, rung: int) -> None:
-        """Bring a candidate to its next rung; ``kept`` is what it rested with."""
+    def arrive(self, number: int, rung: int, value: float) -> None:
+        """Note that a candidate came to a rung; NaN counts as the worst."""
+        self._climbing.pop(number, None)
+        self._values[rung][number] = -math.inf if math.isnan(value) else value
 
-    def _forget_all(self) -> None:
-        """Let go of what was kept of those that wait."""
+    def leave(self, number: int) -> None:
+        """Forget a candidate that ended without coming to the end."""
+        self._climbing.pop(number, None)
+        for values in self._values:
+            values.pop(number, None)
 
-    def _run(self) -> None:
-        try:
-            while not self._is_ended():
-                more_to_come = not self._is_out_of_trials()
-                picked = self._ladder.pick(more_to_come=more_to_come)
-                if picked is None and more_to_come:
-                    asked = self._ask_next()
-                    if asked is not None:
-                        self._begin(*asked)
-                    continue
-                picked = picked or self._ladder.pick_last()
-                if picked is None:
-                    break
-                number, rung = picked
-                trial, job, _, kept = self._resting.pop(number)
-                self._study.waiting.discard(number)
-                self._go_on(trial, job, kept, rung + 1)
-        finally:
-            self._dismiss()
+    def is_waiting(self, number: int, rung: int) -> bool:
+        """Return whether a candidate came to this rung, no further, and is not on its way."""
+        return (
+            number in self._values[rung]
+            and number not in self._values[rung + 1]
+            and number not in self._climbing
+        )
 
-    def _rest(
-        self, trial: optuna.Trial, job: TrialJob, kept: Any, rung: int, result: TrialResult
-    ) -> None:
-        """Have a candidate wait at a rung; ``result`` is for the case that this was its end."""
-        self._ladder.arrive(trial.number, rung, result.record.mean_score(self._metric))
-        self._resting[trial.number] = trial, job, result, kept
-        self._study.waiting.add(trial.number)
+    def pick(self, *, more_to_come: bool) -> tuple[int, int] | None:
+        """Return who goes on, and from which rung: those furthest up first.
 
-    def _end(
-        self, trial: optuna.Trial, job: TrialJob, result: TrialResult, passed: Sequence[int]
-    ) -> None:
-        """Tell of a candidate's end; it has passed some more rungs, unless it failed.
-
-        One that failed, or was cut off, is in nobody's way: somebody else may take its place.
+        While there are more to come to a rung, no more than their share of those that came there
+        go on, even if better ones came since; at the end these go on too.
         """
-        record = result.record
-        if record.state == COMPLETE and not any(fold.fit_error for fold in record.folds):
-            for rung in passed:
-                self._ladder.arrive(trial.number, rung, record.mean_score(self._metric))
-        else:
-            self._ladder.leave(trial.number)
-        self._tell(trial, job, result)
+        climbing = self._climbing.values()
+        for rung in reversed(range(len(self._values) - 1)):
+            ranked = self._rank(rung)
+            places = len(ranked) // self._factors[rung]
+            taken = len(self._values[rung + 1]) + sum(to == rung + 1 for to in climbing)
+            more = more_to_come or any(to <= rung for to in climbing)
+            if more and taken >= places:
+                continue
+            for number in ranked[:places]:
+                if self.is_waiting(number, rung):
+                    return number, rung
+        return None
 
-    def _dismiss(self) -> None:
-        lost: StorageLostError | None = None
-        for trial, job, result, _ in self._resting.values():
-            self._study.waiting.discard(trial.number)
-            self._ladder.leave(trial.number)
-            try:
-                self._tell(trial, job, result)
-            except StorageLostError as error:  # the others are kept in memory, too
-                lost = error
-        self._resting.clear()
-        self._forget_all()
-        if lost is not None:
-            raise lost
+    def pick_last(self) -> tuple[int, int] | None:
+        """Return the best of those furthest up when nobody came to the end, or is on the way."""
+        if self._values[-1] or self._climbing:
+            return None
+        for rung in reversed(range(len(self._values) - 1)):
+            if self._values[rung]:
+                return self._rank(rung)[0], rung
+        return None
 
-    def _give_up(self, trial: optuna.Trial) -> None:
-        """Note that a trial was cut off, by Ctrl-C or an error that is to be raised."""
-        self._study.tell(trial, state=TrialState.FAIL)
+    def _rank(self, rung: int) -> list[int]:
+        values = self._values[rung]
+        return sorted(values, key=lambda number: (-values[number], number))

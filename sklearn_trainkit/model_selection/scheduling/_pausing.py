@@ -1,136 +1,131 @@
 """Pause and resume: candidates wait at rungs with their weights, and the best of a rung go on."""
 
 import pickle
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 
-import optuna
+from joblib.externals.loky.backend.reduction import dumps
 
-from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup, TrialJob
+from sklearn_trainkit.model_selection.evaluation._evaluator import (
+    EvaluationSetup,
+    Resting,
+    TrialJob,
+)
 from sklearn_trainkit.model_selection.evaluation._fold_stack import begin_folds
 from sklearn_trainkit.model_selection.evaluation._per_epoch import TrialTraining, start_training
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord
 from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
-from sklearn_trainkit.model_selection.scheduling._ladder import LadderLoop
-from sklearn_trainkit.model_selection.study._rungs import Ladder, PauseAndResumePruner, make_rungs
-from sklearn_trainkit.model_selection.workers._runners import TrialResult
-from sklearn_trainkit.utils._owned_folders import OwnedFolder
 
-__all__ = ["PausingLoop", "WaitingRoom"]
+__all__ = ["Pause"]
 
 
-class WaitingRoom:
-    """Trainings that wait, the longest waiting ones on disk if they can be written there."""
+@dataclass(frozen=True)
+class Paused:
+    """A training that waits, and what was reported of it.
 
-    def __init__(self, setup: EvaluationSetup, max_in_memory: int) -> None:
-        self._setup = setup
-        self._max_in_memory = max_in_memory
-        self._here: dict[int, TrialTraining] = {}
-        self._stuck: set[int] = set()
-        self._folder = OwnedFolder("waiting")
+    Attributes
+    ----------
+    training : TrialTraining or bytes
+        As it is, or pickled: it goes on from there with the same bits.
+    curve : tuple of (int, float)
+    fold_scores : tuple of tuple of float
+    """
 
-    def put(self, number: int, training: TrialTraining) -> None:
-        """Keep a training."""
-        self._here[number] = training
-        movable = [waiting for waiting in self._here if waiting not in self._stuck]
-        for waiting in movable[: max(0, len(self._here) - self._max_in_memory)]:
-            self._move_to_disk(waiting)
+    training: TrialTraining | bytes
+    curve: tuple[tuple[int, float], ...]
+    fold_scores: tuple[tuple[float, ...], ...]
 
-    def take(self, number: int) -> TrialTraining:
-        """Give a training back."""
-        if number in self._here:
-            return self._here.pop(number)
-        path = self._path(number)
-        training: TrialTraining = pickle.loads(path.read_bytes())
-        path.unlink()
-        training.attach(self._setup)
+    def pack(self) -> "Paused":
+        """Return it in a form that can be pickled and sent to another process."""
+        if isinstance(self.training, bytes):
+            return self
+        # By value where others cannot import.
+        return replace(self, training=dumps(self.training))
+
+    def unpack(self, setup: EvaluationSetup) -> TrialTraining:
+        """Return the training, ready to go on."""
+        if not isinstance(self.training, bytes):
+            return self.training
+        training: TrialTraining = pickle.loads(self.training)
+        training.attach(setup)
         return training
 
     def close(self) -> None:
-        """Forget everybody."""
-        for training in self._here.values():
-            training.close()
-        self._here.clear()
-        self._folder.cleanup()
-        self._folder = OwnedFolder("waiting")
-
-    def _path(self, number: int) -> Path:
-        return Path(self._folder.name) / f"{number}.pkl"
-
-    def _move_to_disk(self, number: int) -> None:
-        try:
-            self._path(number).write_bytes(pickle.dumps(self._here[number]))
-        except Exception:  # a full disk, or whatever an estimator of somebody else's raises
-            self._path(number).unlink(missing_ok=True)
-            self._stuck.add(number)
-            return
-        del self._here[number]
+        """Let go of the training."""
+        if not isinstance(self.training, bytes):
+            self.training.close()
 
 
-class PausingLoop(LadderLoop):
-    """The loop of pause and resume: candidates wait with their weights.
+@dataclass(frozen=True)
+class Pause:
+    """Trains candidates that pause, in any worker: each up to the rung that its job says.
 
-    Parameters
+    Attributes
     ----------
-    pruner : PauseAndResumePruner
-    n_epochs : int
-        Of the estimator as it is; the last rung.
+    rungs : tuple of int
+        The epochs at which candidates wait, the last one being the end.
     stacks : bool
         Whether the folds of a candidate train as one network, where they can.
-    *args, **kwargs
-        As for :class:`LadderLoop`, less the ladder.
+    travels : bool
+        Whether who waits may go on in another process. Who cannot travel does not wait then.
     """
 
-    def __init__(
+    rungs: tuple[int, ...]
+    stacks: bool
+    travels: bool
+
+    def __call__(
         self,
-        *args: Any,
-        pruner: PauseAndResumePruner,
-        n_epochs: int,
-        stacks: bool,
-        **kwargs: Any,
-    ) -> None:
-        self._rungs = make_rungs(n_epochs, pruner.min_epochs, pruner.reduction_factor)
-        ladder = Ladder([pruner.reduction_factor] * (len(self._rungs) - 1))
-        super().__init__(*args, ladder=ladder, **kwargs)
-        self._make = begin_folds if stacks else None
-        self._room = WaitingRoom(self._setup, pruner.max_in_memory)
-
-    def _begin(self, trial: optuna.Trial, job: TrialJob) -> None:
-        started = start_training(self._setup, job, self._make)
-        if isinstance(started, TrialRecord):
-            self._tell(trial, job, TrialResult(started, {}, 0.0))
-            return
-
-        def report(step: int, value: float) -> bool:
-            trial.report(value, step)
-            return False
-
-        self._climb(trial, job, self._deadlines.watch(report), started, 0)
-
-    def _go_on(self, trial: optuna.Trial, job: TrialJob, kept: TrialWatch, rung: int) -> None:
-        self._climb(trial, job, kept, self._room.take(trial.number), rung)
+        setup: EvaluationSetup,
+        jobs: Sequence[TrialJob],
+        start_watch: Callable[[int], TrialWatch],
+    ) -> "Generator[tuple[int, TrialRecord | Resting], None, None]":
+        """Train up to a rung, and wait there or end there."""
+        for place, job in enumerate(jobs):
+            paused: Paused | None = job.kept
+            watch = start_watch(place)
+            if paused is None:
+                watch = watch.going_on((), ())
+                started = start_training(setup, job, begin_folds if self.stacks else None)
+            else:
+                watch = watch.going_on(paused.curve, paused.fold_scores)
+                started = paused.unpack(setup)
+            if isinstance(started, TrialRecord):
+                yield place, started
+            else:
+                yield place, self._climb(started, watch, job.rung)
 
     def _climb(
-        self, trial: optuna.Trial, job: TrialJob, watch: TrialWatch, training: Any, rung: int
-    ) -> None:
-        """Train up to a rung, and wait there or end there."""
-        at_end = rung == len(self._rungs) - 1
+        self, training: TrialTraining, watch: TrialWatch, rung: int
+    ) -> TrialRecord | Resting:
         try:
-            reason = training.advance(watch, None if at_end else self._rungs[rung])
-            ends = at_end or reason is not None or training.is_done()
-            record = training.finish(watch, reason) if ends else training.leave(watch)
+            reason = None
+            while rung < len(self.rungs) - 1:
+                reason = training.advance(watch, self.rungs[rung])
+                if reason is not None or training.is_done():
+                    break
+                record = training.leave(watch)
+                paused = self._pause(training, watch)
+                if paused is not None:
+                    return Resting(record, paused)
+                rung += 1
+            else:
+                reason = training.advance(watch)
+            record = training.finish(watch, reason)
         except BaseException:
-            self._give_up(trial)
             training.close()
             raise
-        result = TrialResult(record, {}, sum(fold.fit_time for fold in record.folds))
-        if not ends:
-            self._rest(trial, job, watch, rung, result)
-            self._room.put(trial.number, training)
-            return
         training.close()
-        # Whoever ends early has been through all rungs.
-        self._end(trial, job, result, range(rung, len(self._rungs)))
+        return record
 
-    def _forget_all(self) -> None:
-        self._room.close()
+    def _pause(self, training: TrialTraining, watch: TrialWatch) -> Paused | None:
+        """Return what waits; None if it would have to travel and cannot."""
+        paused = Paused(training, tuple(watch.curve), tuple(watch.fold_scores))
+        if not self.travels:
+            return paused
+        try:
+            packed = paused.pack()
+        except Exception:  # whatever an estimator of somebody else's raises
+            return None
+        training.close()
+        return packed

@@ -12,18 +12,22 @@ from optuna.study import StudyDirection
 from sklearn.utils import get_tags
 
 from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup
+from sklearn_trainkit.model_selection.evaluation._fold_stack import FOLD_STACK
 from sklearn_trainkit.model_selection.evaluation._metric_check import check_metrics, list_variants
 from sklearn_trainkit.model_selection.evaluation._trial_record import FIT_TIME
 from sklearn_trainkit.model_selection.scheduling._trial_tasks import warn_user
 from sklearn_trainkit.model_selection.space._search_space import SearchSpace, check_params
 from sklearn_trainkit.model_selection.study._forest_sampler import ForestSampler
+from sklearn_trainkit.model_selection.study._rungs import PauseAndResumePruner, RacingPruner
 from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME, SearchStudy
+from sklearn_trainkit.model_selection.workers._runners import Workers
 from sklearn_trainkit.utils._sklearn_private import MultimetricScorer
 
 __all__ = [
     "check_callbacks",
     "check_guiding_metrics",
     "check_objectives",
+    "check_schedule",
     "check_target",
     "try_sampler",
 ]
@@ -103,6 +107,39 @@ def check_guiding_metrics(
     )
     for message in told:
         warn_user(message)
+
+
+def check_schedule(search: Any, evaluator: str, pruner: Any, workers: Workers) -> None:
+    """Raise when candidates cannot be scheduled as they should.
+
+    Raises
+    ------
+    NotImplementedError
+        If candidates are to wait, or to train together, and there are several workers.
+    ValueError
+        If candidates are to train together and their folds do not, or are to wait as well.
+    """
+    waits = isinstance(pruner, PauseAndResumePruner | RacingPruner)
+    n_together = search.trials_per_stack
+    together = n_together > 1
+    if together and evaluator != FOLD_STACK:
+        raise ValueError(
+            f"trials_per_stack={n_together} goes with evaluator='fold-stack', but here it is "
+            f"{evaluator!r}: trials_per_stack needs a net of this package."
+        )
+    name = "racing" if isinstance(pruner, RacingPruner) else "pause_and_resume"
+    if waits and together:
+        raise ValueError(
+            f"trials_per_stack={n_together} trains candidates together, but with "
+            f"pruner={name!r} they wait for each other; use trials_per_stack=1 or "
+            "pruner='successive_halving'."
+        )
+    if workers.n_workers != 1 and (waits or together):
+        what = f"pruner={name!r}" if waits else f"trials_per_stack={n_together}"
+        instead = "pruner='successive_halving'" if waits else "trials_per_stack=1"
+        raise NotImplementedError(
+            f"{what} works with one worker, but n_jobs={search.n_jobs}; use n_jobs=1 or {instead}."
+        )
 
 
 def try_sampler(

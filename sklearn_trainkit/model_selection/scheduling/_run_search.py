@@ -1,28 +1,38 @@
 """From a plan to records: open the study, run the trials in it, tell of oddities."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from optuna.storages import BaseStorage
 
+from sklearn_trainkit.model_selection.evaluation._evaluator import JobEvaluator
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord
+from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
 from sklearn_trainkit.model_selection.evaluation._verbose import print_start
-from sklearn_trainkit.model_selection.scheduling._choose_evaluator import EVALUATORS
-from sklearn_trainkit.model_selection.scheduling._schedulers import choose_loop, count_parts
+from sklearn_trainkit.model_selection.scheduling._choose_scheduler import (
+    choose_scheduler,
+    count_parts,
+)
+from sklearn_trainkit.model_selection.scheduling._ledger import Ledger
+from sklearn_trainkit.model_selection.scheduling._proposals import Proposals
+from sklearn_trainkit.model_selection.scheduling._schedulers import Scheduler
 from sklearn_trainkit.model_selection.scheduling._search_loop import SearchLoop
 from sklearn_trainkit.model_selection.scheduling._search_plan import SearchPlan, runs_parallel
 from sklearn_trainkit.model_selection.scheduling._trial_tasks import TrialTasks, tell_of_oddities
 from sklearn_trainkit.model_selection.space._tried_points import TriedPoints
 from sklearn_trainkit.model_selection.study._identity import identify_search
-from sklearn_trainkit.model_selection.study._search_study import make_sampler, reseed_sampler
+from sklearn_trainkit.model_selection.study._search_study import (
+    SearchStudy,
+    make_sampler,
+    reseed_sampler,
+)
 from sklearn_trainkit.model_selection.study._shared_study import JointStudy
 from sklearn_trainkit.model_selection.study._storage import (
     copy_to_memory,
     open_study,
     store_record,
 )
-from sklearn_trainkit.model_selection.workers._runners import Deadlines, Runner, make_runner
+from sklearn_trainkit.model_selection.workers._runners import Runner, make_runner
 
 __all__ = ["run_trials"]
 
@@ -32,19 +42,10 @@ def run_trials(search: Any, plan: SearchPlan) -> tuple[list[TrialRecord], Except
 
     ``search`` gets its study, and says how the trials were evaluated.
     """
-    budget = plan.trials.budget
-    deadlines = Deadlines(
-        None if budget.timeout is None else time.time() + budget.timeout, budget.trial_timeout
-    )
-    # Before the study: whatever is refused leaves nothing in the storage.
-    runner = make_runner(
-        EVALUATORS[plan.evaluator], plan.setup, deadlines, plan.pruner, search.n_jobs
-    )
+    scheduler, evaluate = choose_scheduler(plan)
+    runner = _make_runner(plan, scheduler, evaluate)
     try:
-        make_loop = choose_loop(
-            plan, deadlines, search.n_jobs, runner.n_workers, search.trials_per_stack
-        )
-        loop, task = _make_loop(search, plan, make_loop, runner)
+        loop, task = _make_loop(search, plan, scheduler, runner)
     except BaseException:
         runner.close(kill=True)
         raise
@@ -53,45 +54,60 @@ def run_trials(search: Any, plan: SearchPlan) -> tuple[list[TrialRecord], Except
     search.evaluator_ = plan.evaluator
     search.interrupted_ = loop.interrupted
     if loop.lost is not None:
-        search.study_ = copy_to_memory(search.study_, loop.list_trials())
+        search.study_ = copy_to_memory(search.study_, loop.ledger.list_trials())
     tell_of_oddities(search, loop, records)
     return records, loop.lost
 
 
+def _make_runner(plan: SearchPlan, scheduler: Scheduler, evaluate: JobEvaluator) -> Runner:
+    budget = plan.trials.budget
+    deadlines = Deadlines(
+        None if budget.timeout is None else time.time() + budget.timeout, budget.trial_timeout
+    )
+    # Whoever waits at rungs is never pruned on the way.
+    pruner = None if scheduler.has_rungs else plan.pruner
+    return make_runner(plan.workers, evaluate, plan.setup, deadlines, pruner)
+
+
 def _make_loop(
-    search: Any, plan: SearchPlan, make_loop: Callable[..., SearchLoop], runner: Runner
+    search: Any, plan: SearchPlan, scheduler: Scheduler, runner: Runner
 ) -> tuple[SearchLoop, Any]:
     """Open the study; return the loop over its trials, and their task."""
-    budget, trials = plan.trials.budget, plan.trials
-    n_parts = count_parts(plan)
+    trials, budget = plan.trials, plan.trials.budget
     joint = _open_study(search, plan)
+    study: SearchStudy = search.study_
     if search.verbose > 0:
         print_start(len(plan.setup.folds), budget.n_trials, search.sampler, plan.evaluator)
     task = plan.context.subcontext(
         task_name="search", max_subtasks=budget.n_trials, sequential_subtasks=False
     ).call_on_fit_task_begin(estimator=search)
-    tasks = TrialTasks(search, task, n_parts)
-    seeded = search.random_state is not None
-    loop = make_loop(
-        search.study_,
+    tasks = TrialTasks(search, task, count_parts(plan))
+    may_repeat = isinstance(search.storage, BaseStorage)
+    tried = TriedPoints(trials.space, trials.sampler_seed, may_repeat=may_repeat)
+    proposals = Proposals(
+        study,
         trials.space,
-        runner,
-        enqueued=trials.enqueued,
-        budget=budget,
+        trials.enqueued,
+        budget.n_trials,
+        tried=tried,
+        joint=joint,
+        begin_task=tasks.begin,
+    )
+    ledger = Ledger(
+        study,
         metric=plan.setup.metric,
         objectives=plan.objectives,
-        ordered=seeded if search.ordered == "auto" else bool(search.ordered),
-        tried=TriedPoints(
-            trials.space,
-            trials.sampler_seed,
-            may_repeat=isinstance(search.storage, BaseStorage),
-        ),
-        joint=joint,
-        callbacks=search.callbacks or (),
-        begin_task=tasks.begin,
+        earlier=() if joint is None else joint.earlier,
+        curves_are_told=runner.reports_live and not scheduler.has_rungs,
+        learners=(lambda frozen: tried.add(frozen.params), runner.tell),
         end_task=tasks.end,
         listener=tasks.hear,
+        callbacks=search.callbacks or (),
         persist=None if search.storage is None else store_record,
+    )
+    ordered = search.random_state is not None if search.ordered == "auto" else bool(search.ordered)
+    loop = SearchLoop(
+        study, proposals, scheduler, runner, ledger, budget=budget, ordered=ordered, joint=joint
     )
     return loop, task
 

@@ -28,6 +28,7 @@ from sklearn_trainkit.model_selection.scheduling._plan_checks import (
     check_callbacks,
     check_guiding_metrics,
     check_objectives,
+    check_schedule,
     check_target,
     try_sampler,
 )
@@ -41,6 +42,7 @@ from sklearn_trainkit.model_selection.study._search_study import (
     make_sampler,
     quiet_optuna,
 )
+from sklearn_trainkit.model_selection.workers._runners import Workers, choose_workers
 from sklearn_trainkit.utils._sklearn_private import check_method_params
 
 __all__ = ["SearchPlan", "make_plan", "runs_parallel"]
@@ -57,6 +59,10 @@ class SearchPlan:
     evaluator : str
         A key of ``EVALUATORS``.
     pruner : optuna pruner or None
+    workers : Workers
+        Where trials run.
+    n_together : int
+        Candidates to a job.
     objectives : tuple of str
         What the study is told; the empty name is the guiding score.
     refit_metric : str
@@ -71,6 +77,8 @@ class SearchPlan:
     setup: EvaluationSetup
     evaluator: str
     pruner: BasePruner | None
+    workers: Workers
+    n_together: int
     objectives: tuple[str, ...]
     refit_metric: str
     context: Any
@@ -121,7 +129,20 @@ def make_plan(search: Any, X: Any, y: Any, params: dict[str, Any]) -> SearchPlan
     evaluator = choose_evaluator(search.evaluator, search.pruner, setup)
     pruner = _make_pruner(search.pruner, evaluator, setup, trials.budget.n_trials)
     setup = replace(setup, report_folds=isinstance(pruner, optuna.pruners.WilcoxonPruner))
-    plan = SearchPlan(trials, setup, evaluator, pruner, objectives, refit_metric, context, metadata)
+    workers = choose_workers(search.n_jobs)
+    check_schedule(search, evaluator, pruner, workers)
+    plan = SearchPlan(
+        trials,
+        setup,
+        evaluator,
+        pruner,
+        workers,
+        search.trials_per_stack,
+        objectives,
+        refit_metric,
+        context,
+        metadata,
+    )
     with quiet_optuna(search.verbose):
         sampler = make_sampler(search.sampler, trials.sampler_seed, runs_parallel(search))
         try_sampler(sampler, plan.directions, plan.objectives, trials.space, search.estimator)

@@ -3,10 +3,6 @@
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
-from typing import Any
-
-import optuna
-from optuna.trial import TrialState
 
 from sklearn_trainkit.model_selection.evaluation._evaluator import (
     EvaluationSetup,
@@ -22,10 +18,8 @@ from sklearn_trainkit.model_selection.evaluation._fold_stack import (
 from sklearn_trainkit.model_selection.evaluation._per_epoch import build_trainable
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord
 from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
-from sklearn_trainkit.model_selection.scheduling._search_loop import SearchLoop
-from sklearn_trainkit.model_selection.workers._runners import Deadlines, TrialResult
 
-__all__ = ["StackingLoop", "evaluate_trials_together"]
+__all__ = ["evaluate_trials_together"]
 
 
 def evaluate_trials_together(
@@ -123,71 +117,3 @@ class _JointTraining:
             if leaving:
                 stack.drop(leaving)
         self._alone = [each for each in self._alone if each[0] not in trainings]
-
-
-class StackingLoop(SearchLoop):
-    """The search loop that asks for several candidates and trains them together.
-
-    Parameters
-    ----------
-    setup : EvaluationSetup
-    deadlines : Deadlines
-    prunes : bool
-    n_together : int
-    *args, **kwargs
-        As for :class:`SearchLoop`.
-    """
-
-    def __init__(
-        self,
-        *args: Any,
-        setup: EvaluationSetup,
-        deadlines: Deadlines,
-        prunes: bool,
-        n_together: int,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self._setup = setup
-        self._deadlines = deadlines
-        self._prunes = prunes
-        self._n_together = n_together
-
-    def _run(self) -> None:
-        while True:
-            self._hear_from_others()
-            if self._is_over():
-                if self._has_others_to_wait_for():
-                    continue
-                return
-            asked: list[tuple[optuna.Trial, TrialJob]] = []
-            try:
-                while len(asked) < self._n_together and not self._is_over():
-                    following = self._ask_next()
-                    if following is None:
-                        break
-                    asked.append(following)
-                if asked:
-                    self._evaluate(asked)
-            except BaseException:
-                for trial, _ in asked:
-                    self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-                raise
-
-    def _evaluate(self, asked: list[tuple[optuna.Trial, TrialJob]]) -> None:
-        began = time.perf_counter()
-        finished = evaluate_trials_together(
-            self._setup, [job for _, job in asked], lambda place: self._watch(asked[place][0])
-        )
-        with closing(finished):
-            for place, record in finished:
-                seconds = time.perf_counter() - began
-                self._tell(*asked[place], TrialResult(record, {}, seconds))
-                began = time.perf_counter()
-
-    def _watch(self, trial: optuna.Trial) -> TrialWatch:
-        def prune(step: int, value: float) -> bool:
-            trial.report(value, step)
-            return trial.should_prune()
-
-        return self._deadlines.watch(prune if self._prunes else None)

@@ -76,7 +76,7 @@ def tell_of_oddities(search: Any, loop: SearchLoop, records: list[TrialRecord]) 
     """
     if loop.lost is not None and not any(record.state == COMPLETE for record in records):
         raise loop.lost
-    if loop.exhausted and search.param_distributions:
+    if loop.proposals.exhausted and search.param_distributions:
         warn_user(
             f"No point of param_distributions is left that was not tried, so the search ended "
             f"after {len(records)} trials, of n_trials={search.n_trials}."
@@ -90,10 +90,10 @@ def tell_of_oddities(search: Any, loop: SearchLoop, records: list[TrialRecord]) 
             f"No trial was complete: {records[0].reason}. Raise timeout={search.timeout} or "
             f"trial_timeout={search.trial_timeout}."
         )
-    if loop.ask_seconds > max(1.0, loop.trial_seconds):
+    if loop.proposals.seconds > max(1.0, loop.ledger.seconds):
         warn_user(
-            f"The sampler took {loop.ask_seconds:.1f} s to propose candidates that took "
-            f"{loop.trial_seconds:.1f} s to evaluate; sampler='tpe' proposes faster."
+            f"The sampler took {loop.proposals.seconds:.1f} s to propose candidates that took "
+            f"{loop.ledger.seconds:.1f} s to evaluate; sampler='tpe' proposes faster."
         )
 
 

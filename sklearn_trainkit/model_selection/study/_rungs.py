@@ -1,12 +1,5 @@
-"""The rungs of pause and resume, and of racing: where candidates wait, and who goes on next.
+"""The pruners by which candidates wait for each other, and the rungs at which they do."""
 
-Plain successive halving decides on a candidate when it arrives at a rung and never comes back to
-it. Here nobody is dismissed: a candidate that waits goes on as soon as it is among the best third
-of all that came to its rung (Li et al., "A System for Massively Parallel Hyperparameter Tuning",
-2020, whose promotion rule this is).
-"""
-
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +8,6 @@ from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial
 
 __all__ = [
-    "Ladder",
     "PauseAndResumePruner",
     "RacingPruner",
     "Rung",
@@ -196,59 +188,3 @@ def make_rungs(n_epochs: int, min_epochs: int, reduction_factor: int) -> list[in
         rungs.append(epoch)
         epoch *= reduction_factor
     return [*rungs, n_epochs]
-
-
-class Ladder:
-    """Who came how far, and who goes on next.
-
-    Parameters
-    ----------
-    factors : sequence of int
-        One in how many goes on, for each rung but the last, which is the end.
-    """
-
-    def __init__(self, factors: Sequence[int]) -> None:
-        self._factors = factors
-        self._values: list[dict[int, float]] = [{} for _ in range(len(factors) + 1)]
-
-    def arrive(self, number: int, rung: int, value: float) -> None:
-        """Note that a candidate came to a rung; NaN counts as the worst."""
-        self._values[rung][number] = -math.inf if math.isnan(value) else value
-
-    def leave(self, number: int) -> None:
-        """Forget a candidate that ended without coming to the end."""
-        for values in self._values:
-            values.pop(number, None)
-
-    def is_waiting(self, number: int, rung: int) -> bool:
-        """Return whether a candidate came to this rung and no further."""
-        return number in self._values[rung] and number not in self._values[rung + 1]
-
-    def pick(self, *, more_to_come: bool) -> tuple[int, int] | None:
-        """Return who goes on, and from which rung: those furthest up first.
-
-        While there are more to come, no more than their share of those that came to a rung go on,
-        even if better ones came since; at the end these go on too.
-        """
-        for rung in reversed(range(len(self._values) - 1)):
-            ranked = self._rank(rung)
-            places = len(ranked) // self._factors[rung]
-            if more_to_come and len(self._values[rung + 1]) >= places:
-                continue
-            for number in ranked[:places]:
-                if self.is_waiting(number, rung):
-                    return number, rung
-        return None
-
-    def pick_last(self) -> tuple[int, int] | None:
-        """Return the best of those furthest up when nobody came to the end."""
-        if self._values[-1]:
-            return None
-        for rung in reversed(range(len(self._values) - 1)):
-            if self._values[rung]:
-                return self._rank(rung)[0], rung
-        return None
-
-    def _rank(self, rung: int) -> list[int]:
-        values = self._values[rung]
-        return sorted(values, key=lambda number: (-values[number], number))

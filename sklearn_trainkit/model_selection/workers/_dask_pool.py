@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResul
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
 from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotRows
 from sklearn_trainkit.model_selection.workers._pool_runner import Death
-from sklearn_trainkit.model_selection.workers._worker import SharedSetup, evaluate_job
+from sklearn_trainkit.model_selection.workers._worker import SharedSetup, evaluate_jobs
 
 __all__ = ["DaskPool"]
 
@@ -30,17 +31,17 @@ class DaskPool:
         self._shared = shared
         self._client = client
         self._executor = client.get_executor(pure=False)
-        self._pending: set[Future[TrialResult]] = set()
+        self._pending: set[Future[list[TrialResult]]] = set()
         self._closed = threading.Event()
         self._scatter()
         threading.Thread(target=self._watch_data, daemon=True).start()
 
     def submit(
-        self, job: TrialJob, rows: SnapshotRows | None, deadlines: Deadlines
-    ) -> "Future[TrialResult]":
-        """Start a job."""
+        self, jobs: Sequence[TrialJob], rows: SnapshotRows | None, deadlines: Deadlines
+    ) -> "Future[list[TrialResult]]":
+        """Start jobs that one worker evaluates together."""
         try:
-            future = self._executor.submit(_evaluate, self._scattered, _Task(job, rows, deadlines))
+            future = self._executor.submit(_evaluate, self._scattered, _Task(jobs, rows, deadlines))
         except OSError as error:  # the connection was lost: this trial is tried again
             future = Future()
             future.set_exception(error)
@@ -130,7 +131,7 @@ _TOO_LATE = "trial_timeout was over before this attempt began"
 class _Task:
     """Arguments in one piece: Dask would look for futures in every list, tuple and dict."""
 
-    job: TrialJob
+    jobs: Sequence[TrialJob]
     rows: SnapshotRows | None
     deadlines: Deadlines
 
@@ -140,7 +141,7 @@ def _count_executing(dask_worker: Any) -> int:
     return len(dask_worker.state.executing) + len(dask_worker.state.long_running)
 
 
-def _evaluate(shared: SharedSetup, task: _Task) -> TrialResult:
+def _evaluate(shared: SharedSetup, task: _Task) -> list[TrialResult]:
     if task.deadlines.is_expired():  # the attempt before this one was ended for taking too long
         raise TimeoutError(_TOO_LATE)
-    return evaluate_job(shared, task.job, task.rows, task.deadlines)
+    return evaluate_jobs(shared, task.jobs, task.rows, task.deadlines)

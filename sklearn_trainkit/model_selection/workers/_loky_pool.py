@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,11 @@ from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
 from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotRows
 from sklearn_trainkit.model_selection.workers._overtime import read_note
 from sklearn_trainkit.model_selection.workers._pool_runner import Death
-from sklearn_trainkit.model_selection.workers._worker import SharedSetup, begin_worker, evaluate_job
+from sklearn_trainkit.model_selection.workers._worker import (
+    SharedSetup,
+    begin_worker,
+    evaluate_jobs,
+)
 from sklearn_trainkit.utils._owned_folders import OwnedFolder
 
 __all__ = ["LokyPool"]
@@ -44,15 +49,17 @@ class LokyPool:
         self._pool = self._get_pool()
 
     def submit(
-        self, job: TrialJob, rows: SnapshotRows | None, deadlines: Deadlines
-    ) -> "Future[TrialResult]":
-        """Start a job; fails its future when the pool turns out to be broken."""
+        self, jobs: Sequence[TrialJob], rows: SnapshotRows | None, deadlines: Deadlines
+    ) -> "Future[list[TrialResult]]":
+        """Start jobs together; fails their future when the pool turns out to be broken."""
+        # Of several, nobody would know which one hung: each is tried alone, with a note of its own.
+        note = self._note(jobs[0].number) if len(jobs) == 1 else None
         try:
             return self._pool.submit(
-                _evaluate_from_file, self._payload, job, rows, deadlines, self._note(job.number)
+                _evaluate_from_file, self._payload, jobs, rows, deadlines, note
             )
         except BrokenProcessPool as error:
-            future: Future[TrialResult] = Future()
+            future: Future[list[TrialResult]] = Future()
             future.set_exception(error)
             return future
 
@@ -141,6 +148,10 @@ def _load_payload(path: str) -> SharedSetup:
 
 
 def _evaluate_from_file(
-    path: str, job: TrialJob, rows: SnapshotRows | None, deadlines: Deadlines, note: str
-) -> TrialResult:
-    return evaluate_job(_load_payload(path), job, rows, deadlines, note)
+    path: str,
+    jobs: Sequence[TrialJob],
+    rows: SnapshotRows | None,
+    deadlines: Deadlines,
+    note: str | None,
+) -> list[TrialResult]:
+    return evaluate_jobs(_load_payload(path), jobs, rows, deadlines, note)

@@ -1,8 +1,13 @@
 """Running trials in a pool of workers: loky's, Dask's or Ray's."""
 
+import time
 import uuid
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, InvalidStateError
+from concurrent.futures import wait as wait_for
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import optuna
@@ -12,6 +17,7 @@ from sklearn_trainkit.model_selection.evaluation._evaluator import TrialJob
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResult
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
 from sklearn_trainkit.model_selection.study._pruning_snapshot import CurveSnapshot, SnapshotRows
+from sklearn_trainkit.model_selection.workers._candidate import Candidate
 
 __all__ = ["Death", "PoolRunner", "WorkerPool"]
 
@@ -44,9 +50,9 @@ class WorkerPool(Protocol):
     death_takes_all: bool
 
     def submit(
-        self, job: TrialJob, rows: SnapshotRows | None, deadlines: Deadlines
-    ) -> "Future[TrialResult]":
-        """Start a job."""
+        self, jobs: Sequence[TrialJob], rows: SnapshotRows | None, deadlines: Deadlines
+    ) -> "Future[list[TrialResult]]":
+        """Start jobs that one worker evaluates together."""
 
     def diagnose(self, error: BaseException, number: int, overtime: bool) -> Death | None:
         """Return what ``error`` says about the worker of a trial; None if it says nothing."""
@@ -70,7 +76,7 @@ class PoolRunner:
     deadlines : Deadlines
     pruner : optuna pruner or None
     n_workers : int
-        Number of trials at a time.
+        Number of jobs at a time.
     """
 
     reports_live = False
@@ -88,16 +94,25 @@ class PoolRunner:
         self._deadlines = deadlines
         self._snapshot = None if pruner is None else CurveSnapshot(uuid.uuid4().hex, pruner)
 
-    def submit(self, job: TrialJob, trial: optuna.Trial) -> "Future[TrialResult]":
-        """Start a trial."""
+    def submit(self, candidates: Sequence[Candidate]) -> None:
+        """Start a job of one candidate, or one of several that train together."""
         rows = None if self._snapshot is None else self._snapshot.freeze()
-        return self._pool.submit(job, rows, self._deadlines.starting_now())
+        jobs = [candidate.job for candidate in candidates]
+        whole = self._pool.submit(jobs, rows, self._deadlines.starting_now(len(jobs)))
+        whole.add_done_callback(partial(_hand_out, candidates))
 
-    def diagnose(self, error: BaseException, number: int, seconds: float) -> Death | None:
-        """Return how the worker of a trial died, or None if ``error`` is the trial's own."""
+    def wait(self, futures: "Collection[Future[TrialResult]]") -> None:
+        """Wait until one of these is done."""
+        wait_for(futures, return_when=FIRST_COMPLETED)
+
+    def diagnose(self, error: BaseException, candidate: Candidate) -> Death | None:
+        """Return how the worker of a candidate died, or None if ``error`` is the trial's own."""
         limit = self._deadlines.hard_limit
-        overtime = limit is not None and seconds >= limit
-        return self._pool.diagnose(error, number, overtime)
+        overtime = limit is not None and time.time() - candidate.began >= limit
+        # Of several that trained together nobody knows whose fault it was.
+        overtime = overtime and candidate.is_alone
+        death = self._pool.diagnose(error, candidate.job.number, overtime)
+        return death if death is None or candidate.is_alone else replace(death, final=False)
 
     def tell(self, frozen: FrozenTrial) -> None:
         """Learn how a trial ended."""
@@ -111,3 +126,14 @@ class PoolRunner:
     def close(self, *, kill: bool) -> None:
         """Let the workers go."""
         self._pool.close(kill=kill)
+
+
+def _hand_out(candidates: Sequence[Candidate], whole: "Future[list[TrialResult]]") -> None:
+    """Give each candidate what its job brought; nothing to those that were given up."""
+    error = CancelledError() if whole.cancelled() else whole.exception()
+    for place, candidate in enumerate(candidates):
+        with suppress(InvalidStateError):
+            if error is None:
+                candidate.future.set_result(whole.result()[place])
+            else:
+                candidate.future.set_exception(error)

@@ -1,6 +1,7 @@
 """Ray's workers behind futures; what jobs share lies in Ray's object store."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import Future
 from importlib import import_module
 from typing import Any
@@ -10,7 +11,7 @@ from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResul
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
 from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotRows
 from sklearn_trainkit.model_selection.workers._pool_runner import Death
-from sklearn_trainkit.model_selection.workers._worker import SharedSetup, evaluate_job
+from sklearn_trainkit.model_selection.workers._worker import SharedSetup, evaluate_jobs
 
 __all__ = ["RayPool"]
 
@@ -34,15 +35,15 @@ class RayPool:
         options = {"max_retries": 0, "num_cpus": shared.n_threads}
         self._evaluate = ray.remote(**options)(_evaluate)
         self._shared = ray.put(shared)
-        self._running: dict[Future[TrialResult], Any] = {}
+        self._running: dict[Future[list[TrialResult]], Any] = {}
 
     def submit(
-        self, job: TrialJob, rows: SnapshotRows | None, deadlines: Deadlines
-    ) -> "Future[TrialResult]":
-        """Start a job."""
+        self, jobs: Sequence[TrialJob], rows: SnapshotRows | None, deadlines: Deadlines
+    ) -> "Future[list[TrialResult]]":
+        """Start jobs that one worker evaluates together."""
         # In a list, the reference stays one: each worker opens it once, not once per job.
-        reference = self._evaluate.remote([self._shared], job, rows, deadlines)
-        future: Future[TrialResult] = reference.future()
+        reference = self._evaluate.remote([self._shared], jobs, rows, deadlines)
+        future: Future[list[TrialResult]] = reference.future()
         self._running[future] = reference
         future.add_done_callback(lambda done: self._running.pop(done, None))
         return future
@@ -77,10 +78,10 @@ _opened: dict[Any, SharedSetup] = {}
 
 
 def _evaluate(
-    shared: list[Any], job: TrialJob, rows: SnapshotRows | None, deadlines: Deadlines
-) -> TrialResult:
+    shared: list[Any], jobs: Sequence[TrialJob], rows: SnapshotRows | None, deadlines: Deadlines
+) -> list[TrialResult]:
     ray: Any = import_module("ray")
     if shared[0] not in _opened:
         _opened.clear()
         _opened[shared[0]] = ray.get(shared[0])
-    return evaluate_job(_opened[shared[0]], job, rows, deadlines)
+    return evaluate_jobs(_opened[shared[0]], jobs, rows, deadlines)

@@ -1,12 +1,14 @@
 """Where trials are evaluated: in this thread, in threads, or in the workers of an engine.
 
-The main process keeps the study to itself. A worker gets a job, what all jobs share, and a snapshot
+The main process keeps the study to itself. A worker gets jobs, what all jobs share, and a snapshot
 of the finished learning curves on which its pruner decides.
 """
 
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,19 +16,20 @@ import joblib
 import optuna
 from joblib.parallel import get_active_backend
 
-from sklearn_trainkit.model_selection.evaluation._evaluator import (
-    EvaluationSetup,
-    Evaluator,
-    TrialJob,
-)
+from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup, JobEvaluator
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResult
-from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
+from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines, TrialWatch
+from sklearn_trainkit.model_selection.workers._candidate import Candidate
 from sklearn_trainkit.model_selection.workers._loky_pool import LokyPool
 from sklearn_trainkit.model_selection.workers._pool_runner import Death, PoolRunner, WorkerPool
-from sklearn_trainkit.model_selection.workers._worker import SharedSetup, share_setup
+from sklearn_trainkit.model_selection.workers._worker import (
+    SharedSetup,
+    share_setup,
+    time_outcomes,
+)
 from sklearn_trainkit.utils._thread_limits import limit_threads, limit_torch_threads
 
-__all__ = ["Deadlines", "Runner", "TrialResult", "make_runner"]
+__all__ = ["Runner", "Workers", "choose_workers", "make_runner"]
 
 
 class Runner(Protocol):
@@ -36,14 +39,17 @@ class Runner(Protocol):
     reports_live: bool
     death_takes_all: bool
 
-    def submit(self, job: TrialJob, trial: optuna.Trial) -> "Future[TrialResult]":
-        """Start a trial."""
+    def submit(self, candidates: Sequence[Candidate]) -> None:
+        """Start a job of one candidate, or one of several that train together."""
+
+    def wait(self, futures: Collection["Future[TrialResult]"]) -> None:
+        """Wait until one of these is done."""
 
     def tell(self, frozen: optuna.trial.FrozenTrial) -> None:
         """Learn how a trial ended."""
 
-    def diagnose(self, error: BaseException, number: int, seconds: float) -> Death | None:
-        """Return how a trial's worker died after ``seconds``, or None if it did not."""
+    def diagnose(self, error: BaseException, candidate: Candidate) -> Death | None:
+        """Return how a candidate's worker died, or None if it did not."""
 
     def restart(self) -> None:
         """Get new workers after one died."""
@@ -54,72 +60,132 @@ class Runner(Protocol):
 
 @dataclass
 class InlineRunner:
-    """Runs each trial at once, in this thread, or in ``n_workers`` threads."""
+    """Runs each job in this thread, while its result is waited for."""
 
-    evaluate: Evaluator
+    evaluate: JobEvaluator
     setup: EvaluationSetup
     deadlines: Deadlines
     prunes: bool
     n_workers: int = 1
-    n_threads: int = 1
     reports_live: bool = True
     death_takes_all: bool = False
-    _threads: ThreadPoolExecutor | None = field(init=False, default=None)
-    _limits: ExitStack = field(init=False, default_factory=ExitStack)
+    _work: "deque[tuple[Sequence[Candidate], Iterator[None]]]" = field(
+        init=False, default_factory=deque
+    )
 
-    def __post_init__(self) -> None:
-        if self.n_workers > 1:
-            self._threads = ThreadPoolExecutor(self.n_workers)
-            self._limits.enter_context(limit_threads(self.n_threads))
+    def submit(self, candidates: Sequence[Candidate]) -> None:
+        self._work.append((candidates, self._run(candidates)))
 
-    def submit(self, job: TrialJob, trial: optuna.Trial) -> "Future[TrialResult]":
-        if self._threads is not None:
-            return self._threads.submit(self._run_in_thread, job, trial)
-        future: Future[TrialResult] = Future()
-        try:
-            future.set_result(self._run(job, trial))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+    def wait(self, futures: Collection["Future[TrialResult]"]) -> None:
+        while not any(future.done() for future in futures):
+            candidates, work = self._work[0]
+            try:
+                next(work)
+            except StopIteration:
+                self._work.popleft()
+            except Exception as error:
+                self._work.popleft()
+                _fail(candidates, error)
 
     def tell(self, frozen: optuna.trial.FrozenTrial) -> None:
         pass
 
-    def diagnose(self, error: BaseException, number: int, seconds: float) -> Death | None:
+    def diagnose(self, error: BaseException, candidate: Candidate) -> Death | None:
         return None
 
     def restart(self) -> None:
         pass
 
     def close(self, *, kill: bool) -> None:
-        if self._threads is not None:
-            self._threads.shutdown(wait=not kill, cancel_futures=kill)
-            self._limits.close()
+        for _, work in self._work:
+            work.close()  # type: ignore[attr-defined]
 
-    def _run_in_thread(self, job: TrialJob, trial: optuna.Trial) -> TrialResult:
-        with limit_torch_threads(self.n_threads):  # torch keeps its number thread by thread
-            return self._run(job, trial)
+    def _run(self, candidates: Sequence[Candidate]) -> Iterator[None]:
+        """Evaluate candidates, and pause after each result."""
+        outcomes = self.evaluate(
+            self.setup,
+            [candidate.job for candidate in candidates],
+            lambda place: self._watch(candidates[place]),
+        )
+        with closing(time_outcomes(outcomes)) as results:
+            for place, result in results:
+                candidates[place].future.set_result(result)
+                yield
 
-    def _run(self, job: TrialJob, trial: optuna.Trial) -> TrialResult:
-        started = time.perf_counter()
+    def _watch(self, candidate: Candidate) -> TrialWatch:
+        trial = candidate.trial
 
         def prune(step: int, value: float) -> bool:
             trial.report(value, step)
             return trial.should_prune()
 
-        watch = self.deadlines.watch(prune if self.prunes else None)
-        record = self.evaluate(self.setup, job, watch)
-        return TrialResult(record, {}, time.perf_counter() - started)
+        return self.deadlines.watch(prune if self.prunes else None, candidate.job.spent)
 
 
-def make_runner(
-    evaluate: Evaluator,
-    setup: EvaluationSetup,
-    deadlines: Deadlines,
-    pruner: "optuna.pruners.BasePruner | None",
-    n_jobs: int | None,
-) -> Runner:
-    """Return the runner for ``n_jobs``, following the active joblib backend.
+@dataclass
+class ThreadRunner(InlineRunner):
+    """Runs jobs in ``n_workers`` threads."""
+
+    n_threads: int = 1
+
+    def __post_init__(self) -> None:
+        self._threads = ThreadPoolExecutor(self.n_workers)
+        self._limits = ExitStack()
+        self._limits.enter_context(limit_threads(self.n_threads))
+
+    def submit(self, candidates: Sequence[Candidate]) -> None:
+        self._threads.submit(self._run_in_thread, candidates)
+
+    def wait(self, futures: Collection["Future[TrialResult]"]) -> None:
+        wait_for(futures, return_when=FIRST_COMPLETED)
+
+    def close(self, *, kill: bool) -> None:
+        self._threads.shutdown(wait=not kill, cancel_futures=kill)
+        self._limits.close()
+
+    def _run_in_thread(self, candidates: Sequence[Candidate]) -> None:
+        try:
+            with limit_torch_threads(self.n_threads):  # torch keeps its number thread by thread
+                for _ in self._run(candidates):
+                    pass
+        except BaseException as error:  # raised where the result is asked for
+            _fail(candidates, error)
+
+
+def _fail(candidates: Sequence[Candidate], error: BaseException) -> None:
+    for candidate in candidates:
+        if not candidate.future.done():
+            candidate.future.set_exception(error)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where trials run, as ``n_jobs`` and joblib's active backend have it.
+
+    Attributes
+    ----------
+    kind : {"inline", "threads", "loky", "dask", "ray"}
+    n_workers : int or None
+        Jobs at a time; None for as many as the cluster has room for.
+    n_threads : int
+        Inside a trial.
+    backend : object
+        joblib's.
+    """
+
+    kind: str
+    n_workers: int | None
+    n_threads: int
+    backend: Any
+
+    @property
+    def are_processes(self) -> bool:
+        """Return whether what a worker is given, and gives back, is pickled."""
+        return self.kind not in ("inline", "threads")
+
+
+def choose_workers(n_jobs: int | None) -> Workers:
+    """Return the workers for ``n_jobs``, following the active joblib backend.
 
     Workers use one thread inside a trial, or ``inner_max_num_threads`` of
     ``joblib.parallel_config``.
@@ -133,43 +199,60 @@ def make_runner(
     name = type(backend).__name__
     n_threads = getattr(backend, "inner_max_num_threads", None) or 1
     wanted = configured if n_jobs is None else n_jobs
-    if name in ("DaskDistributedBackend", "RayBackend") and wanted != 1:
-        return _make_cluster_runner(
-            name, backend, share_setup(evaluate, setup, n_threads), deadlines, pruner, wanted
-        )
+    if name in _CLUSTERS and wanted != 1:
+        asked = wanted if wanted is not None and wanted > 0 else None
+        return Workers(_CLUSTERS[name], asked, n_threads, backend)
     n_workers = joblib.effective_n_jobs(n_jobs)
     if n_workers == 1 or name == "SequentialBackend":
-        return InlineRunner(evaluate, setup, deadlines, pruner is not None)
-    if name == "ThreadingBackend":
-        return InlineRunner(evaluate, setup, deadlines, pruner is not None, n_workers, n_threads)
-    if name in ("LokyBackend", "MultiprocessingBackend"):
-        pool = LokyPool(share_setup(evaluate, setup, n_threads), n_workers)
-        return PoolRunner(pool, deadlines, pruner, n_workers)
+        return Workers("inline", 1, n_threads, backend)
+    if name in _LOCAL:
+        return Workers(_LOCAL[name], n_workers, n_threads, backend)
     raise NotImplementedError(
         f"n_jobs={n_jobs} under joblib's {name} is not supported; use the 'loky', 'threading', "
         "'dask' or 'ray' backend."
     )
 
 
-def _make_cluster_runner(
-    name: str,
-    backend: Any,
-    shared: SharedSetup,
+_CLUSTERS = {"DaskDistributedBackend": "dask", "RayBackend": "ray"}
+_LOCAL = {
+    "LokyBackend": "loky",
+    "MultiprocessingBackend": "loky",
+    "ThreadingBackend": "threads",
+}
+
+
+def make_runner(
+    workers: Workers,
+    evaluate: JobEvaluator,
+    setup: EvaluationSetup,
     deadlines: Deadlines,
     pruner: "optuna.pruners.BasePruner | None",
-    wanted: int | None,
 ) -> Runner:
-    """Return a runner for as many trials at a time as asked for, or as the cluster has room."""
-    pool: WorkerPool
-    if name == "RayBackend":
+    """Return the runner on these workers; clusters and processes are started, if need be."""
+    if workers.kind == "inline":
+        return InlineRunner(evaluate, setup, deadlines, pruner is not None)
+    if workers.kind == "threads":
+        assert workers.n_workers is not None
+        return ThreadRunner(
+            evaluate,
+            setup,
+            deadlines,
+            pruner is not None,
+            workers.n_workers,
+            n_threads=workers.n_threads,
+        )
+    pool = _make_pool(workers, share_setup(evaluate, setup, workers.n_threads))
+    return PoolRunner(pool, deadlines, pruner, workers.n_workers or pool.count_slots())
+
+
+def _make_pool(workers: Workers, shared: SharedSetup) -> WorkerPool:
+    if workers.kind == "ray":
         from sklearn_trainkit.model_selection.workers._ray_pool import RayPool
 
-        pool = RayPool(shared)
-        room = pool.count_slots()
-    else:
+        return RayPool(shared)
+    if workers.kind == "dask":
         from sklearn_trainkit.model_selection.workers._dask_pool import DaskPool
 
-        pool = DaskPool(shared, backend.client)
-        room = pool.count_slots()
-    n_workers = wanted if wanted is not None and wanted > 0 else room
-    return PoolRunner(pool, deadlines, pruner, n_workers)
+        return DaskPool(shared, workers.backend.client)
+    assert workers.n_workers is not None
+    return LokyPool(shared, workers.n_workers)

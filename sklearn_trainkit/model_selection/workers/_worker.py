@@ -1,4 +1,4 @@
-"""What happens in a worker, whatever engine started it: one job in, one result out."""
+"""What happens in a worker, whatever engine started it: jobs in, results out."""
 
 import contextlib
 import os
@@ -6,8 +6,8 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,24 +16,25 @@ from sklearn import config_context, get_config
 
 from sklearn_trainkit.model_selection.evaluation._evaluator import (
     EvaluationSetup,
-    Evaluator,
+    JobEvaluator,
+    Resting,
     TrialJob,
 )
-from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResult
-from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
+from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord, TrialResult
+from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines, TrialWatch
 from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotPruning, SnapshotRows
 from sklearn_trainkit.model_selection.workers._overtime import end_process_after
 from sklearn_trainkit.utils._thread_limits import limit_threads
 from sklearn_trainkit.utils._told_once import tell_once_per_process
 
-__all__ = ["SharedSetup", "begin_worker", "evaluate_job", "share_setup"]
+__all__ = ["SharedSetup", "begin_worker", "evaluate_jobs", "share_setup", "time_outcomes"]
 
 
 @dataclass(frozen=True)
 class SharedSetup:
     """What all jobs of a search have in common, sent to a worker once."""
 
-    evaluate: Evaluator
+    evaluate: JobEvaluator
     setup: EvaluationSetup
     config: dict[str, Any]
     filters: list[Any]
@@ -41,45 +42,62 @@ class SharedSetup:
     driver: int
 
 
-def share_setup(evaluate: Evaluator, setup: EvaluationSetup, n_threads: int) -> SharedSetup:
+def share_setup(evaluate: JobEvaluator, setup: EvaluationSetup, n_threads: int) -> SharedSetup:
     """Gather what the workers need, scikit-learn's configuration and warning filters included."""
     filters = list(warnings.filters)
     return SharedSetup(evaluate, setup, get_config(), filters, n_threads, os.getpid())
 
 
-def evaluate_job(
+def evaluate_jobs(
     shared: SharedSetup,
-    job: TrialJob,
+    jobs: Sequence[TrialJob],
     rows: SnapshotRows | None,
     deadlines: Deadlines,
     note: str | None = None,
-) -> TrialResult:
-    """Evaluate one trial; its process ends when the trial takes far longer than it may.
+) -> list[TrialResult]:
+    """Evaluate trials that belong together; their process ends when they take far too long.
 
     Parameters
     ----------
     shared : SharedSetup
-    job : TrialJob
+    jobs : sequence of TrialJob
     rows : SnapshotRows or None
         Finished trials, for the pruner.
     deadlines : Deadlines
     note : str or None
         File that tells where a trial hung, should its process be ended.
     """
-    started = time.perf_counter()
     here = os.getpid() == shared.driver  # a cluster of threads in the main process
     if not here:  # before the first study of this process
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-    pruning = None if rows is None else SnapshotPruning(rows, job.number)
-    watch = deadlines.watch(None if pruning is None else pruning.prune)
+    prunings = [] if rows is None else [SnapshotPruning(rows, job.number) for job in jobs]
+
+    def start_watch(place: int) -> TrialWatch:
+        return deadlines.watch(prunings[place].prune if prunings else None, jobs[place].spent)
+
     guard = _no_guard() if here else end_process_after(deadlines.hard_limit, note)
+    results: dict[int, TrialResult] = {}
     with guard, limit_threads(shared.n_threads), _as_in_the_driver(shared, here):
-        record = shared.evaluate(shared.setup, job, watch)
-    attrs = {}
-    if pruning is not None:
-        attrs = pruning.finish()
+        for place, result in time_outcomes(shared.evaluate(shared.setup, jobs, start_watch)):
+            attrs = prunings[place].finish() if prunings else {}
+            results[place] = result._replace(pruner_attrs=attrs)
     # The contexts of scikit-learn's callbacks stay here.
-    return TrialResult(record, attrs, time.perf_counter() - started)
+    return [results[place] for place in range(len(jobs))]
+
+
+def time_outcomes(
+    outcomes: "Generator[tuple[int, TrialRecord | Resting], None, None]",
+) -> "Generator[tuple[int, TrialResult], None, None]":
+    """Yield what a :class:`JobEvaluator` yields as results, each with the time that it took."""
+    with closing(outcomes):
+        started = time.perf_counter()
+        for place, outcome in outcomes:
+            seconds = time.perf_counter() - started
+            kept = None
+            if isinstance(outcome, Resting):
+                outcome, kept = outcome
+            yield place, TrialResult(outcome, {}, seconds, kept)
+            started = time.perf_counter()
 
 
 def begin_worker(parent: int) -> None:
