@@ -166,18 +166,13 @@ class StackedTrialTraining(TrialTraining):
         from sklearn_trainkit.neural_network.training._stacked_run import (
             NotStackableError,
             StackedRun,
-            obstacle_to_stacking,
-            reason_not_to_stack,
         )
 
         runs = [fold.run for fold in self._stacked]
         obstacle = "fewer than two folds can be trained" if len(runs) < 2 else None
-        obstacle = obstacle or obstacle_to_stacking(runs)
-        if obstacle is None and not self._setup.force_stack:
-            obstacle = reason_not_to_stack(runs)
         if obstacle is None:
             try:
-                self._joint_run = StackedRun(runs)
+                self._joint_run = StackedRun(runs, force=self._setup.force_stack)
             except NotStackableError as error:
                 obstacle = str(error)
         if obstacle is not None:

@@ -310,6 +310,7 @@ class BaseNet(SkorchFace):
             n_threads=self.n_threads,
             precision=self.precision,
             compile=self.compile,
+            engine=getattr(self, "engine", "auto"),
         )
         return TrainingRun(
             self,

@@ -57,9 +57,9 @@ from sklearn_trainkit.neural_network.engines._optimizers import (
 )
 from sklearn_trainkit.neural_network.engines._parameter_groups import parameter_groups
 from sklearn_trainkit.neural_network.modules._input_standardization import InputStandardization
+from sklearn_trainkit.neural_network.modules._module_hooks import switch_mode
 from sklearn_trainkit.neural_network.saving._made_with import MadeWith, describe_layers, own_copy
 from sklearn_trainkit.neural_network.saving._saved_net import SavedNet
-from sklearn_trainkit.neural_network.training._training_run import switch_mode
 from sklearn_trainkit.utils._bad_columns import naming_columns
 from sklearn_trainkit.utils._did_you_mean import accepts_known_names
 from sklearn_trainkit.utils._random_streams import StreamSeeds, seeded_global_torch, stream_seeds

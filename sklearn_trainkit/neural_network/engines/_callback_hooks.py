@@ -1,4 +1,4 @@
-"""Which callbacks want to hear of what."""
+"""Which callbacks want to hear of what, and how they are told."""
 
 import re
 from typing import Any
@@ -16,6 +16,7 @@ from sklearn_trainkit.callbacks import (
     TrainingLimit,
     TrainingMeter,
 )
+from sklearn_trainkit.neural_network.batches._tensor_loader import TensorRows, TrainingSamples
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks, is_part_of_task
 
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
@@ -93,14 +94,12 @@ def is_onlooker(callback: Any) -> bool:
     return type(callback) in _ONLOOKERS and not getattr(callback, "load_best", False)
 
 
-def want_a_graph(hooks: dict[str, list[Any]]) -> bool:
-    """Tell whether a callback hears of single steps that may do whatever autograd allows.
+def may_change_a_step(callback: Any) -> bool:
+    """Tell whether a callback that hears of single steps may do whatever autograd allows.
 
-    Our clipping changes gradients where they are, which needs none. ``hooks`` is what
-    :func:`find_listeners` returns.
+    Our clipping changes gradients where they are, which needs no graph.
     """
-    callbacks = [each for name in (*BATCH_HOOKS, "on_grad_computed") for each in hooks[name]]
-    return not all(is_onlooker(c) or type(c) is GradientClipping for c in callbacks)
+    return not is_onlooker(callback) and type(callback) is not GradientClipping
 
 
 def has_sklearn_callbacks(net: Any) -> bool:
@@ -139,7 +138,7 @@ def _collects(callback: Any) -> bool:
     return getattr(hook, "__func__", None) is EpochScoring.on_batch_end
 
 
-def read_batches(hooks: dict[str, list[Any]]) -> bool:
+def _read_batches(hooks: dict[str, list[Any]]) -> bool:
     """Tell whether anybody may look into the history for what single batches left there."""
     listeners = {id(each): each for some in hooks.values() for each in some}.values()
     return not all(
@@ -180,6 +179,104 @@ def call_hook(listener: Any, hook: str, net: Any, has_valid: bool, kwargs: dict[
             "are set aside: use early_stopping=True, pass X_val and y_val to fit, or let it "
             "watch 'train_loss'."
         ) from error
+
+
+class Listeners:
+    """Who wants to hear of what while one network trains, and what is recorded for them.
+
+    Parameters
+    ----------
+    net : estimator
+        With ``callbacks_`` and ``history_``.
+    has_valid : bool
+        Whether there are validation rows.
+
+    Attributes
+    ----------
+    hooks : dict of str to list
+        For each skorch hook, who does something in it: see :func:`find_listeners`.
+    watch_batches : bool
+        Whether somebody is called before or after each batch.
+    records_batches : bool
+        Whether each batch goes into the history; one an epoch is enough where nobody reads them.
+    """
+
+    def __init__(self, net: Any, has_valid: bool) -> None:
+        self._net = net
+        self._has_valid = has_valid
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look again: callbacks, and what they do, may have changed."""
+        self.hooks = find_listeners(self._net)
+        self.watch_batches = any(self.hooks[name] for name in BATCH_HOOKS)
+        self.records_batches = self.watch_batches or _read_batches(self.hooks)
+
+    @property
+    def hear_steps(self) -> bool:
+        """Whether somebody hears of single steps."""
+        return (
+            self.watch_batches
+            or bool(self.hooks["on_grad_computed"])
+            or bool(self.hooks["on_batch_output"])
+        )
+
+    @property
+    def may_change_networks(self) -> bool:
+        """Whether a callback that may change anything is called around epochs."""
+        listeners = self.hooks["on_epoch_begin"] + self.hooks["on_epoch_end"]
+        return not all(is_onlooker(each) for each in [*listeners, *get_callbacks(self._net)])
+
+    def notify(self, hook: str, **kwargs: Any) -> None:
+        """Call a hook of those who do something in it."""
+        for listener in self.hooks[hook]:
+            call_hook(listener, hook, self._net, self._has_valid, kwargs)
+
+    def begin_batch(self, batch: TensorRows, training: bool) -> None:
+        """Tell of a batch that is about to be computed."""
+        if self.watch_batches:
+            self._net.history_.new_batch()
+            self.notify("on_batch_begin", batch=_shown(batch), training=training)
+
+    def hear_gradients(self, named: list[tuple[str, Any]], batch: TensorRows) -> None:
+        """Tell of the gradients of a batch, before they are clipped."""
+        if self.hooks["on_grad_computed"]:
+            self.notify(
+                "on_grad_computed", named_parameters=named, batch=_shown(batch), training=True
+            )
+
+    def end_batch(
+        self,
+        batch: TensorRows,
+        training: bool,
+        loss: torch.Tensor,
+        output: torch.Tensor,
+        value: float,
+        size: int,
+    ) -> None:
+        """Record a batch and tell of it; ``value`` is the loss as a number."""
+        if self.records_batches:
+            prefix = "train" if training else "valid"
+            self.record_batch(prefix, value, size, is_open=self.watch_batches)
+        if self.watch_batches:
+            shown = _shown(batch)
+            self.notify("on_batch_end", batch=shown, training=training, loss=loss, y_pred=output)
+        for callback in self.hooks["on_batch_output"]:
+            kept = output.detach()
+            callback.on_batch_end(self._net, batch=batch[:2], training=training, y_pred=kept)
+
+    def record_batch(self, prefix: str, loss: float, size: int, is_open: bool = False) -> None:
+        """Record a batch in the history."""
+        history = self._net.history_
+        if not is_open:
+            history.new_batch()
+        history.record_batch(f"{prefix}_loss", loss)
+        history.record_batch(f"{prefix}_batch_size", size)
+
+
+def _shown(batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a batch as callbacks see it."""
+    return batch.X.as_subclass(TrainingSamples), batch.y
 
 
 def refuse_conflicts(net: Any, precision: str, constant_lr: bool) -> None:

@@ -169,6 +169,56 @@ class LRSchedule:
             self._plateau.tell(loss)
 
 
+class RunRates:
+    """The learning rates of one training: a schedule over the rates of an optimizer's groups.
+
+    Steps are counted as ``n_steps_`` counts them, over all trainings of the network.
+
+    Parameters
+    ----------
+    schedule : LRSchedule
+    base : list of float
+        The rate of each group that the schedule multiplies.
+    first_step : int
+        Where this training begins.
+    """
+
+    def __init__(self, schedule: LRSchedule, base: list[float], first_step: int) -> None:
+        self.schedule = schedule
+        self.base = base
+        self._first_step = first_step
+
+    def at(self, step: int) -> list[float]:
+        """Return the rate of each group at ``step``."""
+        factor = self.schedule.factor(step - self._first_step)
+        return [lr * factor for lr in self.base]
+
+    def of_epoch(self, step: int, n_steps: int) -> list[list[float]] | None:
+        """Return the rates of ``n_steps`` steps from ``step`` on; None where they stay."""
+        if self.schedule.constant:
+            return None
+        return [self.at(step + i) for i in range(n_steps)]
+
+    def course(self, step: int) -> tuple | None:
+        """Return what decides the rates from ``step`` on; None where the losses do."""
+        course = self.schedule.course
+        return None if course is None else (course, step - self._first_step, *self.base)
+
+    def set(self, optimizer: Any, step: int) -> None:
+        """Give an optimizer the rates of ``step``, unless they stay."""
+        if not self.schedule.constant:
+            _set_rates(optimizer, self.at(step))
+
+    def restore(self, optimizer: Any) -> None:
+        """Give an optimizer the rates that it had before the schedule."""
+        _set_rates(optimizer, self.base)
+
+
+def _set_rates(optimizer: Any, rates: list[float]) -> None:
+    for group, lr in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = lr
+
+
 class _Plateau:
     """Multiply by ``factor`` after ``patience`` epochs without a lower loss."""
 

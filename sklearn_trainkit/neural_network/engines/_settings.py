@@ -19,6 +19,7 @@ class LoopSettings(NamedTuple):
     n_threads: int | None
     precision: str
     compile: bool
+    engine: str = "auto"
 
     @property
     def clips(self) -> bool:

@@ -31,7 +31,14 @@ from sklearn_trainkit.utils._whole_files import replace_file
 # Attributes that are no part of what was learnt: they are made anew, or have files of their own.
 _MACHINERY = {
     *("module_", "criterion_", "optimizer_", "callbacks_", "history_", "streams_", "n_steps_"),
-    *("initialized_", "best_epoch_", "_made_with", "_waits_for_data", "_metadata_request"),
+    *(
+        "initialized_",
+        "best_epoch_",
+        "engine_",
+        "_made_with",
+        "_waits_for_data",
+        "_metadata_request",
+    ),
 }
 _MACHINERY_PREFIXES = ("_skl_", "_callback", "_parent_callback")
 # How the input is read: no layer shows it.

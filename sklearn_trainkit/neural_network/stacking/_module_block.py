@@ -36,9 +36,6 @@ class ModuleBlock:
     Parameters
     ----------
     modules : sequence of m Modules
-    keep_storage : bool, default=False
-        Whether the modules get the storage that they have now back, not new storage: what others
-        have made of it, an alias say, stays true.
 
     Attributes
     ----------
@@ -53,7 +50,7 @@ class ModuleBlock:
         If the modules differ in their parameters or some are not trained.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], keep_storage: bool = False) -> None:
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
         self.modules = list(modules)
         for module in modules:
             _check_mode(module)
@@ -67,10 +64,7 @@ class ModuleBlock:
             self.columns[name] = start, stop, parameter.shape
         self.values = self.laid_out(self._parameters)
         self.gradients = torch.zeros_like(self.values)
-        self._storage: dict[tuple[int, str], torch.Tensor] = {}
-        if keep_storage:
-            for row, own in enumerate(self._parameters):
-                self._storage |= {(row, name): p.data for name, p in own.items()}
+        self._storage = [{name: p.data for name, p in own.items()} for own in self._parameters]
         self._buffers = self._stacked_buffers()
         self._paths = {
             id(layer): f"{path}." if path else ""
@@ -108,12 +102,15 @@ class ModuleBlock:
 
     @torch.no_grad()
     def detach(self) -> None:
-        """Give each module storage of its own again, with the values it has now."""
-        for row, (module, own) in enumerate(zip(self.modules, self._parameters, strict=True)):
+        """Give each module its own storage back, with the values and gradients it has now.
+
+        The storage that it had: what others have made of it, an alias say, stays true.
+        """
+        for module, own, homes in zip(self.modules, self._parameters, self._storage, strict=True):
             for name, parameter in own.items():
-                home = self._storage.get((row, name))
-                parameter.data = parameter.data.clone() if home is None else home.copy_(parameter)
-                parameter.grad = None
+                gradient = parameter.grad
+                parameter.data = homes[name].copy_(parameter)
+                parameter.grad = None if gradient is None else gradient.clone()
             for name in self._buffers:
                 layer, _, key = name.rpartition(".")
                 owner = module.get_submodule(layer)

@@ -1,7 +1,7 @@
-"""How many networks to train side by side, and whether it is worth it: a rule from measurements.
+"""How many networks to train side by side: a rule from measurements.
 
 On a CPU stacking saves calls, and costs cache: what a batch leaves behind for the backward pass is
-there once per network. The limits come from ``examples/benchmarks/bench_fold_stacking.py``, see
+there once per network. The limit comes from ``examples/benchmarks/bench_fold_stacking.py``, see
 ``docs/fold_stacking.md``. On a GPU all networks go side by side.
 """
 
@@ -9,8 +9,6 @@ from torch import nn
 
 # What the networks of a part keep of one batch; beyond that fewer at a time are faster.
 _PART_BYTES = 5 << 20
-# From about this many weights on, time is all arithmetic and memory, and nothing is saved.
-_MOST_PARAMETERS = 600_000
 
 
 def networks_side_by_side(module: nn.Module, batch_size: int) -> int:
@@ -34,15 +32,3 @@ def kept_per_row(module: nn.Module) -> int:
     inputs = weights[0].shape[1] if weights else 0
     # What comes out of a layer and out of its activation, and the logits' gradient.
     return inputs + sum(2 * weight.shape[0] for weight in weights) + 8
-
-
-def size_reason(module: nn.Module, batch_size: int) -> str | None:
-    """Return why networks of this size are as fast one after the other; None if they are not."""
-    if next(module.parameters()).device.type != "cpu":
-        return None
-    n_parameters = sum(p.numel() for p in module.parameters())
-    if n_parameters > _MOST_PARAMETERS:
-        return f"{n_parameters} weights are too many to gain by stacking"
-    if networks_side_by_side(module, batch_size) < 2:
-        return f"batches of {batch_size} rows are too large for this network to gain by stacking"
-    return None

@@ -67,7 +67,8 @@ class StackedLoader:
         )
         row_bytes = max(1, loaders[0].rows.row_bytes)
         batch_bytes = row_bytes * sum(loader.batch_size for loader in loaders)
-        self._steps_per_gather = max(_LEAST_STEPS, _GATHER_BYTES // batch_bytes)
+        least = _LEAST_STEPS if len(loaders) > 1 else 1
+        self._steps_per_gather = max(least, _GATHER_BYTES // batch_bytes)
         self._plan = self._planned(most)
 
     def __iter__(self) -> Iterator[list[StackedBatch]]:
@@ -120,6 +121,8 @@ class StackedLoader:
 
 
 def _filled(tensors: Sequence[torch.Tensor], n_rows: int, zeros: bool = False) -> torch.Tensor:
+    if len(tensors) == 1:
+        return tensors[0].unsqueeze(0)
     if all(len(tensor) == n_rows for tensor in tensors):
         return torch.stack(list(tensors))
     shape = (len(tensors), n_rows, *tensors[0].shape[1:])

@@ -78,7 +78,7 @@ class StepGroup:
 
     def begin_epoch(self) -> None:
         """Look up the learning rates of the epoch."""
-        self._rates = self._run.epoch_rates()
+        self._rates = self._run.rates.of_epoch(self._run.net.n_steps_, self.n_steps)
 
     def step(self, index: int) -> None:
         """Take step ``index`` of the epoch, unless the epoch is shorter."""
@@ -87,15 +87,6 @@ class StepGroup:
         if self._rates is not None:
             for group, lr in zip(self._optimizer.param_groups, self._rates[index], strict=True):
                 group["lr"] = lr
-        self.take_step()
-
-    def step_at_own_rates(self) -> None:
-        """Take a step at the learning rates that the network's own optimizer has now."""
-        groups = zip(
-            self._optimizer.param_groups, self._run.net.optimizer_.param_groups, strict=True
-        )
-        for group, own in groups:
-            group["lr"] = own["lr"]
         self.take_step()
 
     def take_step(self) -> None:
@@ -198,7 +189,7 @@ def _common_key(run: Any, block: ModuleBlock, row: int) -> Any:
     parameters = list(run.net.module_.parameters())
     if {id(p) for p in group["params"]} != {id(p) for p in parameters}:
         return None
-    course = run.lr_course
+    course = run.rates.course(run.net.n_steps_)
     options = tuple(sorted((k, v) for k, v in group.items() if k != "params"))
     scalars = []
     for parameter in parameters:

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from sklearn_trainkit.exceptions import DivergenceError, DivergenceWarning
+from sklearn_trainkit.neural_network.batches._tensor_loader import TensorRows
+from sklearn_trainkit.neural_network.modules._module_hooks import switch_mode
 from sklearn_trainkit.neural_network.training._early_stopping import KeptWeights
 
-__all__ = ["check_finite_loss", "check_finite_weights", "divergence_error", "warn_of_divergence"]
+__all__ = ["check_sound", "divergence_error", "warn_of_divergence"]
 
 
 def divergence_error(net: Any, epoch: int, what: str) -> DivergenceError:
@@ -31,20 +33,11 @@ def divergence_error(net: Any, epoch: int, what: str) -> DivergenceError:
     )
 
 
-def check_finite_loss(net: Any, epoch: int, name: str, loss: float) -> None:
-    """Raise if a loss is not finite.
-
-    Raises
-    ------
-    DivergenceError
-    """
-    if not math.isfinite(loss):
-        raise divergence_error(net, epoch, f"{name} loss became {loss}")
-
-
 @torch.no_grad()
-def check_finite_weights(net: Any, epoch: int, parameters: Sequence[torch.nn.Parameter]) -> None:
-    """Raise if a weight is not finite.
+def check_sound(
+    net: Any, epoch: int, parameters: Sequence[torch.nn.Parameter], rows: TensorRows | None
+) -> None:
+    """Raise if a weight, or what the network makes of ``rows``, is not finite.
 
     Raises
     ------
@@ -55,6 +48,11 @@ def check_finite_weights(net: Any, epoch: int, parameters: Sequence[torch.nn.Par
         bool(torch.isfinite(p).all()) for p in parameters
     ):
         raise divergence_error(net, epoch, "weights became NaN or infinite")
+    if rows is None:
+        return
+    switch_mode(net.module_, False)
+    if not bool(torch.isfinite(net.module_(rows.X.clone())).all()):
+        raise divergence_error(net, epoch, "outputs became NaN or infinite")
 
 
 def warn_of_divergence(error: DivergenceError, kept: KeptWeights) -> None:

@@ -9,63 +9,48 @@ batches.
 import math
 import time
 import weakref
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from functools import partial
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
 from sklearn_trainkit.exceptions import DivergenceError
-from sklearn_trainkit.neural_network.batches._tensor_loader import (
-    Rows,
-    RowsDataset,
-    TensorLoader,
-    TensorRows,
-    TrainingSamples,
-)
+from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, RowsDataset, TensorLoader
 from sklearn_trainkit.neural_network.batches._training_streams import TrainingStreams
 from sklearn_trainkit.neural_network.engines._callback_hooks import (
-    BATCH_HOOKS,
     CallbackStop,
-    call_hook,
-    find_listeners,
-    read_batches,
+    Listeners,
     refuse_conflicts,
 )
-from sklearn_trainkit.neural_network.engines._engine import (
-    GraphlessStep,
-    GraphStep,
-    TrainingStep,
-)
-from sklearn_trainkit.neural_network.engines._learning_rates import LRSchedule
+from sklearn_trainkit.neural_network.engines._choose_engine import EngineSlot
+from sklearn_trainkit.neural_network.engines._engine import EpochSteps
+from sklearn_trainkit.neural_network.engines._learning_rates import LRSchedule, RunRates
 from sklearn_trainkit.neural_network.engines._optimizers import resolved_weight_decay
 from sklearn_trainkit.neural_network.engines._precision import MixedPrecision
 from sklearn_trainkit.neural_network.engines._settings import LoopSettings
 from sklearn_trainkit.neural_network.modules._dropout import set_dropout_generator
-from sklearn_trainkit.neural_network.stacking._stacked_layers import NotStackableError
 from sklearn_trainkit.neural_network.training._checkpoint import (
     CheckpointFile,
     history_from_text,
     history_to_text,
 )
 from sklearn_trainkit.neural_network.training._divergence import (
-    check_finite_loss,
-    check_finite_weights,
+    check_sound,
     divergence_error,
     warn_of_divergence,
 )
 from sklearn_trainkit.neural_network.training._early_stopping import KeptWeights
 from sklearn_trainkit.neural_network.training._fit_tasks import FitTasks
-from sklearn_trainkit.neural_network.training._stack_member import StackMember
+from sklearn_trainkit.neural_network.training._validation import validate
 from sklearn_trainkit.utils._threads import torch_threads
 
 # Trainings in progress, by network: callbacks set parameters on the network.
 _RUNS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-class TrainingRun(StackMember):
+class TrainingRun:
     """Train a network's module on its tensors, one epoch at a time.
 
     Made by the estimators: ``fit`` runs it to the end, a search may advance it in step with
@@ -104,59 +89,56 @@ class TrainingRun(StackMember):
     ) -> None:
         self.net = net
         self.settings = settings
+        self.streams = streams
+        self.loader = TensorLoader(train, settings.batch_size, streams.order)
         self.epoch = 0
         self.done = False
         self._spoilt = False
         self._data = callback_data
-        self._streams = streams
-        self._loader = TensorLoader(train, settings.batch_size, streams.order)
         self._valid = None
         if valid is not None:
             rows_per_pass = min(1024, net._rows_per_pass(valid.sample_shape))
             self._valid = TensorLoader(valid, max(settings.batch_size, rows_per_pass))
-        self._schedule = schedule
         self._best_losses: dict[str, float] = {}
-        self._first_step = net.n_steps_
+        self._slot = EngineSlot()
         net.__dict__.pop("best_epoch_", None)
         refuse_conflicts(net, settings.precision, schedule.constant)
-        self._begin_callbacks()
+        self._begin_callbacks(schedule)
         net._check_module(train)
         self._kept = None
         if settings.early_stopping:
             self._kept = KeptWeights(net.module_, settings.patience)
         elif settings.on_divergence == "warn":
             self._kept = KeptWeights(net.module_, None)
-        self._augment = net._augmentation()
-        self._precision = MixedPrecision(settings.precision, train.device.type)
-        self._named = list(net.get_all_learnable_params())
+        self.augment = net._augmentation()
+        self.precision = MixedPrecision(settings.precision, train.device.type)
         # All of them: a callback may thaw what is frozen now.
-        self._parameters = [parameter for _, parameter in self._named]
-        self._graph_step = GraphStep(net, self._parameters, settings, self._precision)
-        self._step: TrainingStep | None = None
+        self.named: list[tuple[str, torch.nn.Parameter]] = list(net.get_all_learnable_params())
+        # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
+        self.forward = torch.compile(net.module_) if settings.compile else net.module_
         set_dropout_generator(net.module_, streams.dropout)
+        if settings.engine != "auto":  # what cannot be is refused before the first epoch
+            self._slot.make_ready([self])
+            self.release()
         self._tasks = FitTasks(net, callback_data, settings.n_epochs)
 
-    def _begin_callbacks(self) -> None:
+    def _begin_callbacks(self, schedule: LRSchedule) -> None:
         """Tell the callbacks that training begins, which they may prepare the network for."""
         net = self.net
-        rates = [group["lr"] for group in net.optimizer_.param_groups]
         optimizer = net.optimizer_
+        rates = [group["lr"] for group in optimizer.param_groups]
+        self.rates = RunRates(schedule, rates, net.n_steps_)
         self._is_beginning = True
         self._module, self._units = net.module_, net._target_units()
         _RUNS[net] = weakref.ref(self)
-        self._find_listeners()
-        self._notify("on_train_begin", X=self._data[0], y=self._data[1])
+        self.listeners = Listeners(net, self._valid is not None)
+        self.listeners.notify("on_train_begin", X=self._data[0], y=self._data[1])
         self._follow_loaded()
-        self._find_listeners()
+        self.listeners.refresh()
         self._is_beginning = False
         if net.optimizer_ is not optimizer:
             rates = [group["lr"] for group in net.optimizer_.param_groups]
-        self._base_lrs = rates
-
-    def _find_listeners(self) -> None:
-        self._hooks = find_listeners(self.net)
-        self._watches_batches = any(self._hooks[name] for name in BATCH_HOOKS)
-        self._records_batches = read_batches(self._hooks)
+        self.rates.base = rates
 
     def take_changed(self, params: Mapping[str, Any]) -> None:
         """Let parameters that a callback has set on the network count from now on.
@@ -170,7 +152,7 @@ class TrainingRun(StackMember):
         net = self.net
         groups = net.optimizer_.param_groups
         if "lr" in params:
-            self._base_lrs = [params["lr"]] * len(groups)
+            self.rates.base = [params["lr"]] * len(groups)
         for name, value in params.items():
             if name == "weight_decay":
                 value = resolved_weight_decay(value, net.optimizer)
@@ -179,13 +161,13 @@ class TrainingRun(StackMember):
                 for group in groups:
                     group.update({option: value} if option in group else {})
         if self._is_beginning and any(name.startswith("module__") for name in params):
-            net._remake_module(self._loader.rows)
+            net._remake_module(self.loader.rows)
             self._module = net.module_
 
     @property
     def batch_sizes(self) -> dict[str, int]:
         """Rows of a training and of a validation batch, by skorch's names."""
-        sizes = {"iterator_train__batch_size": self._loader.batch_size}
+        sizes = {"iterator_train__batch_size": self.loader.batch_size}
         if self._valid is not None:
             sizes["iterator_valid__batch_size"] = self._valid.batch_size
         return sizes
@@ -193,7 +175,7 @@ class TrainingRun(StackMember):
     def train(self, checkpoint: CheckpointFile | None = None) -> None:
         """Train to the end and finish, going on from ``checkpoint`` if it has been written."""
         if checkpoint is not None:
-            state = checkpoint.read(self._loader.rows.device)
+            state = checkpoint.read(self.loader.rows.device)
             if state is not None:
                 self.load_state_dict(state)
         try:
@@ -218,38 +200,27 @@ class TrainingRun(StackMember):
             a little time, nothing may be done with them but to predict.
         """
         try:
-            return self._train_epoch(begun)
+            with self._surroundings():
+                if not begun:
+                    self.begin_epoch()
+                if not self.done:
+                    self.take_epoch(self._slot.train_epoch([self])[0])
         except CallbackStop:
             self._stop()
-            return False
         finally:
             if release:
                 self.release()
+        return not self.done
 
-    def _train_epoch(self, begun: bool) -> bool:
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        """Set threads, gradients and the module's course of torch's generator for an epoch."""
         with ExitStack() as stack:
             stack.enter_context(torch_threads(self.settings.n_threads))
             stack.enter_context(torch.enable_grad())
-            if self._streams.global_torch is not None:
-                stack.enter_context(self._streams.global_torch.entered())
-            if not begun:
-                self.begin_epoch()
-            if self.done:
-                return False
-            try:
-                loss = self._train_pass()
-            except DivergenceError as error:
-                self.abandon_epoch(error)
-            except IndexError as error:
-                if not self.net._foreign_module:
-                    raise
-                raise ValueError(
-                    f"module={type(self.net.module_).__name__} does not take all samples of X: "
-                    f"{error}. Has an embedding fewer entries than there are codes, from 0 on?"
-                ) from error
-            else:
-                self.end_epoch(loss)
-        return not self.done
+            if self.streams.global_torch is not None:
+                stack.enter_context(self.streams.global_torch.entered())
+            yield
 
     def finish(self) -> None:
         """Restore the best weights if asked for, and say goodbye to the callbacks."""
@@ -260,9 +231,8 @@ class TrainingRun(StackMember):
             if self.settings.early_stopping:
                 self.net.best_epoch_ = self._kept.epoch
         set_dropout_generator(self.net.module_, None)
-        for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
-            group["lr"] = lr
-        self._notify("on_train_end", X=self._data[0], y=self._data[1])
+        self.rates.restore(self.net.optimizer_)
+        self.listeners.notify("on_train_end", X=self._data[0], y=self._data[1])
         _RUNS.pop(self.net, None)
         self._tasks.end()
         if self._spoilt:  # a network that predicts NaN must not pass for a fitted one
@@ -278,9 +248,9 @@ class TrainingRun(StackMember):
             "n_steps": net.n_steps_,
             "module": net.module_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
-            "streams": self._streams.state_dict(),
-            "schedule": self._schedule.state_dict(),
-            "precision": self._precision.state_dict(),
+            "streams": self.streams.state_dict(),
+            "schedule": self.rates.schedule.state_dict(),
+            "precision": self.precision.state_dict(),
             "kept": None if self._kept is None else vars(self._kept),
             "history": history_to_text(net.history_.to_list()),
         }
@@ -293,30 +263,29 @@ class TrainingRun(StackMember):
         net.n_steps_ = state["n_steps"]
         net.module_.load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])
-        self._streams.load_state_dict(state["streams"])
-        self._schedule.load_state_dict(state["schedule"])
-        self._precision.load_state_dict(state["precision"])
+        self.streams.load_state_dict(state["streams"])
+        self.rates.schedule.load_state_dict(state["schedule"])
+        self.precision.load_state_dict(state["precision"])
         if self._kept is not None:
             vars(self._kept).update(state["kept"])
         net.history_[:] = history_from_text(state["history"])
 
     def release(self) -> None:
         """Give network and optimizer storage of their own, as they have between fits."""
-        if self._step is not None:
-            self._step.release()
-            self._step = None
+        self._slot.release()
 
     def begin_epoch(self) -> None:
         """Open the next epoch in the history and tell the callbacks; one may stop all."""
-        self._find_listeners()
-        if self.is_listened_to:
+        self.listeners.refresh()
+        if self.listeners.may_change_networks:
             self.release()
+        self._n_steps_before = self.net.n_steps_
         self._epoch_started = time.perf_counter()
         self._tasks.begin_epoch()
         self.net.history_.new_epoch()
         self.net.history_.record("epoch", len(self.net.history_))
         try:
-            self._notify("on_epoch_begin", **self._listeners_data())
+            self.listeners.notify("on_epoch_begin", **self._listeners_data())
         except CallbackStop:
             self._stop()
         self._follow_loaded()
@@ -326,38 +295,56 @@ class TrainingRun(StackMember):
         self.done = True
         self._tasks.end_epoch()
 
-    def end_epoch(self, loss: float, seconds: float | None = None) -> None:
-        """Close an epoch: validation, history, schedule, early stopping, callbacks.
+    def take_epoch(self, steps: EpochSteps, seconds: float | None = None) -> None:
+        """Take in what came of an epoch's steps, and close the epoch.
 
         Parameters
         ----------
-        loss : float
-            Mean loss over the training rows.
+        steps : EpochSteps
         seconds : float or None, default=None
-            What the training pass took; None measures it from the epoch's beginning.
+            What they took; None measures it from the epoch's beginning.
         """
-        if self.is_listened_to:
-            self.release()
-        history = self.net.history_
+        losses, sizes, recorded = steps
+        n_sound = next((i for i, x in enumerate(losses) if not math.isfinite(x)), len(losses))
+        self.net.n_steps_ = self._n_steps_before + n_sound
+        if n_sound < len(losses):
+            what = f"training loss became {losses[n_sound]}"
+            self.abandon_epoch(divergence_error(self.net, self.epoch, what))
+            return
+        if not recorded:
+            first = 0 if self.listeners.records_batches else len(losses) - 1
+            for loss, size in zip(losses[first:], sizes[first:], strict=True):
+                self.listeners.record_batch("train", loss, size)
         if seconds is not None:
             self._epoch_started = time.perf_counter() - seconds
+        total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
+        self._end_epoch(total / max(sum(sizes), 1))
+
+    def _end_epoch(self, loss: float) -> None:
+        """Close an epoch: validation, history, schedule, early stopping, callbacks."""
+        if self.listeners.may_change_networks:
+            self.release()
+        history = self.net.history_
         try:
             self._check_sound()
             self._record_loss("train_loss", loss)
-            history.record("train_batch_count", len(self._loader))
+            history.record("train_batch_count", len(self.loader))
             history.record("lr", self.net.optimizer_.param_groups[0]["lr"])
             if self._valid is not None:
-                loss = self._valid_pass()
+                loss, score = validate(self.net, self._valid, self.listeners, self.epoch)
+                self._record_loss("valid_loss", loss)
+                history.record("valid_batch_count", len(self._valid))
+                history.record(self.net._score_name, score)
         except DivergenceError as error:
             self.abandon_epoch(error)
             return
         self.epoch += 1
-        self._schedule.end_epoch(loss)
+        self.rates.schedule.end_epoch(loss)
         if self._kept is not None:
             self.done |= self._kept.tell(self.net.module_, self.epoch, loss)
         history.record("dur", time.perf_counter() - self._epoch_started)
         try:
-            self._notify("on_epoch_end", **self._listeners_data())
+            self.listeners.notify("on_epoch_end", **self._listeners_data())
         except CallbackStop:
             self.done = True
         self.done |= self._tasks.end_epoch()
@@ -368,94 +355,6 @@ class TrainingRun(StackMember):
         self._diverged(error)
         self._tasks.end_epoch()
 
-    def _train_pass(self) -> float:
-        net = self.net
-        watched, scheduled = self._watches_batches, not self._schedule.constant
-        recorded = watched or self._records_batches
-        collected = bool(self._hooks["on_batch_output"])
-        switch_mode(net.module_, True)
-        step = self._ready_step()
-        total, n_rows = 0.0, 0
-        for batch in self._loader:
-            if self._augment is not None:
-                batch = self._augment(batch, self._streams.augmentation)
-            if watched:
-                self._begin_batch(batch, training=True)
-            if scheduled:
-                self._set_lr(net.n_steps_)
-            loss, output = self._leave_gradients(step, batch)
-            value = loss.item()
-            check_finite_loss(net, self.epoch, "training", value)
-            step.update(partial(self._leave_gradients, step, batch))
-            net.n_steps_ += 1
-            size = net._n_counted(batch)
-            total += value * size
-            n_rows += size
-            if recorded:
-                self._record_batch("train", value, size, is_open=watched)
-            if watched:
-                self._end_batch(batch, True, loss, output)
-            if collected:
-                self._collect(batch, True, output.detach())
-        step.end_pass()
-        if not recorded:
-            self._record_batch("train", value, size)
-        return total / max(n_rows, 1)
-
-    def _ready_step(self) -> TrainingStep:
-        """Return what takes the steps of an epoch: without a graph, if the network can."""
-        if self._step is None:
-            self._step = self._graph_step
-            if self.may_go_without_graph:
-                with suppress(NotStackableError):
-                    self._step = GraphlessStep(self)
-        return self._step
-
-    def _leave_gradients(
-        self, step: TrainingStep, batch: TensorRows
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Leave the clipped gradients of a batch in the parameters; return loss and output."""
-        loss, output = step.leave_gradients(batch)
-        if self._hooks["on_grad_computed"]:
-            self._notify(
-                "on_grad_computed", named_parameters=self._named, batch=_shown(batch), training=True
-            )
-        if self.settings.clips:
-            step.clip()
-        return loss, output
-
-    def _valid_pass(self) -> float:
-        assert self._valid is not None
-        net = self.net
-        switch_mode(net.module_, False)
-        total, n_rows = 0.0, 0
-        outputs = []
-        collected = bool(self._hooks["on_batch_output"])
-        with torch.no_grad():
-            for batch in self._valid:
-                if self._watches_batches:
-                    self._begin_batch(batch, training=False)
-                # A foreign module may write into its input.
-                output = net.module_(batch.X.clone() if net._foreign_module else batch.X)
-                batch_loss = net.criterion_(output, batch.y, batch.weight)
-                size, value = net._n_counted(batch), batch_loss.item()
-                total += value * size
-                n_rows += size
-                outputs.append(net._kept_for_score(output))
-                if self._watches_batches or self._records_batches:
-                    self._record_batch("valid", value, size, is_open=self._watches_batches)
-                if self._watches_batches:
-                    self._end_batch(batch, False, batch_loss, output)
-                if collected:
-                    self._collect(batch, False, output)
-        loss = total / n_rows
-        check_finite_loss(net, self.epoch, "validation", loss)
-        self._record_loss("valid_loss", loss)
-        net.history_.record("valid_batch_count", len(self._valid))
-        score = net._rows_score(torch.cat(outputs), self._valid.rows)
-        net.history_.record(net._score_name, score)
-        return loss
-
     def _record_loss(self, name: str, loss: float) -> None:
         """Record a loss and whether it is the best yet, as skorch's Checkpoint expects."""
         best = loss < self._best_losses.get(name, math.inf)
@@ -463,37 +362,6 @@ class TrainingRun(StackMember):
             self._best_losses[name] = loss
         self.net.history_.record(name, loss)
         self.net.history_.record(f"{name}_best", best)
-
-    def _begin_batch(self, batch: TensorRows, training: bool) -> None:
-        self.net.history_.new_batch()
-        self._notify("on_batch_begin", batch=_shown(batch), training=training)
-
-    def _record_batch(self, prefix: str, loss: float, size: int, is_open: bool = False) -> None:
-        """Record a batch in the history; a part of them is enough where nobody reads them."""
-        history = self.net.history_
-        if not is_open:
-            history.new_batch()
-        history.record_batch(f"{prefix}_loss", loss)
-        history.record_batch(f"{prefix}_batch_size", size)
-
-    def _end_batch(
-        self, batch: TensorRows, training: bool, loss: torch.Tensor, output: torch.Tensor
-    ) -> None:
-        shown = _shown(batch)
-        self._notify("on_batch_end", batch=shown, training=training, loss=loss, y_pred=output)
-
-    def _collect(self, batch: TensorRows, training: bool, output: torch.Tensor) -> None:
-        for callback in self._hooks["on_batch_output"]:
-            callback.on_batch_end(self.net, batch=batch[:2], training=training, y_pred=output)
-
-    def _set_lr(self, step: int) -> None:
-        factor = self._schedule.factor(step - self._first_step)
-        for group, lr in zip(self.net.optimizer_.param_groups, self._base_lrs, strict=True):
-            group["lr"] = lr * factor
-
-    def _notify(self, hook: str, **kwargs: Any) -> None:
-        for listener in self._hooks[hook]:
-            call_hook(listener, hook, self.net, self._valid is not None, kwargs)
 
     def _follow_loaded(self) -> None:
         """Train on in the units of weights that a callback may have loaded."""
@@ -505,30 +373,26 @@ class TrainingRun(StackMember):
             )
         units = net._target_units()
         if not all(map(np.array_equal, units, self._units)):
-            for loader in (self._loader, self._valid):
+            for loader in (self.loader, self._valid):
                 if loader is not None:
                     loader.rows = net._in_present_units(loader.rows, self._units)
         self._units = units
 
     def _listeners_data(self) -> dict[str, RowsDataset | None]:
         """Return what skorch hands to the hooks of an epoch, if anybody listens."""
-        if not (self._hooks["on_epoch_begin"] or self._hooks["on_epoch_end"]):
+        hooks = self.listeners.hooks
+        if not (hooks["on_epoch_begin"] or hooks["on_epoch_end"]):
             return {}
         valid = None if self._valid is None else RowsDataset(self._valid.rows)
-        return {"dataset_train": RowsDataset(self._loader.rows), "dataset_valid": valid}
+        return {"dataset_train": RowsDataset(self.loader.rows), "dataset_valid": valid}
 
-    @torch.no_grad()
     def _check_sound(self) -> None:
         """Raise if the weights, or what the network makes of some rows, are not finite."""
-        check_finite_weights(self.net, self.epoch, self._parameters)
-        last = self.epoch + 1 >= self.settings.n_epochs
-        if self.settings.on_divergence == "warn" or last:
+        rows = None
+        if self.settings.on_divergence == "warn" or self.epoch + 1 >= self.settings.n_epochs:
             # The last step of an epoch may have spoilt what the loss before it had not shown.
-            switch_mode(self.net.module_, False)
-            n_rows = min(64, self.settings.batch_size)
-            output = self.net.module_(self._loader.rows.part(0, n_rows).X.clone())
-            if not bool(torch.isfinite(output).all()):
-                raise divergence_error(self.net, self.epoch, "outputs became NaN or infinite")
+            rows = self.loader.rows.part(0, min(64, self.settings.batch_size))
+        check_sound(self.net, self.epoch, [parameter for _, parameter in self.named], rows)
 
     def _diverged(self, error: DivergenceError) -> None:
         self.done = True
@@ -542,14 +406,3 @@ def running(net: Any) -> TrainingRun | None:
     """Return the training of ``net`` that has begun and not finished, if there is one."""
     reference = _RUNS.get(net)
     return None if reference is None else reference()
-
-
-def _shown(batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a batch as callbacks see it."""
-    return batch.X.as_subclass(TrainingSamples), batch.y
-
-
-def switch_mode(module: torch.nn.Module, training: bool) -> None:
-    """Set train or eval mode; a no-op where it is set already."""
-    if module.training != training:
-        module.train(training)

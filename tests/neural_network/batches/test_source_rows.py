@@ -57,7 +57,7 @@ def test_bytes_and_memory_maps_train_the_same_network_as_floats(mapped, early_st
 def test_a_memory_map_is_read_in_place(mapped, dtype):
     X = mapped(X_FLOAT.astype(dtype))
     run = MLPNetClassifier((16,), early_stopping=True, **settings()).start_fit(X, Y)
-    source = run._loader.rows.source
+    source = run.loader.rows.source
     assert source.data_ptr() == X.ctypes.data
     assert source.dtype == torch.from_numpy(np.empty(0, dtype)).dtype
 

@@ -287,7 +287,7 @@ def test_target_statistics_leave_the_stopping_rows_out():
     A, b = load_diabetes(return_X_y=True)
     net = MLPNetRegressor(early_stopping=True, validation_fraction=0.5, **FAST)
     run = net.start_fit(A, b)
-    kept = run._loader.rows.y.numpy()[:, 0]
+    kept = run.loader.rows.y.numpy()[:, 0]
     np.testing.assert_allclose([kept.mean(), kept.std()], [0.0, 1.0], atol=1e-9)
     assert net.y_mean_[0] != b.mean()
 

@@ -456,10 +456,10 @@ def test_what_is_no_skorch_callback_is_refused():
 def test_nobody_listens_to_a_network_without_callbacks():
     net = MLPNetClassifier((4,), max_epochs=2, batch_size=50, random_state=0)
     run = net.start_fit(X, y)
-    assert not any(run._hooks.values())
-    assert not run._records_batches
-    assert run.may_go_without_graph
+    assert not any(run.listeners.hooks.values())
+    assert not run.listeners.records_batches
     run.train()
+    assert net.engine_ == "stacked"
     assert len(net.history[-1, "batches"]) == 1
 
 

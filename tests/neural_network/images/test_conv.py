@@ -59,7 +59,7 @@ def test_standardize_X_is_a_scaler_per_channel_in_front():
 def test_input_statistics_do_not_come_from_the_stopping_images():
     net = small(early_stopping=True).fit(IMAGES, Y)
     run = small(early_stopping=True).start_fit(IMAGES, Y)
-    train = run._loader.rows.X
+    train = run.loader.rows.X
     assert len(train) == 216
     assert_allclose(net.module_.standardize.mean, train.mean().item(), rtol=1e-5)
 

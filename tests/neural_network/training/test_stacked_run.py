@@ -22,10 +22,10 @@ from sklearn_trainkit.neural_network import (
 )
 from sklearn_trainkit.neural_network.engines._learning_rates import LR_SCHEDULES
 from sklearn_trainkit.neural_network.engines._optimizers import OPTIMIZERS
+from sklearn_trainkit.neural_network.engines._stacked import StackedEngine
 from sklearn_trainkit.neural_network.modules._activations import ACTIVATIONS
 from sklearn_trainkit.neural_network.modules._normalization import NORMS
 from sklearn_trainkit.neural_network.modules._skip_connections import SKIPS
-from sklearn_trainkit.neural_network.training import _stacked_run
 from sklearn_trainkit.neural_network.training._stacked_run import (
     NotStackableError,
     StackedRun,
@@ -374,7 +374,7 @@ def test_what_fails_for_all_is_each_networks_error(monkeypatch):
     def fail(self):
         raise MemoryError("no room")
 
-    monkeypatch.setattr(_stacked_run._Stack, "train_epoch", fail)
+    monkeypatch.setattr(StackedEngine, "train_epoch", fail)
     assert not run.advance()
     run.finish()
     assert [str(run.errors[index]) for index in (0, 1)] == ["no room"] * 2

@@ -16,7 +16,6 @@ from torch import nn
 from sklearn_trainkit.callbacks import EpochScoring as OwnEpochScoring
 from sklearn_trainkit.callbacks import GradientClipping, GradientFlow
 from sklearn_trainkit.neural_network import ConvNetClassifier, MLPNetClassifier, NetClassifier
-from sklearn_trainkit.neural_network.engines._engine import GraphlessStep, GraphStep
 from tests.neural_network.stacks import WatchesSteps, with_autograd
 from tests.neural_network.training.test_stacked_run import (
     LABELS,
@@ -30,12 +29,8 @@ from tests.neural_network.training.test_stacked_run import (
 )
 
 
-def kind_of_steps(net, X=X, y=LABELS):
-    run = net.start_fit(X, y)
-    run.advance()
-    step = run._ready_step()
-    run.finish()
-    return type(step)
+def engine_of(net, X=X, y=LABELS):
+    return net.fit(X, y).engine_
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, phases=[Phase.generate])
@@ -89,7 +84,7 @@ class Noisy(GradientFlow):
     ],
 )
 def test_dense_networks_need_no_graph(params, capsys):
-    assert kind_of_steps(MLPNetClassifier((5,), max_epochs=2, **params)) is GraphlessStep
+    assert engine_of(MLPNetClassifier((5,), max_epochs=2, **params)) == "stacked"
 
 
 @pytest.mark.parametrize(
@@ -105,26 +100,26 @@ def test_dense_networks_need_no_graph(params, capsys):
     ],
 )
 def test_settings_that_need_a_graph_get_one(params):
-    assert kind_of_steps(MLPNetClassifier((5,), max_epochs=2, **params)) is GraphStep
+    assert engine_of(MLPNetClassifier((5,), max_epochs=2, **params)) == "autograd"
 
 
 @pytest.mark.parametrize(
     ("module", "kind"),
     [
-        (dense(), GraphlessStep),
-        (hooked(dense()), GraphStep),
-        (frozen(dense()), GraphStep),
-        (nn.Sequential(*dense(), nn.Dropout(0.1)), GraphStep),
-        (nn.Sequential(nn.Flatten(), *dense()), GraphStep),
+        (dense(), "stacked"),
+        (hooked(dense()), "autograd"),
+        (frozen(dense()), "autograd"),
+        (nn.Sequential(*dense(), nn.Dropout(0.1)), "autograd"),
+        (nn.Sequential(nn.Flatten(), *dense()), "autograd"),
     ],
 )
 def test_modules_of_the_users_need_a_graph_if_a_layer_does(module, kind):
-    assert kind_of_steps(NetClassifier(module, max_epochs=2)) is kind
+    assert engine_of(NetClassifier(module, max_epochs=2)) == kind
 
 
 def test_images_need_a_graph():
     images = np.random.default_rng(0).normal(size=(61, 1, 4, 4)).astype(np.float32)
-    assert kind_of_steps(ConvNetClassifier((4,), max_epochs=1), images) is GraphStep
+    assert engine_of(ConvNetClassifier((4,), max_epochs=1), images) == "autograd"
 
 
 def test_between_epochs_networks_and_optimizers_are_as_ever():
@@ -166,7 +161,7 @@ def test_predictions_do_not_depend_on_where_the_weights_lie(norm):
     while not run.done:
         run.advance(release=False)
     before = net.predict_proba(X)
-    assert isinstance(run._step, GraphlessStep)
+    assert net.engine_ == "stacked"
     run.finish()
     np.testing.assert_array_equal(net.predict_proba(X), before)
 
@@ -198,7 +193,10 @@ def test_what_a_batch_leaves_behind_is_dropped_with_the_epoch():
                 elif hasattr(each, "forget"):
                     yield from tensors_of(each)
 
-    assert all(len(X) not in tensor.shape for tensor in tensors_of(run._step._network._network))
+    assert all(
+        len(X) not in tensor.shape
+        for tensor in tensors_of(run._slot.engine._network(0, 1)._network)
+    )
     run.finish()
 
 
@@ -363,7 +361,7 @@ def test_hooks_of_all_modules_are_called():
     handle = nn.modules.module.register_module_forward_hook(lambda *_: heard.append(1))
     try:
         net = MLPNetClassifier((6,), batch_size=-1, max_epochs=1, random_state=0)
-        assert kind_of_steps(net) is GraphStep
+        assert engine_of(net) == "autograd"
     finally:
         handle.remove()
     assert heard
