@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn import get_config
-from sklearn.utils import assert_all_finite
+from sklearn.utils import Tags, assert_all_finite
 
 from sklearn_trainkit.exceptions import DriftWarning
 from sklearn_trainkit.preprocessing._clipping import smooth_clipper
@@ -176,6 +177,26 @@ class DenseScalerMixin:
     def _smooth_finish(self, low: float, high: float) -> Callable[[Array], None] | None:
         return smooth_clipper(low, high) if self.clip == "smooth" else None
 
+    # -- around --------------------------------------------------------------------------
+
+    def _reset(self) -> None:
+        super()._reset()  # type: ignore[misc]
+        for name in _LEARNT:
+            self.__dict__.pop(name, None)
+
+    def _copy_statistics(self, plain: Any, *own: str) -> None:
+        """Give scikit-learn's scaler what this one has learnt, `own` beside what both kinds do."""
+        for name in ("scale_", "n_samples_seen_", "n_features_in_", "feature_names_in_", *own):
+            if name in self.__dict__:
+                setattr(plain, name, deepcopy(self.__dict__[name]))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()  # type: ignore[misc]
+        if self.dtype is not None:
+            tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.three_d_array = self.channel_axis is not None
+        return tags
+
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
         return {name: value for name, value in state.items() if name not in _NOT_PICKLED}
@@ -188,6 +209,11 @@ class DenseScalerMixin:
 
 # Short cuts that are only valid, or only useful, in the process that made them.
 _NOT_PICKLED = ("_fitted_columns", "_published", "_step_memory")
+# What only our scalers learn, so that only they forget it.
+_LEARNT = (
+    *("_moments", "_published", "_step_memory", "data_min_", "data_max_"),
+    *("feature_shape_", "out_of_range_share_"),
+)
 
 
 def raise_infinite(values: Array) -> None:

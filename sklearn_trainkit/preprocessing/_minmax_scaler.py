@@ -1,14 +1,11 @@
 """A `MinMaxScaler` that keeps its promise of a range, and is scikit-learn's elsewhere."""
 
 from collections.abc import Sequence
-from copy import deepcopy
-from math import frexp
 from typing import Any
 
 import numpy as np
 from sklearn import get_config
 from sklearn.preprocessing import MinMaxScaler as SklearnMinMaxScaler
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_trainkit.preprocessing._dense_scaler import (
@@ -17,6 +14,11 @@ from sklearn_trainkit.preprocessing._dense_scaler import (
     raise_infinite,
     require_finite,
 )
+from sklearn_trainkit.preprocessing._minmax_steps import (
+    FittedRange,
+    restoring_steps,
+    scaling_steps,
+)
 from sklearn_trainkit.preprocessing.arrays._column_range import column_min_max
 from sklearn_trainkit.preprocessing.arrays._dense_input import (
     DenseInput,
@@ -24,7 +26,7 @@ from sklearn_trainkit.preprocessing.arrays._dense_input import (
     take_input,
 )
 from sklearn_trainkit.preprocessing.arrays._feature_blocks import InfiniteValueError
-from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step, divide_step
+from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step
 from sklearn_trainkit.utils._sklearn_private import fit_context
 
 __all__ = ["MinMaxScaler"]
@@ -168,11 +170,6 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
         self._publish(low, high)
         return self
 
-    def _reset(self) -> None:
-        super()._reset()
-        for name in ("_published", "_step_memory", "feature_shape_", "out_of_range_share_"):
-            self.__dict__.pop(name, None)
-
     def _range_of(self, dense: DenseInput) -> tuple[Array, Array]:
         values = dense.values
         dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
@@ -197,34 +194,15 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
             self.data_min_, self.data_max_ = low, high
             self.data_range_ = high - low
             first, last = (low.dtype.type(bound) for bound in self.feature_range)
-            divisor, half = self._divisor(low.dtype)
+            divisor, half = self._fitted_range().divisor(low.dtype)
             scale = (last - first) / divisor
             self.scale_ = scale * low.dtype.type(0.5) if half else scale
             self.min_ = first - low * self.scale_
         self._published = (self.min_, self.scale_)
         self._step_memory = {}
 
-    def _divisor(self, dtype: np.dtype[Any]) -> tuple[Array, bool]:
-        """Return the width of the fitted range in `dtype`, and whether it is that of halved data.
-
-        Halves are needed where the width itself is larger than the largest float.
-        """
-        half = bool(np.isinf(self.data_range_).any())
-        if self.data_range_.dtype == dtype and not half:
-            width = self.data_range_
-        else:
-            low = self.data_min_.astype(dtype, copy=False)
-            high = self.data_max_.astype(dtype, copy=False)
-            width = high * 0.5 - low * 0.5 if half else high - low
-        # A width may be zero in a narrower dtype than that of the training data.
-        return np.where(self._is_constant() | (width == 0), dtype.type(1), width), half
-
-    def _is_constant(self) -> Array:
-        """Tell features that are constant up to rounding, by the rule of `StandardScaler`."""
-        largest = np.maximum(np.abs(self.data_min_), np.abs(self.data_max_)).astype(np.float64)
-        rounding = self.n_samples_seen_ * np.finfo(np.float64).eps * largest
-        constant: Array = self.data_range_.astype(np.float64) <= rounding
-        return constant
+    def _fitted_range(self) -> FittedRange:
+        return FittedRange(self.data_min_, self.data_max_, self.data_range_, self.n_samples_seen_)
 
     # -- transform -----------------------------------------------------------------------
 
@@ -288,44 +266,16 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
         )
 
     def _forward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
-        low = self.data_min_.astype(dtype, copy=False)
-        divisor, half = self._divisor(dtype)
-        # The width times its rounded inverse is exactly 1 or less, and rounding keeps order: no
-        # training value can leave the range.
-        if half:
-            steps = [Step(np.multiply, 0.5), Step(np.subtract, low * 0.5)]
-        else:
-            steps = [Step(np.subtract, low)]
-        first, last = self.feature_range
-        factor = _safe_factor(first, last, dtype)
-        if frexp(factor)[0] == 0.5 and not _loses_digits(divisor, factor):
-            steps.append(divide_step(divisor / dtype.type(factor)))
-        else:
-            steps += [divide_step(divisor), Step(np.multiply, factor)]
-        if first != 0:
-            steps.append(Step(np.add, first))
-        if self.clip is True:
-            steps += [Step(np.maximum, first), Step(np.minimum, last)]
-        return steps
+        clip = self.clip is True
+        return scaling_steps(self._fitted_range(), self.feature_range, dtype, clip=clip)
+
+    def _backward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
+        return restoring_steps(self._fitted_range(), self.feature_range, dtype)
 
     def _step_key(self) -> tuple[Any, ...]:
         arrays = (self.data_min_, self.data_max_, self.data_range_)
         statistics = [(array.dtype, array.tobytes()) for array in arrays]
         return (self.clip is True, self.feature_range, self.n_samples_seen_, *statistics)
-
-    def _backward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
-        low = self.data_min_.astype(dtype, copy=False)
-        divisor, half = self._divisor(dtype)
-        first, last = self.feature_range
-        steps = [] if first == 0 else [Step(np.subtract, first)]
-        width = dtype.type(last - first)
-        if _loses_digits(divisor, width):
-            steps += [Step(np.divide, width), Step(np.multiply, divisor)]
-        else:
-            steps.append(Step(np.multiply, divisor / width))
-        if half:
-            return [*steps, Step(np.add, low * 0.5), Step(np.multiply, 2.0)]
-        return [*steps, Step(np.add, low)]
 
     # -- around --------------------------------------------------------------------------
 
@@ -368,43 +318,8 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
                 f"infinite for features {infinite[:5].tolist()}: scale these values up first."
             )
         plain = SklearnMinMaxScaler(self.feature_range, copy=self.copy, clip=self.clip)
-        for name in _PUBLISHED:
-            if name in self.__dict__:
-                setattr(plain, name, deepcopy(self.__dict__[name]))
+        self._copy_statistics(plain, "min_", "data_min_", "data_max_", "data_range_")
         return plain
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        if self.dtype is not None:
-            tags.transformer_tags.preserves_dtype = []
-        tags.input_tags.three_d_array = self.channel_axis is not None
-        return tags
-
-
-_PUBLISHED = (
-    "min_",
-    "scale_",
-    "data_min_",
-    "data_max_",
-    "data_range_",
-    "n_samples_seen_",
-    "n_features_in_",
-    "feature_names_in_",
-)
-
-
-def _loses_digits(values: Array, divisor: float) -> bool:
-    """Tell whether a quotient is too small to have all digits."""
-    return bool((values < np.finfo(values.dtype).tiny * max(divisor, 1)).any())
-
-
-def _safe_factor(first: float, last: float, dtype: np.dtype[Any]) -> float:
-    """Return the width of a range, less the rounding that would push its end up."""
-    low, high = dtype.type(first), dtype.type(last)
-    factor = high - low
-    while factor + low > high:
-        factor = np.nextafter(factor, dtype.type(0))
-    return float(factor)
 
 
 def _check_range(name: str, limits: tuple[float, ...]) -> None:

@@ -1,7 +1,6 @@
 """A `StandardScaler` that reads memory once, takes any shape, and is scikit-learn's elsewhere."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from numbers import Real
 from typing import Any
 
@@ -25,7 +24,7 @@ from sklearn_trainkit.preprocessing.arrays._dense_input import (
     take_input,
 )
 from sklearn_trainkit.preprocessing.arrays._feature_blocks import InfiniteValueError
-from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step
+from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step, take_steps
 from sklearn_trainkit.preprocessing.arrays._standard_moments import (
     lay_out_as_table,
     resume_moments,
@@ -211,11 +210,6 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
             self._update_range(dense, sample_weight)
         return self
 
-    def _reset(self) -> None:
-        super()._reset()
-        for name in _FORGOTTEN:
-            self.__dict__.pop(name, None)
-
     def _has_to_inherit(self) -> bool:
         if not (self.with_mean or self.with_std):
             return True
@@ -330,15 +324,18 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
             )
 
     def _forward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
-        steps = self._affine_steps(dtype)
-        if self.clip is True:
-            low, high = self._hard_bounds(dtype)
-            steps += [Step(np.maximum, low), Step(np.minimum, high)]
-        return steps
-
-    def _affine_steps(self, dtype: np.dtype[Any]) -> list[Step]:
-        mean, scale = self._used_statistics()
-        return standardizing_steps(mean, scale, dtype)
+        steps = standardizing_steps(*self._used_statistics(), dtype)
+        if self.clip is not True:
+            return steps
+        if self.clip_limit is not None:
+            return [*steps, Step(np.maximum, -self.clip_limit), Step(np.minimum, self.clip_limit)]
+        if "data_min_" not in self.__dict__:
+            raise ValueError(
+                "clip=True was set after fit, which therefore has not recorded the range of the "
+                "training data: fit again, or set clip_limit."
+            )
+        low, high = (take_steps(edge, steps, dtype) for edge in (self.data_min_, self.data_max_))
+        return [*steps, Step(np.maximum, low), Step(np.minimum, high)]
 
     def _step_key(self) -> tuple[Any, ...]:
         arrays: list[Any] = [*self._used_statistics()]
@@ -350,25 +347,8 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _used_statistics(self) -> tuple[Array | None, Array | None]:
         return self.mean_ if self.with_mean else None, self.scale_ if self.with_std else None
 
-    def _hard_bounds(self, dtype: np.dtype[Any]) -> tuple[Array | float, Array | float]:
-        if self.clip_limit is not None:
-            return -self.clip_limit, self.clip_limit
-        if "data_min_" not in self.__dict__:
-            raise ValueError(
-                "clip=True was set after fit, which therefore has not recorded the range of the "
-                "training data: fit again, or set clip_limit."
-            )
-        bounds = []
-        for edge in (self.data_min_, self.data_max_):
-            value = edge.astype(dtype)
-            for operation, operand in self._affine_steps(dtype):
-                value = operation(value, operand)
-            bounds.append(value)
-        return bounds[0], bounds[1]
-
     def _backward_steps(self, dtype: np.dtype[Any]) -> Sequence[Step]:
-        mean, scale = self._used_statistics()
-        return restoring_steps(mean, scale, dtype)
+        return restoring_steps(*self._used_statistics(), dtype)
 
     # -- around --------------------------------------------------------------------------
 
@@ -400,27 +380,11 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         plain = SklearnStandardScaler(
             copy=self.copy, with_mean=self.with_mean, with_std=self.with_std
         )
-        for name in _PUBLISHED:
-            if name in self.__dict__:
-                setattr(plain, name, deepcopy(self.__dict__[name]))
+        self._copy_statistics(plain, "mean_", "var_")
         return plain
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         if self.clip is not False or self.channel_axis is not None:
             tags.input_tags.sparse = False
-        if self.dtype is not None:
-            tags.transformer_tags.preserves_dtype = []
-        tags.input_tags.three_d_array = self.channel_axis is not None
         return tags
-
-
-_PUBLISHED = ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_", "feature_names_in_")
-_FORGOTTEN = (
-    "_moments",
-    "_step_memory",
-    "data_min_",
-    "data_max_",
-    "feature_shape_",
-    "out_of_range_share_",
-)

@@ -20,7 +20,7 @@ from sklearn_trainkit.preprocessing.arrays._memory_layout import (
 from sklearn_trainkit.preprocessing.arrays._numpy_settings import BlockLoops
 from sklearn_trainkit.preprocessing.arrays._thread_shares import run_in_threads
 
-__all__ = ["Step", "apply_steps", "check_no_infinity", "divide_step"]
+__all__ = ["Step", "apply_steps", "check_no_infinity", "divide_step", "take_steps"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -59,6 +59,14 @@ def divide_step(divisor: Array) -> Step:
         return Step(np.multiply, 1 / divisor)
     # Zero, NaN, or an inverse without all of its digits.
     return Step(np.divide, divisor)
+
+
+def take_steps(per_feature: Array, steps: Sequence[Step], dtype: np.dtype[Any]) -> Array:
+    """Return what the steps make of one value per feature."""
+    result: Array = per_feature.astype(dtype)
+    for operation, operand in steps:
+        result = operation(result, operand)
+    return result
 
 
 def check_no_infinity(block: Array) -> None:
