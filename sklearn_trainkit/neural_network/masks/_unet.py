@@ -20,6 +20,7 @@ from sklearn_trainkit.neural_network.images._image_input import (
 from sklearn_trainkit.neural_network.masks._mask_losses import MASK_LOSSES
 from sklearn_trainkit.neural_network.masks._segmenter_net import SegmenterNet
 from sklearn_trainkit.neural_network.masks._tiles import tiled
+from sklearn_trainkit.neural_network.modules._initialization import begin_at_shares_
 from sklearn_trainkit.neural_network.modules._unet_module import LONG_SKIPS, UPSAMPLING, UNetModule
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
 
@@ -32,7 +33,8 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
     Images may have any height and width, and others at prediction than at training. Targets are
     masks: one label a pixel, of any kind, as (n, height, width), (n, 1, height, width), a list
     of masks or flat rows. ``score`` is the mean Dice coefficient of all classes but the lowest,
-    the background.
+    the background. Classes begin with their shares of the labelled pixels as probabilities, by the
+    bias of the output layer, whatever ``init`` is.
 
     Parameters
     ----------
@@ -91,7 +93,8 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
     References
     ----------
     Ronneberger, Fischer, Brox: U-Net: Convolutional networks for biomedical image segmentation.
-    MICCAI 2015.
+    MICCAI 2015. Lin, Goyal, Girshick, He, Dollar: Focal loss for dense object detection. ICCV 2017
+    (bias of the output).
 
     Examples
     --------
@@ -159,7 +162,7 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
     def _make_module(self) -> torch.nn.Module:
         channels = checked_channels(self.channels)
         check_depth(self.input_shape_, len(channels) - 1, f"channels={self.channels!r}")
-        return UNetModule(
+        module = UNetModule(
             self.input_shape_[0],
             self._n_outputs,
             channels=channels,
@@ -169,6 +172,12 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
             upsample=self.upsample,
             standardize=self.standardize_X,
         )
+        shares = self._class_shares()
+        if shares is not None:
+            # Masks are few, so steps are few, and most pixels are background: from one half on, a
+            # class of one percent was still expected ten to twenty times too often in the end.
+            begin_at_shares_(module.output, shares[0])
+        return module
 
     def _batch_rows(self, batch_size: int | str, n_rows: int) -> int:
         if batch_size == "auto":

@@ -6,7 +6,8 @@ Glorot, Bengio: Understanding the difficulty of training deep feedforward neural
 AISTATS 2010 (xavier). He, Zhang, Ren, Sun: Delving deep into rectifiers. ICCV 2015 (kaiming).
 Saxe, McClelland, Ganguli: Exact solutions to the nonlinear dynamics of learning in deep linear
 neural networks. ICLR 2014 (orthogonal). Klambauer et al.: Self-normalizing neural networks.
-NeurIPS 2017 (lecun).
+NeurIPS 2017 (lecun). Lin, Goyal, Girshick, He, Dollar: Focal loss for dense object detection. ICCV
+2017 (bias of the output).
 """
 
 import math
@@ -81,3 +82,26 @@ def initialize_(
         raise ValueError(f"init must be one of {list(INITS)} or a callable. Got {init!r} instead.")
     if isinstance(layer.bias, torch.Tensor):
         nn.init.zeros_(layer.bias)
+
+
+@torch.no_grad()
+def begin_at_shares_(output: nn.Module, shares: torch.Tensor) -> None:
+    """Set the bias of an output layer so that classes begin with their shares as probabilities.
+
+    Parameters
+    ----------
+    output : Module
+        Linear or convolutional layer with an output for each class.
+    shares : Tensor of shape (n_classes,)
+        Those below 1e-4 count as 1e-4: a class may be missing from the first rows of a stream.
+
+    Examples
+    --------
+    >>> layer = nn.Linear(1, 2)
+    >>> begin_at_shares_(layer, torch.tensor([0.9, 0.1]))
+    >>> layer.bias.softmax(0)
+    tensor([0.9000, 0.1000])
+    """
+    logits = shares.clamp(min=1e-4).log()
+    assert isinstance(output.bias, torch.Tensor)
+    output.bias.copy_(logits - logits.mean())

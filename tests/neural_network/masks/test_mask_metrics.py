@@ -35,7 +35,8 @@ SCORERS = {dice_scorer: f1_score, iou_scorer: jaccard_score}
 
 
 def small(**params):
-    return UNetSegmenter((4, 8), **{"n_blocks": 1, "max_epochs": 3, "random_state": 0, **params})
+    settings = {"n_blocks": 1, "max_epochs": 3, "lr": 0.03, "random_state": 0}
+    return UNetSegmenter((4, 8), **{**settings, **params})
 
 
 def by_hand(reference, truth, guess, labels, weight=None, there=None):
@@ -155,7 +156,7 @@ def test_searches_and_cross_validation_take_every_form(form):
     assert_allclose(got["test_dice"], wanted)
     assert (got["test_iou"] < got["test_dice"]).all()
     assert_allclose(own_cross_validate(small(), X, y, cv=cv)["test_score"], wanted)
-    search = OptunaSearchCV(small(), {"lr": [0.003]}, n_trials=1, cv=cv, scoring=dice_scorer)
+    search = OptunaSearchCV(small(), {"lr": [0.03]}, n_trials=1, cv=cv, scoring=dice_scorer)
     assert search.fit(X, y).best_score_ == pytest.approx(wanted.mean())
 
 

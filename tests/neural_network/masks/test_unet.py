@@ -364,3 +364,31 @@ def test_pixels_that_numpy_masks_are_told_how_to_be_left_out():
     with pytest.raises(ValueError, match=rf"{n_masked} of its pixels are masked.*ignore_index"):
         small().fit(IMAGES, y)
     small().fit(IMAGES, np.ma.masked_array(MASKS))  # none is
+
+
+@pytest.mark.parametrize("init", ["default", "kaiming_normal", nn.init.xavier_normal_])
+@pytest.mark.parametrize(
+    ("params", "shares"),
+    [
+        ({}, [0.7, 0.25, 0.05]),
+        ({"ignore_index": 2}, [0.7 / 0.95, 0.25 / 0.95]),
+        ({"class_weight": {0: 1, 1: 2, 2: 4}}, [0.7 / 1.4, 0.5 / 1.4, 0.2 / 1.4]),
+        ({"class_weight": "balanced"}, [1 / 3, 1 / 3, 1 / 3]),
+    ],
+)
+def test_classes_begin_with_their_shares_of_the_pixels(init, params, shares):
+    y = np.zeros((5, 4, 5), int)
+    y.reshape(-1)[:30] = 1 + np.arange(30) // 25
+    begun = small(init=init, lr=1e-9, max_epochs=1, **params).fit(IMAGES[:5, :4, :5], y)
+    assert_allclose(begun.module_.output.bias.detach().softmax(0), shares, rtol=1e-5)
+
+
+def test_few_images_of_a_rare_class_are_enough_to_expect_it_as_often_as_it_comes():
+    images, masks = discs(24, 16, 16)
+    masks[::2] = 0
+    shares = [
+        small(lr=0.003, max_epochs=3, loss=loss).fit(images, masks).predict_proba(images)[:, 1]
+        for loss in ("cross_entropy", "cross_entropy_and_dice")
+    ]
+    for share in shares:  # a half of the pixels where classes begin alike
+        assert 0.8 < share.sum() / masks.sum() < 1.25

@@ -35,7 +35,8 @@ def marked(name, known=KNOWN):
 
 
 def small(**params):
-    return UNetSegmenter((4, 8), **{"n_blocks": 1, "max_epochs": 3, "random_state": 0, **params})
+    settings = {"n_blocks": 1, "max_epochs": 3, "lr": 0.03, "random_state": 0}
+    return UNetSegmenter((4, 8), **{**settings, **params})
 
 
 def codes_of(known=KNOWN):
