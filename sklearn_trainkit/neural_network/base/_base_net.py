@@ -1,114 +1,162 @@
-"""Fitting, as every network estimator does it."""
+"""The network estimator: skorch's and scikit-learn's interfaces over three parts and a training."""
 
-from abc import abstractmethod
-from numbers import Integral
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
-from skorch.helper import SliceDataset
-from torch.utils.data import Dataset
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
+from skorch.history import History
 
-from sklearn_trainkit.neural_network.base._going_on import refuse_changes, take_changes
-from sklearn_trainkit.neural_network.base._shared_parameters import SharedParameters, constraints_of
-from sklearn_trainkit.neural_network.base._skorch_face import SkorchFace
-from sklearn_trainkit.neural_network.batches._input_checks import (
-    FLOAT_TYPES,
-    INPUT_TYPES,
-    checked_device,
-    mean_one_weights,
-    resolved_batch_size,
-    writeable,
+from sklearn_trainkit.neural_network.base._architecture import Architecture
+from sklearn_trainkit.neural_network.base._input_form import TableInput, possible_dtypes
+from sklearn_trainkit.neural_network.base._known_names import KNOWN_NAMES
+from sklearn_trainkit.neural_network.base._nested_parameters import (
+    NESTED_PREFIXES,
+    default_callbacks,
+    nested_params,
+    refuse_others,
+    set_all_params,
 )
-from sklearn_trainkit.neural_network.batches._input_types import as_plain
-from sklearn_trainkit.neural_network.batches._source_rows import (
-    SourceRows,
-    as_source,
-    dataset_targets,
-    is_mapped,
-    shared_tensor,
+from sklearn_trainkit.neural_network.base._shared_parameters import (
+    SharedParameters,
+    constraints_of,
 )
-from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, TensorRows, batch_bounds
-from sklearn_trainkit.neural_network.engines._learning_rates import LRSchedule
-from sklearn_trainkit.neural_network.engines._settings import LoopSettings
-from sklearn_trainkit.neural_network.training._checkpoint import CheckpointFile, fit_fingerprint
+from sklearn_trainkit.neural_network.base._spelled_out import spell_out
+from sklearn_trainkit.neural_network.base._start_fit import checkpoint_file, start_fit
+from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES, checked_device
+from sklearn_trainkit.neural_network.batches._tensor_loader import (
+    Rows,
+    RowsDataset,
+    TensorLoader,
+)
+from sklearn_trainkit.neural_network.batches._training_streams import TrainingStreams
+from sklearn_trainkit.neural_network.engines._callback_hooks import quiet_hook
+from sklearn_trainkit.neural_network.engines._optimizers import (
+    make_optimizer,
+    resolved_weight_decay,
+)
+from sklearn_trainkit.neural_network.engines._parameter_groups import parameter_groups
+from sklearn_trainkit.neural_network.modules._module_hooks import switch_mode
+from sklearn_trainkit.neural_network.saving._made_with import MadeWith, describe_layers, own_copy
+from sklearn_trainkit.neural_network.saving._saved_net import load_files, save_files
+from sklearn_trainkit.neural_network.targets._targets import Targets
 from sklearn_trainkit.neural_network.training._training_run import TrainingRun
-from sklearn_trainkit.utils._random_streams import StreamSeeds, stream_seeds
+from sklearn_trainkit.utils._did_you_mean import accepts_known_names
+from sklearn_trainkit.utils._random_streams import StreamSeeds, seeded_global_torch, stream_seeds
 from sklearn_trainkit.utils._sklearn_private import fit_context
-from sklearn_trainkit.utils._validation_split import validation_split
-
-# Up to this size, the parts of a validation split are copied; of larger data, batches are gathered.
-_COPIED_BYTES = 1 << 26
-_NOT_IN_FINGERPRINT = ("checkpoint_dir", "device", "n_threads", "verbose")
+from sklearn_trainkit.utils._threads import torch_threads
 
 
-class BaseNet(SkorchFace):
-    """A network estimator; sub-classes give the module, the loss and the treatment of targets."""
+class BaseNet(CallbackSupportMixin, NeuralNet):
+    """A network made of three parts: architecture, input form and targets.
 
+    Parameters are flat and explicit, so scikit-learn's own ``get_params``, ``set_params`` and
+    metadata routing serve, not skorch's; history, callbacks, ``module_`` and ``save_params`` are
+    skorch's.
+    """
+
+    _architecture: Architecture
+    _input_form: TableInput = TableInput()
+    _of_samples: Targets
     _parameter_constraints: ClassVar[dict] = constraints_of(SharedParameters)
-    _score_name: str
-    _y_numeric = False
+    # Where its shared parameters and their texts differ from the table.
+    _own_defaults: ClassVar[dict[str, Any]] = {}
+    _doc_words: ClassVar[dict[str, str]] = {}
 
-    def _kept_for_score(self, output: torch.Tensor) -> torch.Tensor:
-        """Return what the score needs of a batch's output."""
-        return output
+    # scikit-learn's behaviour where skorch has its own.
+    get_metadata_routing = BaseEstimator.get_metadata_routing
+    __repr__ = BaseEstimator.__repr__
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__
+    _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
+    _validate_params = BaseEstimator._validate_params
+    on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = quiet_hook
+    on_batch_begin = on_batch_end = on_grad_computed = quiet_hook
 
-    def _n_counted(self, batch: TensorRows) -> int:
-        """Return what a batch's mean loss is a mean over: rows, or what of them has a target."""
-        return len(batch.y)
+    # What skorch's constructor would have set.
+    module: Any = None
+    criterion: Any = None
+    predict_nonlinearity: Any = None
+    train_split: Any = None
+    iterator_train: Any = TensorLoader
+    iterator_valid: Any = TensorLoader
+    dataset: Any = RowsDataset
+    use_caching = "auto"
+    torch_load_kwargs: Any = None
+    initialized_ = False
+    history_: History | None = None
+    virtual_params_: ClassVar[dict] = {}
+    prefixes_: ClassVar[list[str]] = [*NeuralNet.prefixes_, "module", "criterion", "optimizer"]
+    _modules: ClassVar[list[str]] = ["module"]
+    _criteria: ClassVar[list[str]] = ["criterion"]
+    _optimizers: ClassVar[list[str]] = ["optimizer"]
 
-    @abstractmethod
-    def _rows_score(self, output: torch.Tensor, rows: Rows) -> float:
-        """Return the score recorded for the validation rows, from all that was kept of them."""
+    criterion_: torch.nn.Module
+    # Whether there are weights, but no data have said yet what goes in and comes out.
+    _waits_for_data = False
+    _made_with: MadeWith | None = None  # also of networks that earlier versions have pickled
 
-    @abstractmethod
-    def _learn_targets(self, y: np.ndarray, weight: np.ndarray | None) -> None:
-        """Set what is learnt from the training targets: classes, mean and scale."""
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        spell_out(cls)
+        accepts_known_names(cls, KNOWN_NAMES, NESTED_PREFIXES)
 
-    @abstractmethod
-    def _encode_targets(self, y: np.ndarray, name: str) -> np.ndarray:
-        """Return ``y`` in training units: class codes, standardized values."""
+    @property
+    def _targets(self) -> Targets:
+        return self._of_samples
 
-    def _check_targets(self, y: Any) -> np.ndarray:
-        """Return ``y`` if it is of the right kind, or raise."""
-        return y
+    @property
+    def _n_outputs(self) -> int:
+        return self._targets.n_outputs(self)
 
-    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
-        """Return the checked data: samples as the module takes them, and targets."""
-        if isinstance(X, Dataset):
-            X = self._checked_samples(X, reset)
-            y = dataset_targets(X.dataset) if y is None else y
-            y = as_plain(y) if isinstance(y, SliceDataset) else y
-            y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-            check_consistent_length(X, y)
-        else:
-            y = as_plain(y) if isinstance(y, SliceDataset) else y
-            X, y = self._validated(X, reset, y=y, multi_output=True, y_numeric=self._y_numeric)
-            X = self._as_samples(X)
-            self._learn_input(X, reset)
-        return X, self._check_targets(y)
+    def _fixed_names(self) -> list[str]:
+        """Return the parameters that cannot change while the same weights are trained on."""
+        return sorted({*self._architecture.fixed_names(self), *self._targets.fixed})
 
-    def _stratify_by(self, y: np.ndarray) -> np.ndarray | None:
-        """Return what a validation split keeps the shares of; None for nothing."""
-        return None
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters.
 
-    @abstractmethod
-    def _target_units(self) -> tuple[np.ndarray, ...]:
-        """Return what makes training units of targets: classes, or mean and scale."""
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether ``callbacks__name``, ``callbacks__name__parameter`` and ``optimizer__option``
+            are among them.
 
-    @abstractmethod
-    def _targets_of(self, codes: np.ndarray, units: tuple[np.ndarray, ...]) -> np.ndarray:
-        """Return the targets whose codes in these units are given."""
+        Returns
+        -------
+        params : dict
+        """
+        params = BaseEstimator.get_params(self, deep=deep)
+        return {**params, **nested_params(self)} if deep else params
 
-    def _in_present_units(self, rows: Rows, units: tuple[np.ndarray, ...]) -> Rows:
-        """Return rows whose targets are in ``units`` with targets in the present ones."""
-        targets = self._targets_of(rows.y.numpy(force=True), units)
-        codes = torch.from_numpy(writeable(self._encode_targets(targets, "y")))
-        return rows.with_targets(codes.to(rows.y.device))
+    def set_params(self, **params: Any) -> "BaseNet":
+        """Set parameters, also those of callbacks and options of the optimizer.
 
-    def _learn_from_training_part(self, y: np.ndarray, weight: np.ndarray | None) -> None:
-        """Learn again what depends on the values of the targets, not on their kind."""
+        ``callbacks__name__parameter`` and ``optimizer__option`` are their names;
+        ``callbacks__name=None`` switches a callback off. A callback that sets ``lr``,
+        ``weight_decay`` or an option of the optimizer while the network trains changes the rest of
+        the training.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            For a name that is none; the message says which one may be meant.
+        """
+        set_all_params(self, params)
+        return self
+
+    @property
+    def _default_callbacks(self) -> list:
+        return default_callbacks(self)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -152,32 +200,12 @@ class BaseNet(SkorchFace):
             If ``checkpoint_dir`` does not take files: before the training; or, for a disk that
             was full at its end, after it, with the network fitted.
         """
-        checkpoint = self._checkpoint_file(X, y, sample_weight, X_val, y_val, groups)
+        checkpoint = checkpoint_file(self, X, y, sample_weight, X_val, y_val, groups)
         if checkpoint is not None:
             checkpoint.prepare()
         run = self.start_fit(X, y, sample_weight, X_val=X_val, y_val=y_val, groups=groups)
         run.train(checkpoint)
         return self
-
-    def _checkpoint_file(self, *data: Any) -> CheckpointFile | None:
-        if self.checkpoint_dir is None:
-            return None
-        if not isinstance(self.random_state, Integral):
-            raise ValueError(
-                f"checkpoint_dir={self.checkpoint_dir!r} needs an int random_state, so that a "
-                f"fit can be told from another. Got random_state={self.random_state!r}."
-            )
-        if self.warm_start:
-            raise ValueError(
-                f"checkpoint_dir={self.checkpoint_dir!r} does not go with warm_start=True: a fit "
-                "that goes on from other weights cannot be told from one that starts anew."
-            )
-        params = {
-            k: v for k, v in self.get_params(deep=False).items() if k not in _NOT_IN_FINGERPRINT
-        }
-        return CheckpointFile(
-            self.checkpoint_dir, fit_fingerprint(type(self).__name__, params, *data)
-        )
 
     def start_fit(
         self,
@@ -204,252 +232,263 @@ class BaseNet(SkorchFace):
         run : TrainingRun
             With ``advance()``, ``done``, ``epoch``, ``train()`` and ``finish()``.
         """
-        fresh = not (self.warm_start and hasattr(self, "module_"))
-        unseen = fresh or self._waits_for_data
-        if not unseen:
-            # What was set aside by another share would be rows that it has been trained on.
-            splits_again = self.early_stopping and X_val is None and self._has_split()
-            refuse_changes(self, ["validation_fraction"] if splits_again else [])
-        X, y = self._check_data(X, y, reset=unseen)
-        weight = None if sample_weight is None else mean_one_weights(sample_weight, y)
-        if unseen:
-            self._learn_targets(y, weight)
-            X = self._settle_input(X)
-        else:
-            self._learn_from_training_part(y, weight)
-        seeds = stream_seeds(self.random_state)
-        if fresh or not hasattr(self, "_split_seed"):
-            self._split_seed = seeds.split
-        # A warm start must not stop by rows that it has been trained on.
-        seeds = seeds._replace(split=self._split_seed)
-        train, valid = self._split(X, y, weight, X_val, y_val, groups, seeds)
-        if fresh:
-            self._initialize_all(seeds, train)
-        elif unseen:
-            self._take_data(train)
-        else:
-            take_changes(self, seeds, new_callbacks=True)
-        batch_size = self._batch_rows(self.batch_size, train.n_rows)
-        schedule = LRSchedule(
-            self.lr_schedule,
-            self.lr_schedule_params,
-            self.max_epochs,
-            steps_per_epoch=len(batch_bounds(train.n_rows, batch_size)),
-        )
-        return self._training_run(train, valid, batch_size, self.max_epochs, schedule, (X, y))
+        return start_fit(self, X, y, sample_weight, X_val=X_val, y_val=y_val, groups=groups)
 
-    def _begins(self) -> bool:
-        """Return whether ``partial_fit`` begins; raise if it can neither begin nor go on."""
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit does not go with early_stopping=True: it trains one epoch and has no "
-                "rows to stop by. Use set_params(early_stopping=False), or fit with "
-                "warm_start=True to train on until the validation loss rises."
-            )
-        if not hasattr(self, "module_") or self._waits_for_data:
-            return True
-        refuse_changes(self)
-        return False
+    def initialize(self) -> "BaseNet":
+        """Make new weights, optimizer and history, as skorch does.
 
-    def _train_one_epoch(self, X: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
-        """Train one epoch on checked data, going on from the present weights.
+        Before the first fit, only for a module of your own that says its own widths: an instance,
+        or a class of which all arguments are given. It then has weights to load or to train, but
+        predicts only once it knows its classes, or the scale of its targets.
 
-        Weights are taken as they are: chunks may differ in their mean weight, and a row counts by
-        its own whichever rows it comes with.
+        Raises
+        ------
+        NotInitializedError
+            If the widths of the module are to come from data, and there have been none.
         """
-        fresh = not hasattr(self, "module_")
-        if fresh or self._waits_for_data:
-            X = self._settle_input(X)
-        codes = self._encode_targets(y, "y")
-        weight = self._row_weights(codes, weight)
-        rows = self._rows(X, codes, weight)
-        seeds = stream_seeds(self.random_state)
-        if fresh:
-            self._initialize_all(seeds, rows)
-        elif self._waits_for_data:
-            self._take_data(rows)
+        if hasattr(self, "input_shape_"):
+            self._initialize_all(stream_seeds(self.random_state))
         else:
-            take_changes(self, seeds, new_callbacks=False)
-        if weight is not None and not weight.any():
-            return  # rows of weight 0 teach nothing; momentum and decay would move the weights
-        # The last chunk of a stream may well be smaller than a batch; the first should not.
-        batch_size = self.batch_size
-        if batch_size != "auto" and batch_size > rows.n_rows and not fresh:
-            batch_size = -1
-        batch_size = self._batch_rows(batch_size, rows.n_rows)
-        schedule = LRSchedule("constant", None, 1, 1)
-        self._training_run(rows, None, batch_size, 1, schedule, (X, y)).train()
+            self._architecture.check_widths_known(self)
+            self._initialize_without_data()
+        return self
 
-    def _take_data(self, rows: Rows) -> None:
-        """Let a network that was made before its data keep its weights and get to know these."""
-        self.module_.to(checked_device(self.device), FLOAT_TYPES[self.dtype_])
-        self._prepare_module(self.module_, rows)
+    def _initialize_without_data(self) -> None:
+        self.initialize_callbacks()
+        self.history_ = History()
+        self.n_steps_ = 0
+        self.initialize_module()
+        self._waits_for_data = True
+        self.criterion_ = torch.nn.Identity()  # the loss comes with the targets
+        self.initialize_optimizer()
+        self.initialized_ = True
+
+    def _initialize_all(self, seeds: StreamSeeds, rows: Rows | None = None) -> None:
+        self.initialize_callbacks()
+        self.history_ = History()
+        self.n_steps_ = 0
+        self._initialize_weights(seeds, rows)
         self._waits_for_data = False
         self.initialize_criterion()
         self.initialize_optimizer()
+        self.initialized_ = True
 
-    def _training_run(
+    def _initialize_weights(self, seeds: StreamSeeds, rows: Rows | None = None) -> None:
+        device = checked_device(self.device)
+        dtype = FLOAT_TYPES[self.dtype_ if hasattr(self, "dtype_") else possible_dtypes(self)[0]]
+        with seeded_global_torch(seeds.weights):
+            module = self._architecture.make(self)
+            layers = describe_layers(module)
+            module.to(device=device, dtype=dtype)
+            if rows is not None:
+                with torch_threads(self.n_threads):
+                    self._architecture.prepare(self, module, rows)
+        self.module_ = module
+        self._made_with = MadeWith(own_copy(self.get_params(deep=False)), layers)
+        self.streams_ = TrainingStreams(seeds, device, self._architecture.is_foreign)
+
+    def _remake_module(self, rows: Rows) -> None:
+        """Make module, loss and optimizer of a training that begins anew, by other arguments."""
+        streams = self.streams_
+        self._initialize_weights(stream_seeds(self.random_state), rows)
+        self.streams_ = streams
+        self.initialize_criterion()
+        self.initialize_optimizer()
+
+    def initialize_callbacks(self) -> "BaseNet":
+        """Set the callbacks back to their beginnings, as skorch does.
+
+        Raises
+        ------
+        TypeError
+            For something that is no skorch callback.
+        """
+        refuse_others(self)
+        return super().initialize_callbacks()
+
+    def initialize_module(self) -> "BaseNet":
+        """Make new weights from ``random_state``."""
+        self._initialize_weights(stream_seeds(self.random_state))
+        return self
+
+    def initialize_criterion(self) -> "BaseNet":
+        """Make the loss."""
+        self.criterion_ = self._targets.criterion(self).to(checked_device(self.device))
+        return self
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> "BaseNet":
+        """Make a new optimizer over the parameters of module and loss."""
+        options = dict(self.optimizer_params or {})
+        groups = options.pop("param_groups", None)
+        self.optimizer_ = make_optimizer(
+            self.optimizer,
+            parameter_groups(self.get_all_learnable_params(), groups),
+            lr=self.lr,
+            weight_decay=resolved_weight_decay(self.weight_decay, self.optimizer),
+            params=options,
+        )
+        return self
+
+    def _snapshot_attributes(self) -> dict[str, Any]:
+        """Return what a copy of this estimator needs to predict as of now."""
+        return {"module_": copy.deepcopy(self.module_)}
+
+    def check_is_fitted(self, attributes: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Raise scikit-learn's NotFittedError before the first fit."""
+        if self._waits_for_data and not attributes:
+            raise NotFittedError(
+                f"This {type(self).__name__} is initialized but not fitted: it knows neither its "
+                "input nor its classes or the scale of its targets. Call fit, or load_params with "
+                "a file of a fitted network."
+            )
+        check_is_fitted(self, attributes or ["module_"], *args, **kwargs)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_") and not self._waits_for_data
+
+    def get_dataset(self, X: Any, y: Any = None) -> RowsDataset:
+        """Return ``X`` checked and wrapped as the data set that skorch's methods pass around."""
+        return X if isinstance(X, RowsDataset) else RowsDataset(self._input_form.rows(self, X))
+
+    def forward_iter(
+        self, X: Any, training: bool = False, device: Any = "cpu"
+    ) -> Iterator[torch.Tensor]:
+        """Yield the module's output for ``X``, a part of the samples at a time.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a data set of this package
+        training : bool, default=False
+            Whether to run in train mode, with dropout and batch statistics.
+        device : str, default="cpu"
+            Where the outputs go.
+        """
+        self.check_is_fitted()
+        rows = self._input_form.rows(self, X)
+        switch_mode(self.module_, training)
+        own = next(self.module_.parameters()).device
+        n_rows, step = rows.n_rows, self._input_form.rows_per_pass(self, rows.sample_shape)
+        for start in range(0, n_rows, step):
+            part = rows.part(start, min(start + step, n_rows)).X
+            with torch_threads(self.n_threads), torch.inference_mode(not training):
+                output = self._architecture.forward(
+                    self, part.to(own, copy=self._architecture.is_foreign)
+                ).to(device)
+            yield output
+
+    def _output(
+        self, X: Any, convert: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Return the module's output for all rows of ``X``, or what ``convert`` makes of it."""
+        self.check_is_fitted()
+        rows = self._input_form.rows(self, X)
+        output: torch.Tensor | None = None
+        start = 0
+        # Parts kept until the end would lie between freed activations and spread the heap.
+        # forward_iter may be skorch's, with the outputs that a callback has collected.
+        for part in self.forward_iter(RowsDataset(rows)):
+            if convert is not None:
+                part = convert(part)
+            if len(part) == rows.n_rows:
+                return part
+            if output is None:
+                output = part.new_empty((rows.n_rows, *part.shape[1:]))
+            output[start : start + len(part)] = part
+            start += len(part)
+        assert output is not None
+        return output
+
+    def save_params(
         self,
-        train: Rows,
-        valid: Rows | None,
-        batch_size: int,
-        n_epochs: int,
-        schedule: LRSchedule,
-        callback_data: tuple[Any, Any],
-    ) -> TrainingRun:
-        self._check_batches(batch_size)
-        settings = LoopSettings(
-            n_epochs=n_epochs,
-            batch_size=batch_size,
-            clip_norm=self.clip_norm,
-            clip_value=self.clip_value,
-            clip_adaptive=self.clip_adaptive,
-            early_stopping=self.early_stopping and valid is not None,
-            patience=self.patience,
-            on_divergence=self.on_divergence,
-            n_threads=self.n_threads,
-            precision=self.precision,
-            compile=self.compile,
-            engine=getattr(self, "engine", "auto"),
-        )
-        return TrainingRun(
-            self,
-            train=train,
-            valid=valid,
-            streams=self.streams_,
-            settings=settings,
-            schedule=schedule,
-            callback_data=callback_data,
-        )
+        f_params: Any = None,
+        f_optimizer: Any = None,
+        f_criterion: Any = None,
+        f_history: Any = None,
+        use_safetensors: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Save the weights with all that predictions need, the optimizer, the loss, the history.
 
-    def _has_split(self) -> bool:
-        """Return whether the fit before has set validation rows aside."""
-        return self._made_with is not None and self._made_with.parameters["early_stopping"]
+        The file of weights is a state dict that plain torch reads as well. Beside the weights it
+        holds, as text: classes or mean and scale of the targets, type and shape of the input,
+        names of features, the architecture, and a checksum.
 
-    def _batch_rows(self, batch_size: int | str, n_rows: int) -> int:
-        """Return how many of ``n_rows`` training rows make a batch."""
-        return resolved_batch_size(batch_size, n_rows)
+        Parameters
+        ----------
+        f_params, f_optimizer, f_criterion, f_history : path-like, binary file or None
+            Where to; None does not save.
+        use_safetensors : bool, default=False
+            Whether files are those of the safetensors library, which hold tensors and text.
+        **kwargs
+            ``f_mymodule`` of further modules, as in skorch.
 
-    def _check_batches(self, n_rows: int) -> None:
-        """Raise if batches of ``n_rows`` rows cannot be trained on."""
+        Raises
+        ------
+        NotInitializedError
+            If there are no weights yet.
+        OSError
+            If a file cannot be written; an earlier one is then left as it was.
+        """
+        files = {"f_params": f_params, "f_optimizer": f_optimizer, "f_criterion": f_criterion}
+        save_files(self, {**kwargs, **files, "f_history": f_history}, use_safetensors)
 
-    def _row_weights(self, codes: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
-        """Return the weight of each row in the loss, from the weight that it was given."""
-        return weight
+    def load_params(
+        self,
+        f_params: Any = None,
+        f_optimizer: Any = None,
+        f_criterion: Any = None,
+        f_history: Any = None,
+        checkpoint: Any = None,
+        use_safetensors: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Load what :meth:`save_params` has saved; afterwards the network predicts the same.
 
-    def _mean_one_row_weights(
-        self, codes: np.ndarray, weight: np.ndarray | None
-    ) -> np.ndarray | None:
-        """Return the weights of the rows in the loss, with mean 1 over them.
+        It need not have been fitted before. If it has been, what it knew of its own data, such as
+        classes and the scale of the targets, is replaced by what the weights belong to.
+
+        Parameters
+        ----------
+        f_params, f_optimizer, f_criterion, f_history : path-like, binary file or None
+            Where from; None does not load.
+        checkpoint : skorch.callbacks.Checkpoint or None, default=None
+            Load the files of this callback, but for those named here.
+        use_safetensors : bool, default=False
+            Whether to accept no other weights than those of the safetensors library.
+        **kwargs
+            ``f_mymodule`` of further modules, as in skorch.
 
         Raises
         ------
         ValueError
-            If they are all zero.
+            If the file is damaged, or the weights are those of another kind of network or of other
+            parameters; they are named, and the network stays as it was.
+        NotInitializedError
+            If the file holds weights alone, as plain skorch and earlier versions write it, and
+            the network has never been fitted.
         """
-        weight = self._row_weights(codes, weight)
-        if weight is None:
-            return None
-        means = weight.mean(axis=0)
-        if not np.all(means):
-            raise ValueError(
-                f"class_weight={self.get_params()['class_weight']!r} leaves no weight to "
-                f"{len(weight)} rows that are trained on or stop the training; at least one must "
-                "count."
-            )
-        return weight / means
+        files = {"f_params": f_params, "f_optimizer": f_optimizer, "f_criterion": f_criterion}
+        files = {**kwargs, **files, "f_history": f_history}
+        load_files(self, files, checkpoint, use_safetensors)
 
-    def _split(
-        self,
-        X: Any,
-        y: np.ndarray,
-        weight: np.ndarray | None,
-        X_val: Any,
-        y_val: Any,
-        groups: Any,
-        seeds: StreamSeeds,
-    ) -> tuple[Rows, Rows | None]:
-        """Return the training rows and, for early stopping, the validation rows."""
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val go together; only one of them was given.")
-        if X_val is not None:
-            X_val, y_val = self._check_data(X_val, y_val, reset=False)
-            valid = self._weighted_rows(X_val, y_val, None, name="y_val")
-            return self._weighted_rows(X, y, weight), valid
-        if not self.early_stopping:
-            return self._weighted_rows(X, y, weight), None
-        index = self._validation_split(y, weight, groups, seeds.split)
-        weights = [None if weight is None else mean_one_weights(weight[i], y[i]) for i in index]
-        # What is learnt from the targets must not come from the rows that stop the training.
-        self._learn_from_training_part(y[index[0]], weights[0])
-        train, held_out = (
-            self._weighted_rows(X, y[i], w, i) for i, w in zip(index, weights, strict=True)
-        )
-        return train, held_out
+    @property
+    def cuda_dependent_attributes_(self) -> list[str]:
+        """Attributes with tensors, which skorch pickles as one and moves off a missing GPU."""
+        own = isinstance(self.module, torch.nn.Module) and hasattr(self, "module_")
+        return ["module_", "criterion_", "optimizer_", "streams_", *(["module"] if own else [])]
 
-    def _weighted_rows(
-        self,
-        X: Any,
-        y: np.ndarray,
-        weight: np.ndarray | None,
-        index: np.ndarray | None = None,
-        name: str = "y",
-    ) -> Rows:
-        """Return rows of a fit, whose weights in the loss have mean 1."""
-        codes = self._encode_targets(y, name)
-        return self._rows(X, codes, self._mean_one_row_weights(codes, weight), index)
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if self._made_with is not None:
+            state["_made_with"] = self._made_with.without_module(self.module)
+        return state
 
-    def _validation_split(
-        self, y: np.ndarray, weight: np.ndarray | None, groups: Any, seed: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return which rows are trained on and which set aside: never those of weight zero."""
-        counted = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
-        classes = self._stratify_by(y)
-        if groups is not None:
-            groups = column_or_1d(groups)
-            check_consistent_length(groups, y)
-            groups = groups[counted]
-        try:
-            if classes is not None and groups is None:
-                self._check_share(len(y))
-            _, aside = places = validation_split(
-                len(counted),
-                self.validation_fraction,
-                seed,
-                None if classes is None else classes[counted],
-                groups,
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"early_stopping=True cannot set aside validation_fraction="
-                f"{self.validation_fraction!r} of {len(y)} rows: {error}"
-            ) from error
-        if len(counted) == len(y):
-            return places
-        return np.setdiff1d(np.arange(len(y)), counted[aside]), counted[aside]
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self._made_with is not None:
+            self._made_with = self._made_with.with_module(self.module)
 
-    def _check_share(self, n_rows: int) -> None:
-        """Raise if so small a share is asked for that no class can be told from another by it."""
-        if self.validation_fraction * n_rows < 1:
-            raise ValueError("that is less than one row.")
-
-    def _rows(
-        self,
-        X: Any,
-        codes: np.ndarray,
-        weight: np.ndarray | None,
-        index: np.ndarray | None = None,
-    ) -> Rows:
-        """Return rows to train or validate on: those of ``index``, whose targets are given."""
-        device = checked_device(self.device)
-        y = torch.from_numpy(writeable(codes)).to(device)
-        factors = None
-        if weight is not None:
-            factors = torch.from_numpy(weight).to(device, FLOAT_TYPES[self.dtype_])
-        X = self._as_input(X)
-        plain = isinstance(X, np.ndarray) and X.dtype == self.input_dtype_ and not is_mapped(X)
-        if plain and (index is None or X.nbytes <= _COPIED_BYTES or device.type != "cpu"):
-            part = X if index is None else X[index]
-            return TensorRows(shared_tensor(part).to(device), y, factors)
-        places = None if index is None else torch.from_numpy(index)
-        return SourceRows(as_source(X), y, factors, INPUT_TYPES[self.input_dtype_], places)
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        self._input_form.set_tags(self, tags)
+        return tags

@@ -63,7 +63,7 @@ def take_changes(net: Any, seeds: StreamSeeds, *, new_callbacks: bool) -> None:
     if changed & {"device"}:
         net.module_.to(checked_device(net.device))
     if changed & {"device", "random_state"}:
-        streams = TrainingStreams(seeds, checked_device(net.device), net._foreign_module)
+        streams = TrainingStreams(seeds, checked_device(net.device), net._architecture.is_foreign)
         if not _is_other_seed(before["random_state"], net.random_state):
             streams.load_state_dict(net.streams_.state_dict())
         net.streams_ = streams

@@ -1,6 +1,7 @@
 """Parameters of callbacks and of the optimizer by name, such as ``callbacks__stop__patience``."""
 
 from collections import Counter
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -15,115 +16,95 @@ _OPTIMIZER = "optimizer__"
 NESTED_PREFIXES = (_CALLBACK, _OPTIMIZER)
 
 
-class NestedParameters:
-    """Lists and sets what is inside ``callbacks`` and ``optimizer_params``, as skorch does.
+def nested_params(net: Any) -> dict[str, Any]:
+    """Return what is inside ``callbacks`` and ``optimizer_params``, by the names of skorch.
 
     Nothing is stored under these names: a callback has its parameters itself, as a step of a
     Pipeline has.
     """
+    params = {}
+    options = net.optimizer_params
+    # What is of a wrong type has no parts; fit says so, get_params and repr have to work.
+    for name, value in options.items() if isinstance(options, dict) else ():
+        params[f"{_OPTIMIZER}{name}"] = value
+    for name, callback in named_callbacks(net):
+        params[f"{_CALLBACK}{name}"] = callback
+        for part, value in _parameters_of(callback).items():
+            params[f"{_CALLBACK}{name}__{part}"] = value
+    run = running(net)
+    if run is not None:  # skorch's ProgressBar looks here
+        params.update(run.batch_sizes)
+    return params
 
-    callbacks: Any
-    optimizer_params: dict | None
-    verbose: Any
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters.
+def set_all_params(net: Any, params: Mapping[str, Any]) -> None:
+    """Set parameters of a network, and what is inside its callbacks and its optimizer."""
+    own = {k: v for k, v in params.items() if not k.startswith(NESTED_PREFIXES)}
+    known = type(net)._known_names
+    explain_unknown(type(net), [n if n in known else n.partition("__")[0] for n in own])
+    BaseEstimator.set_params(net, **own)
+    for name, value in params.items():
+        if name.startswith(_OPTIMIZER):
+            option = name.removeprefix(_OPTIMIZER)
+            explain_unknown(type(net), [name] if option in ("lr", "weight_decay") else [])
+            net.optimizer_params = {**(net.optimizer_params or {}), option: value}
+        elif name.startswith(_CALLBACK):
+            _set_callback(net, *name.removeprefix(_CALLBACK).partition("__")[::2], value)
+    run = running(net)
+    if run is not None:
+        run.take_changed(params)
 
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether ``callbacks__name``, ``callbacks__name__parameter`` and ``optimizer__option``
-            are among them.
 
-        Returns
-        -------
-        params : dict
-        """
-        params = BaseEstimator.get_params(self, deep=deep)
-        if not deep:
-            return params
-        options = self.optimizer_params
-        # What is of a wrong type has no parts; fit says so, get_params and repr have to work.
-        for name, value in options.items() if isinstance(options, dict) else ():
-            params[f"{_OPTIMIZER}{name}"] = value
-        for name, callback in self._named_callbacks():
-            params[f"{_CALLBACK}{name}"] = callback
-            for part, value in _parameters_of(callback).items():
-                params[f"{_CALLBACK}{name}__{part}"] = value
-        run = running(self)
-        if run is not None:  # skorch's ProgressBar looks here
-            params.update(run.batch_sizes)
-        return params
+def default_callbacks(net: Any) -> list:
+    """Return the callbacks that a network has unless its user gives others of their names."""
+    given = any(name == "print_log" for name, _ in _named(net.callbacks))
+    verbose = isinstance(net.verbose, Real) and bool(net.verbose)
+    return [("print_log", PrintLog())] if verbose and not given else []
 
-    def set_params(self, **params: Any) -> Any:
-        """Set parameters, also those of callbacks and options of the optimizer.
 
-        ``callbacks__name__parameter`` and ``optimizer__option`` are their names;
-        ``callbacks__name=None`` switches a callback off. A callback that sets ``lr``,
-        ``weight_decay`` or an option of the optimizer while the network trains changes the rest of
-        the training.
+def named_callbacks(net: Any) -> list[tuple[str, Any]]:
+    """Return all callbacks, in their order, with their names."""
+    return [*default_callbacks(net), *_named(net.callbacks)]
 
-        Returns
-        -------
-        self : estimator
 
-        Raises
-        ------
-        ValueError
-            For a name that is none; the message says which one may be meant.
-        """
-        own = {k: v for k, v in params.items() if not k.startswith(NESTED_PREFIXES)}
-        known = type(self)._known_names  # type: ignore[attr-defined]
-        explain_unknown(type(self), [n if n in known else n.partition("__")[0] for n in own])
-        BaseEstimator.set_params(self, **own)
-        for name, value in params.items():
-            if name.startswith(_OPTIMIZER):
-                option = name.removeprefix(_OPTIMIZER)
-                explain_unknown(type(self), [name] if option in ("lr", "weight_decay") else [])
-                self.optimizer_params = {**(self.optimizer_params or {}), option: value}
-            elif name.startswith(_CALLBACK):
-                self._set_callback(*name.removeprefix(_CALLBACK).partition("__")[::2], value)
-        run = running(self)
-        if run is not None:
-            run.take_changed(params)
-        return self
-
-    @property
-    def _default_callbacks(self) -> list:
-        given = any(name == "print_log" for name, _ in _named(self.callbacks))
-        verbose = isinstance(self.verbose, Real) and bool(self.verbose)
-        return [("print_log", PrintLog())] if verbose and not given else []
-
-    def _named_callbacks(self) -> list[tuple[str, Any]]:
-        return [*self._default_callbacks, *_named(self.callbacks)]
-
-    def _set_callback(self, name: str, parameter: str, value: Any) -> None:
-        """Replace a callback, or set one parameter of it."""
-        named = self._named_callbacks()
-        place = next((i for i, (each, _) in enumerate(named) if each == name), None)
-        if place is None:
-            raise ValueError(
-                f"{type(self).__name__} has no callback {name!r}, whose "
-                f"{parameter or 'place'!s} {_CALLBACK}{name} would be. Its callbacks are "
-                f"{[each for each, _ in named]}; a name is given by (name, callback)."
+def refuse_others(net: Any) -> None:
+    """Raise for something among the callbacks that is no skorch callback."""
+    for name, callback in named_callbacks(net):
+        if callback is not None and not hasattr(callback, "initialize"):
+            raise TypeError(
+                f"callbacks has {name!r}, {callback!r}, which is no skorch callback: it has no "
+                "method initialize. scikit-learn's callbacks are set with set_callbacks."
             )
-        callback = named[place][1]
-        if parameter and isinstance(callback, type):
-            value = callback(**{parameter: value})
-        elif parameter:
-            if callback is None:
-                raise ValueError(
-                    f"The callback {name!r} is None, so it has no {parameter!r}; set "
-                    f"{_CALLBACK}{name} first."
-                )
-            callback.set_params(**{parameter: value})
-            if self._default_callbacks and not place:  # each time, the default one is a new one
-                self.callbacks = [*(self.callbacks or []), (name, callback)]
-            return
-        named[place] = (name, value)
-        if self._default_callbacks and place:
-            named = named[1:]
-        self.callbacks = named
+
+
+def _set_callback(net: Any, name: str, parameter: str, value: Any) -> None:
+    """Replace a callback, or set one parameter of it."""
+    named = named_callbacks(net)
+    has_default = bool(default_callbacks(net))
+    place = next((i for i, (each, _) in enumerate(named) if each == name), None)
+    if place is None:
+        raise ValueError(
+            f"{type(net).__name__} has no callback {name!r}, whose "
+            f"{parameter or 'place'!s} {_CALLBACK}{name} would be. Its callbacks are "
+            f"{[each for each, _ in named]}; a name is given by (name, callback)."
+        )
+    callback = named[place][1]
+    if parameter and isinstance(callback, type):
+        value = callback(**{parameter: value})
+    elif parameter:
+        if callback is None:
+            raise ValueError(
+                f"The callback {name!r} is None, so it has no {parameter!r}; set "
+                f"{_CALLBACK}{name} first."
+            )
+        callback.set_params(**{parameter: value})
+        if has_default and not place:  # each time, the default one is a new one
+            net.callbacks = [*(net.callbacks or []), (name, callback)]
+        return
+    named[place] = (name, value)
+    if has_default and place:
+        named = named[1:]
+    net.callbacks = named
 
 
 def _named(callbacks: Any) -> list[tuple[str, Any]]:

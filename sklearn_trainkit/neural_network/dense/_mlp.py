@@ -1,17 +1,19 @@
 """Dense networks for tables: a classifier and a regressor of one architecture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack
 
 import torch
 
+from sklearn_trainkit.neural_network.base._architecture import Architecture
+from sklearn_trainkit.neural_network.base._base_net import BaseNet
+from sklearn_trainkit.neural_network.base._net_kinds import ClassifierNet, RegressorNet
 from sklearn_trainkit.neural_network.base._shared_parameters import (
     ClassifierParameters,
     RegressorParameters,
 )
 from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
-from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
 from sklearn_trainkit.neural_network.batches._input_checks import (
     check_enough_rows,
     checked_hidden_units,
@@ -26,17 +28,6 @@ from sklearn_trainkit.neural_network.modules._mlp_module import MLPModule
 from sklearn_trainkit.neural_network.modules._normalization import NORMS
 from sklearn_trainkit.neural_network.modules._skip_connections import SKIPS
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
-
-MLP_CONSTRAINTS: dict = {
-    "hidden_units": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS)), callable],
-    "norm": [StrOptions(set(NORMS)), None],
-    "norm_groups": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-    "skip": [StrOptions(set(SKIPS)), None],
-    "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
-    "init": [StrOptions(set(INITS)), callable],
-}
-
 
 _TEXT = """\
 hidden_units : sequence of int, default=(256, 128)
@@ -57,24 +48,46 @@ dropout : float or sequence of float, default=0.0
 """
 
 
-class MLPParameters:
-    """What the two dense estimators share: their architecture."""
+class _Dense(Architecture):
+    """Linear layers with what stands between them."""
 
+    constraints: ClassVar[dict[str, list]] = {
+        "hidden_units": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS)), callable],
+        "norm": [StrOptions(set(NORMS)), None],
+        "norm_groups": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "skip": [StrOptions(set(SKIPS)), None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+        "init": [StrOptions(set(INITS)), callable],
+    }
+    fixed: ClassVar[tuple[str, ...]] = tuple(constraints)
+
+    def make(self, net: Any) -> torch.nn.Module:
+        """Return a new dense module."""
+        return MLPModule(
+            net.n_features_in_,
+            net._n_outputs,
+            hidden_units=checked_hidden_units(net.hidden_units),
+            activation=net.activation,
+            norm=net.norm,
+            norm_groups=net.norm_groups,
+            skip=net.skip,
+            dropout=net.dropout,
+            init=net.init,
+        )
+
+    def check_batches(self, net: Any, n_rows: int) -> None:
+        """Raise if batch normalization would see a single row."""
+        check_enough_rows(n_rows, net.norm)
+
+
+class _DenseNet(BaseNet):
+    """What both dense estimators have."""
+
+    _architecture = _Dense()
     _own_defaults: ClassVar[dict[str, Any]] = {"weight_decay": "auto"}
     _doc_words: ClassVar[dict[str, str]] = {"dense": _TEXT}
-
     _portfolio: ClassVar[tuple[dict[str, Any], ...]]
-    _takes_sparse = True
-    _fixed_parameters: ClassVar[tuple[str, ...]] = tuple(MLP_CONSTRAINTS)
-    hidden_units: Any
-    activation: str | Callable[[], torch.nn.Module]
-    norm: str | None
-    norm_groups: int | str
-    skip: str | None
-    dropout: float | Sequence[float]
-    init: Any
-    n_features_in_: int
-    _n_outputs: int
 
     def get_portfolio(self) -> list[dict[str, Any]]:
         """Return settings that did well on many data sets, to be tried first on new ones.
@@ -90,24 +103,8 @@ class MLPParameters:
         """
         return [dict(entry) for entry in self._portfolio]
 
-    def _make_module(self) -> torch.nn.Module:
-        return MLPModule(
-            self.n_features_in_,
-            self._n_outputs,
-            hidden_units=checked_hidden_units(self.hidden_units),
-            activation=self.activation,
-            norm=self.norm,
-            norm_groups=self.norm_groups,
-            skip=self.skip,
-            dropout=self.dropout,
-            init=self.init,
-        )
 
-    def _check_batches(self, n_rows: int) -> None:
-        check_enough_rows(n_rows, self.norm)
-
-
-class MLPNetClassifier(MLPParameters, ClassifierNet):
+class MLPNetClassifier(_DenseNet, ClassifierNet):
     """Dense network for classification, trained with cross-entropy.
 
     Put a scaler in front of it: gradient descent moves each weight in proportion to its
@@ -142,7 +139,7 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
 
     _parameter_constraints: ClassVar[dict] = {
         **ClassifierNet._parameter_constraints,
-        **MLP_CONSTRAINTS,
+        **_Dense.constraints,
     }
     _portfolio: ClassVar[tuple] = CLASSIFIER_PORTFOLIO
 
@@ -161,7 +158,7 @@ class MLPNetClassifier(MLPParameters, ClassifierNet):
         store_arguments(self, locals())
 
 
-class MLPNetRegressor(MLPParameters, RegressorNet):
+class MLPNetRegressor(_DenseNet, RegressorNet):
     """Dense network for regression with one target or several.
 
     Put a scaler in front of it; the targets are standardized inside, by default.
@@ -198,7 +195,7 @@ class MLPNetRegressor(MLPParameters, RegressorNet):
 
     _parameter_constraints: ClassVar[dict] = {
         **RegressorNet._parameter_constraints,
-        **MLP_CONSTRAINTS,
+        **_Dense.constraints,
     }
     _portfolio: ClassVar[tuple] = REGRESSOR_PORTFOLIO
 

@@ -65,7 +65,7 @@ class AutogradEngine(SteppedEngine):
         return batch
 
     def _size_of(self, batch: TensorRows) -> int:
-        return self._net._n_counted(batch)
+        return self._net._targets.n_counted(self._net, batch)
 
     def _leave_gradients(self, step: int, batch: TensorRows) -> tuple[torch.Tensor, torch.Tensor]:
         net, precision = self._net, self._run.precision
@@ -82,7 +82,7 @@ class AutogradEngine(SteppedEngine):
         try:
             return self._run.precision.run(self._run.forward, X)
         except IndexError as error:
-            if not self._net._foreign_module:
+            if not self._net._architecture.is_foreign:
                 raise
             raise ValueError(
                 f"module={type(self._net.module_).__name__} does not take all samples of X: "

@@ -52,40 +52,11 @@ _READ_EPOCHS_ONLY = {
 }
 
 
-class QuietHooks:
-    """skorch's hooks of the network itself, doing nothing; sub-classes may override them.
+def quiet_hook(self: Any, net: Any, *args: Any, **kwargs: Any) -> None:
+    """Do nothing: what a network does in skorch's hooks, unless a sub-class overrides them.
 
-    The history, which skorch keeps here, is the training loop's business.
+    The history, which skorch keeps there, is the training loop's business.
     """
-
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Do nothing at the beginning of training."""
-
-    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Do nothing at the end of training."""
-
-    def on_epoch_begin(
-        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
-    ) -> None:
-        """Do nothing at the beginning of an epoch."""
-
-    def on_epoch_end(
-        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
-    ) -> None:
-        """Do nothing at the end of an epoch."""
-
-    def on_batch_begin(
-        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
-    ) -> None:
-        """Do nothing before a batch."""
-
-    def on_batch_end(
-        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
-    ) -> None:
-        """Do nothing after a batch."""
-
-    def on_grad_computed(self, net: Any, named_parameters: Any, **kwargs: Any) -> None:
-        """Do nothing with gradients."""
 
 
 def is_onlooker(callback: Any) -> bool:
@@ -117,20 +88,20 @@ def find_listeners(net: Any) -> dict[str, list[Any]]:
     hooks: dict[str, list[Any]] = {name: [] for name in names}
     hooks["on_batch_output"] = []
     for name in names:
-        if _does_something(net, name, QuietHooks):
+        if _does_something(net, name, quiet_hook):
             hooks[name].append(net)
     for _, callback in net.callbacks_:
         for name in names:
             if name == "on_batch_end" and _collects(callback):
                 hooks["on_batch_output"].append(callback)
-            elif _does_something(callback, name, Callback):
+            elif _does_something(callback, name, getattr(Callback, name)):
                 hooks[name].append(callback)
     return hooks
 
 
-def _does_something(listener: Any, name: str, base: type) -> bool:
+def _does_something(listener: Any, name: str, nothing: Any) -> bool:
     hook = getattr(listener, name, None)
-    return callable(hook) and getattr(hook, "__func__", hook) is not getattr(base, name)
+    return callable(hook) and getattr(hook, "__func__", hook) is not nothing
 
 
 def _collects(callback: Any) -> bool:

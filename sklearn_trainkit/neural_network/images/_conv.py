@@ -1,52 +1,30 @@
 """Convolutional networks: a classifier and a regressor of one architecture."""
 
-from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, ClassVar, Unpack
 
 import torch
 
+from sklearn_trainkit.neural_network.base._base_net import BaseNet
+from sklearn_trainkit.neural_network.base._net_kinds import ClassifierNet, RegressorNet
 from sklearn_trainkit.neural_network.base._shared_parameters import (
     ClassifierParameters,
     RegressorParameters,
 )
 from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
-from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
-from sklearn_trainkit.neural_network.batches._input_checks import check_enough_rows
+from sklearn_trainkit.neural_network.images._conv_architecture import ConvArchitecture
 from sklearn_trainkit.neural_network.images._image_input import (
-    IMAGE_CONSTRAINTS,
     IMAGES_TEXT,
-    ImageParameters,
+    ImageInput,
     check_depth,
     checked_channels,
+    per_stage,
 )
-from sklearn_trainkit.neural_network.modules._activations import ACTIVATIONS
-from sklearn_trainkit.neural_network.modules._conv_blocks import DOWNSAMPLING, ConvStyle
+from sklearn_trainkit.neural_network.modules._conv_blocks import DOWNSAMPLING
 from sklearn_trainkit.neural_network.modules._conv_module import CONV_SKIPS, POOLINGS, ConvModule
-from sklearn_trainkit.neural_network.modules._initialization import INITS
-from sklearn_trainkit.neural_network.modules._normalization import NORMS
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
 
-# Of all networks with convolutions.
-STYLE_CONSTRAINTS: dict = {
-    "channels": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "kernel_size": [Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS)), callable],
-    "norm": [StrOptions(set(NORMS)), None],
-    "norm_groups": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "init": [StrOptions(set(INITS)), callable],
-}
-
-CONV_CONSTRAINTS: dict = {
-    **STYLE_CONSTRAINTS,
-    **IMAGE_CONSTRAINTS,
-    "n_blocks": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "skip": [StrOptions(set(CONV_SKIPS)), None],
-    "growth_rate": [Interval(Integral, 1, None, closed="left")],
-    "downsample": [StrOptions(set(DOWNSAMPLING))],
-    "pooling": [StrOptions(set(POOLINGS)), None],
-}
 _TEXT = """\
 channels : sequence of int, default=(16, 32, 64, 128)
     Width of each stage. Each stage after the first halves height and width. With
@@ -78,104 +56,60 @@ dropout : float, default=0.0
 """
 
 
-class ConvStyleParameters(ImageParameters):
-    """The parameters of a network's convolutional blocks."""
+class _Conv(ConvArchitecture):
+    """Stages of convolutions, pooling, and a linear layer."""
 
+    constraints: ClassVar[dict[str, list]] = {
+        **ConvArchitecture.constraints,
+        "n_blocks": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "skip": [StrOptions(set(CONV_SKIPS)), None],
+        "growth_rate": [Interval(Integral, 1, None, closed="left")],
+        "downsample": [StrOptions(set(DOWNSAMPLING))],
+        "pooling": [StrOptions(set(POOLINGS)), None],
+    }
+    fixed: ClassVar[tuple[str, ...]] = (
+        *ConvArchitecture.fixed,
+        *("n_blocks", "skip", "growth_rate", "downsample", "pooling", "image_shape"),
+    )
+
+    def make(self, net: Any) -> torch.nn.Module:
+        """Return a new convolutional module."""
+        channels = checked_channels(net.channels)
+        check_depth(net.input_shape_, len(channels) - 1, f"channels={net.channels!r}")
+        if net.pooling is None and net.crop_size is not None:
+            raise ValueError(
+                f"pooling=None needs images of one size, and crop_size={net.crop_size!r} trains "
+                "on smaller ones than are predicted. Use pooling='average' or 'max'."
+            )
+        return ConvModule(
+            net.input_shape_[0],
+            net._n_outputs,
+            channels=channels,
+            n_blocks=per_stage("n_blocks", net.n_blocks, len(channels)),
+            style=self.style(net),
+            skip=net.skip,
+            growth_rate=net.growth_rate,
+            downsample=net.downsample,
+            pooling=net.pooling,
+            image_size=(net.input_shape_[1], net.input_shape_[2]),
+            standardize=net.standardize_X,
+        )
+
+
+class _ConvNet(BaseNet):
+    """What both convolutional estimators have."""
+
+    _architecture = _Conv()
+    _input_form = ImageInput()
     _own_defaults: ClassVar[dict[str, Any]] = {"max_epochs": 20}
     _doc_words: ClassVar[dict[str, str]] = {
+        "conv": _TEXT,
         "images": IMAGES_TEXT,
         "samples": "images",
     }
 
-    _fixed_parameters: ClassVar[tuple[str, ...]] = (*STYLE_CONSTRAINTS, "standardize_X")
 
-    channels: Any
-    kernel_size: int
-    activation: str | Callable[[], torch.nn.Module]
-    norm: str | None
-    norm_groups: int | str
-    dropout: float
-    init: Any
-    n_features_in_: int
-    _n_outputs: int
-
-    def _style(self) -> ConvStyle:
-        if self.kernel_size % 2 == 0:
-            raise ValueError(
-                f"kernel_size must be odd, so that images keep their size. Got {self.kernel_size}."
-            )
-        return ConvStyle(
-            kernel_size=self.kernel_size,
-            activation=self.activation,
-            norm=self.norm,
-            norm_groups=self.norm_groups,
-            dropout=self.dropout,
-            init=self.init,
-        )
-
-    def _check_batches(self, n_rows: int) -> None:
-        size = self._crop_size() or self.input_shape_[1:]
-        self._check_smallest_map(size)
-        if self._smallest_map(size) == (1, 1):
-            check_enough_rows(n_rows, self.norm)
-
-    def _smallest_map(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Return height and width of the deepest maps of images of ``size``."""
-        factor = 2 ** (len(checked_channels(self.channels)) - 1)
-        return tuple(-(-pixels // factor) for pixels in size)
-
-    def _check_smallest_map(self, size: tuple[int, ...]) -> None:
-        """Raise if a normalization per channel would see a single pixel, and make it zero."""
-        alone = self.norm == "instance" or (
-            self.norm == "group" and self.norm_groups in checked_channels(self.channels)
-        )
-        if alone and self._smallest_map(size) == (1, 1):
-            raise ValueError(
-                f"norm={self.norm!r} needs maps of at least 2 pixels for each group of one channel,"
-                f" but channels={self.channels!r} brings images of {tuple(size)} pixels down to 1; "
-                "use fewer stages, larger images or another normalization (norm='layer')."
-            )
-
-
-class ConvParameters(ConvStyleParameters):
-    """What the two convolutional estimators share: stages, skips and pooling."""
-
-    _doc_words: ClassVar[dict[str, str]] = {"conv": _TEXT}
-
-    _fixed_parameters: ClassVar[tuple[str, ...]] = (
-        *("n_blocks", "skip", "growth_rate", "downsample", "pooling", "image_shape"),
-    )
-
-    n_blocks: Any
-    skip: str | None
-    growth_rate: int
-    downsample: str
-    pooling: str | None
-
-    def _make_module(self) -> torch.nn.Module:
-        channels = checked_channels(self.channels)
-        check_depth(self.input_shape_, len(channels) - 1, f"channels={self.channels!r}")
-        if self.pooling is None and self.crop_size is not None:
-            raise ValueError(
-                f"pooling=None needs images of one size, and crop_size={self.crop_size!r} trains "
-                "on smaller ones than are predicted. Use pooling='average' or 'max'."
-            )
-        return ConvModule(
-            self.input_shape_[0],
-            self._n_outputs,
-            channels=channels,
-            n_blocks=self._per_stage("n_blocks", self.n_blocks, len(channels)),
-            style=self._style(),
-            skip=self.skip,
-            growth_rate=self.growth_rate,
-            downsample=self.downsample,
-            pooling=self.pooling,
-            image_size=(self.input_shape_[1], self.input_shape_[2]),
-            standardize=self.standardize_X,
-        )
-
-
-class ConvNetClassifier(ConvParameters, ClassifierNet):
+class ConvNetClassifier(_ConvNet, ClassifierNet):
     """Convolutional network for classification of images.
 
     Stages of convolutions, each at half the size of the one before, then global pooling and a
@@ -209,7 +143,8 @@ class ConvNetClassifier(ConvParameters, ClassifierNet):
 
     _parameter_constraints: ClassVar[dict] = {
         **ClassifierNet._parameter_constraints,
-        **CONV_CONSTRAINTS,
+        **_Conv.constraints,
+        **ImageInput.constraints,
     }
 
     def __init__(
@@ -237,7 +172,7 @@ class ConvNetClassifier(ConvParameters, ClassifierNet):
         store_arguments(self, locals())
 
 
-class ConvNetRegressor(ConvParameters, RegressorNet):
+class ConvNetRegressor(_ConvNet, RegressorNet):
     """Convolutional network for regression on images, with one target or several.
 
     Stages of convolutions, each at half the size of the one before, then global pooling and a
@@ -272,7 +207,8 @@ class ConvNetRegressor(ConvParameters, RegressorNet):
 
     _parameter_constraints: ClassVar[dict] = {
         **RegressorNet._parameter_constraints,
-        **CONV_CONSTRAINTS,
+        **_Conv.constraints,
+        **ImageInput.constraints,
     }
 
     def __init__(

@@ -4,30 +4,79 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Unpack
 
+import numpy as np
 import torch
 
+from sklearn_trainkit.neural_network.base._net_kinds import ClassifierNet
 from sklearn_trainkit.neural_network.base._shared_parameters import SharedParameters
 from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
-from sklearn_trainkit.neural_network.images._conv import (
-    STYLE_CONSTRAINTS,
-    ConvStyleParameters,
-)
+from sklearn_trainkit.neural_network.images._conv_architecture import ConvArchitecture
 from sklearn_trainkit.neural_network.images._image_input import (
-    IMAGE_CONSTRAINTS,
+    IMAGES_TEXT,
+    ImageInput,
     check_depth,
     checked_channels,
+    per_stage,
 )
 from sklearn_trainkit.neural_network.masks._mask_losses import MASK_LOSSES
-from sklearn_trainkit.neural_network.masks._segmenter_net import SegmenterNet
+from sklearn_trainkit.neural_network.masks._masks import Masks
 from sklearn_trainkit.neural_network.masks._tiles import tiled
 from sklearn_trainkit.neural_network.modules._initialization import begin_at_shares_
 from sklearn_trainkit.neural_network.modules._unet_module import LONG_SKIPS, UPSAMPLING, UNetModule
+from sklearn_trainkit.neural_network.targets._targets import Targets
 from sklearn_trainkit.utils._sklearn_private import Interval, StrOptions
 
-_AUTO_BATCH = 8
+
+class _UNet(ConvArchitecture):
+    """Levels of convolutions on the way down and up again, with skips between them."""
+
+    constraints: ClassVar[dict[str, list]] = {
+        **ConvArchitecture.constraints,
+        "n_blocks": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "skip": [StrOptions(set(LONG_SKIPS)), None],
+        "upsample": [StrOptions(set(UPSAMPLING))],
+        "tile_size": [Interval(Integral, 1, None, closed="left"), None],
+    }
+    fixed: ClassVar[tuple[str, ...]] = (*ConvArchitecture.fixed, "n_blocks", "skip", "upsample")
+
+    def make(self, net: Any) -> torch.nn.Module:
+        """Return a new U-Net."""
+        channels = checked_channels(net.channels)
+        check_depth(net.input_shape_, len(channels) - 1, f"channels={net.channels!r}")
+        module = UNetModule(
+            net.input_shape_[0],
+            net._n_outputs,
+            channels=channels,
+            n_blocks=per_stage("n_blocks", net.n_blocks, len(channels)),
+            style=self.style(net),
+            skip=net.skip,
+            upsample=net.upsample,
+            standardize=net.standardize_X,
+        )
+        shares = net._targets.shares(net)
+        if shares is not None:
+            # Masks are few, so steps are few, and most pixels are background: from one half on, a
+            # class of one percent was still expected ten to twenty times too often in the end.
+            begin_at_shares_(module.output, shares[0])
+        return module
+
+    def forward(self, net: Any, images: torch.Tensor) -> torch.Tensor:
+        """Return the module's output for images, large ones in tiles."""
+        module: UNetModule = net.module_
+        if net.tile_size is None or max(images.shape[2:]) <= net.tile_size:
+            return module(images)
+        return tiled(module, images, net.tile_size, module.reach, module.multiple)
 
 
-class UNetSegmenter(ConvStyleParameters, SegmenterNet):
+class _ImagesOfAnySize(ImageInput):
+    """Images whose height and width may differ from those of the training images."""
+
+    def check_sample_shape(self, net: Any, shape: tuple[int, ...]) -> None:
+        """Accept any height and width that the depth allows; scikit-learn counts the channels."""
+        net._architecture.check_smallest_map(net, shape[1:])
+
+
+class UNetSegmenter(ClassifierNet):
     """Encoder-decoder with long skips that gives each pixel a class.
 
     Images may have any height and width, and others at prediction than at training. Targets are
@@ -107,29 +156,25 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
     ((20, 24, 20), True)
     """
 
+    _architecture = _UNet()
+    _input_form = _ImagesOfAnySize()
+    _of_samples: Targets = Masks()
+    _own_defaults: ClassVar[dict[str, Any]] = {"max_epochs": 20}
+    _doc_words: ClassVar[dict[str, str]] = {
+        "auto_batch": "8, or as many as there are",
+        "images": IMAGES_TEXT,
+        "samples": "images",
+        "score": "valid_dice",
+        "stratified": "",
+    }
     _parameter_constraints: ClassVar[dict] = {
-        **SegmenterNet._parameter_constraints,
-        **STYLE_CONSTRAINTS,
-        **IMAGE_CONSTRAINTS,
-        "n_blocks": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "skip": [StrOptions(set(LONG_SKIPS)), None],
-        "upsample": [StrOptions(set(UPSAMPLING))],
-        "tile_size": [Interval(Integral, 1, None, closed="left"), None],
+        **ClassifierNet._parameter_constraints,
+        **_UNet.constraints,
+        **ImageInput.constraints,
         "loss": [StrOptions(set(MASK_LOSSES))],
         "ignore_index": [Real, str, "boolean", None],
         "ignore_label": [Real, str, "boolean", None],
     }
-
-    _fixed_parameters: ClassVar[tuple[str, ...]] = ("n_blocks", "skip", "upsample")
-
-    _doc_words: ClassVar[dict[str, str]] = {
-        "auto_batch": "8, or as many as there are",
-        "score": "valid_dice",
-        "stratified": "",
-    }
-
-    module_: UNetModule
-    _has_masks = True
 
     def __init__(
         self,
@@ -159,37 +204,85 @@ class UNetSegmenter(ConvStyleParameters, SegmenterNet):
     ) -> None:
         store_arguments(self, locals())
 
-    def _make_module(self) -> torch.nn.Module:
-        channels = checked_channels(self.channels)
-        check_depth(self.input_shape_, len(channels) - 1, f"channels={self.channels!r}")
-        module = UNetModule(
-            self.input_shape_[0],
-            self._n_outputs,
-            channels=channels,
-            n_blocks=self._per_stage("n_blocks", self.n_blocks, len(channels)),
-            style=self._style(),
-            skip=self.skip,
-            upsample=self.upsample,
-            standardize=self.standardize_X,
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> "UNetSegmenter":
+        """Train one more epoch on ``X`` and ``y``, with ``lr`` constant.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, channels, height, width), or as given to ``fit``
+        y : array-like of shape (n_samples, height, width)
+        classes : array-like of shape (n_classes,) or None, default=None
+            All labels that may ever come; by default those of the first call. ``ignore_index``
+            is none of them.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If ``y`` has labels that are not among the classes.
+        """
+        super().partial_fit(X, y, classes, sample_weight)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each pixel.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, channels, height, width), or as given to ``fit``
+            Of any height and width.
+
+        Returns
+        -------
+        masks : ndarray of shape (n_samples, height, width)
+        """
+        return super().predict(X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class, pixel by pixel.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, channels, height, width), or as given to ``fit``
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes, height, width), of ``dtype``
+            Classes in the order of ``classes_``.
+        """
+        return super().predict_proba(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the mean Dice coefficient of all classes but the lowest, over all pixels.
+
+        Classes are those of the estimator and of ``y``: one that it was never shown counts too.
+        Pixels of ``ignore_index`` do not.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, channels, height, width), or as given to ``fit``
+        y : array-like of shape (n_samples, height, width), or as given to ``fit``
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each image, which all its pixels have.
+
+        Returns
+        -------
+        score : float in [0, 1]
+            A class that is nowhere, in ``y`` and prediction, scores 1.
+        """
+        return self._targets.score(self, X, y, sample_weight)
+
+    def _ignored_label(self) -> Any:
+        """Return what marks pixels without a label; None for nothing."""
+        if self.ignore_label is None or self.ignore_index is None:
+            return self.ignore_index if self.ignore_label is None else self.ignore_label
+        raise ValueError(
+            "ignore_label is another name of ignore_index; give one of them. Got "
+            f"ignore_index={self.ignore_index!r} and ignore_label={self.ignore_label!r}."
         )
-        shares = self._class_shares()
-        if shares is not None:
-            # Masks are few, so steps are few, and most pixels are background: from one half on, a
-            # class of one percent was still expected ten to twenty times too often in the end.
-            begin_at_shares_(module.output, shares[0])
-        return module
-
-    def _batch_rows(self, batch_size: int | str, n_rows: int) -> int:
-        if batch_size == "auto":
-            return min(_AUTO_BATCH, n_rows)
-        return super()._batch_rows(batch_size, n_rows)
-
-    def _check_sample_shape(self, shape: tuple[int, ...]) -> None:
-        """Accept any height and width that the depth allows; scikit-learn counts the channels."""
-        self._check_smallest_map(shape[1:])
-
-    def _forward(self, images: torch.Tensor) -> torch.Tensor:
-        if self.tile_size is None or max(images.shape[2:]) <= self.tile_size:
-            return self.module_(images)
-        module = self.module_
-        return tiled(module, images, self.tile_size, module.reach, module.multiple)

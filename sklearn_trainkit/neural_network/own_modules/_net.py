@@ -4,29 +4,18 @@ import warnings
 from contextlib import nullcontext, suppress
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from skorch.exceptions import NotInitializedError
-from skorch.helper import SliceDataset
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.data import Dataset
 
+from sklearn_trainkit.neural_network.base._architecture import Architecture
+from sklearn_trainkit.neural_network.base._base_net import BaseNet
+from sklearn_trainkit.neural_network.base._net_kinds import ClassifierNet, RegressorNet
 from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
-from sklearn_trainkit.neural_network.base._target_kinds import ClassifierNet, RegressorNet
-from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES, check_enough_rows
-from sklearn_trainkit.neural_network.batches._source_rows import (
-    DatasetSource,
-    SlicedSamples,
-    is_mapped,
-    stays_as_it_is,
-)
+from sklearn_trainkit.neural_network.batches._input_checks import check_enough_rows
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
-from sklearn_trainkit.neural_network.own_modules._integer_codes import (
-    INTEGER_TYPES,
-    as_integers,
-    wants_integers,
-)
+from sklearn_trainkit.neural_network.own_modules._module_input import ModuleInput
 from sklearn_trainkit.neural_network.own_modules._output_forms import (
     LOGITS,
     LossOfForms,
@@ -43,9 +32,10 @@ from sklearn_trainkit.neural_network.own_modules._user_module import (
     unknown_arguments,
 )
 from sklearn_trainkit.neural_network.targets._label_coding import MultiLabel
+from sklearn_trainkit.neural_network.targets._labels import Labels
+from sklearn_trainkit.neural_network.targets._targets import Targets
 from sklearn_trainkit.neural_network.training._training_run import running
 from sklearn_trainkit.utils._did_you_mean import unexpected_argument
-from sklearn_trainkit.utils._random_streams import seeded_global_torch
 
 _PREFIX = "module__"
 _TEXT = """\
@@ -61,27 +51,71 @@ module_params : dict or None, default=None
 """
 
 
-class UserModuleNet:
-    """Trains a module of the user's, whose arguments are parameters ``module__x``."""
+class _OwnModule(Architecture):
+    """A module of the user's, whose arguments are parameters ``module__x``."""
 
-    _doc_words: ClassVar[dict[str, str]] = {"module": _TEXT}
-    user_constraints: ClassVar[dict] = {
+    constraints: ClassVar[dict[str, list]] = {
         "module": [nn.Module, callable],
         "module_params": [dict, None],
     }
-    _fixed_parameters: ClassVar[tuple[str, ...]] = ("module", "module_params")
-    _allow_nd = True
-    _foreign_module = True
-    _takes_sparse = True
+    is_foreign: ClassVar[bool] = True
 
-    module: Any
-    module_: nn.Module
-    module_params: dict | None
-    dtype_: str
-    input_dtype_: str
-    input_shape_: tuple[int, ...]
-    _n_outputs: int
-    callbacks_: list
+    def fixed_names(self, net: Any) -> list[str]:
+        """Return the module and its arguments, those that were given and those that are."""
+        made_with = getattr(net, "_made_with", None)
+        earlier = () if made_with is None else made_with.parameters
+        arguments = {name for name in earlier if name.startswith(_PREFIX)}
+        return [*self.constraints, *sorted(arguments | net._module_kwargs().keys())]
+
+    def make(self, net: Any) -> nn.Module:
+        """Return a new module, which is told the widths that it asks for."""
+        widths: dict[str, Any] = {}
+        if hasattr(net, "input_shape_"):
+            values = (net.input_shape_[-1], net.input_shape_, net._n_outputs)
+            widths = dict(zip(WIDTHS, values, strict=True))
+        return build_user_module(net.module, self._arguments(net), widths)
+
+    def _arguments(self, net: Any) -> dict[str, Any]:
+        params = {name.removeprefix(_PREFIX): v for name, v in net._module_kwargs().items()}
+        return {**(net.module_params or {}), **params}
+
+    def check_widths_known(self, net: Any) -> None:
+        """Raise if the module does not say all of its widths."""
+        unknown = unknown_arguments(net.module, self._arguments(net))
+        if unknown:
+            raise NotInitializedError(
+                f"module={net.module!r} needs {unknown}, which fit takes from the data. Call fit "
+                f"first, or load_params, or give them as {_PREFIX}{unknown[0]}=..."
+            )
+
+    def check_batches(self, net: Any, n_rows: int) -> None:
+        """Raise if batch normalization would see a single row."""
+        norms = [m for m in net.module_.modules() if isinstance(m, _BatchNorm)]
+        check_enough_rows(n_rows, "batch" if norms else None)
+
+    def prepare(self, net: Any, module: nn.Module, rows: Rows) -> None:
+        """Check a module that is not ours against the training rows."""
+        # A callback may give the module other arguments when the training begins.
+        with suppress(ValueError) if net.callbacks_ else nullcontext():
+            check_user_output(module, rows.part(0, 2).X, net._n_outputs)
+            net._look_at_outputs(module, rows)
+
+    def check_module(self, net: Any, rows: Rows) -> None:
+        """Raise if callbacks have made a module that does not take the training rows."""
+        if net.callbacks_:
+            try:
+                check_user_output(net.module_, rows.part(0, 2).X, net._n_outputs)
+            except ValueError:
+                del net.module_
+                raise
+
+
+class _OwnModuleNet(BaseNet):
+    """What both estimators of a module of the user's have: parameters of the module."""
+
+    _architecture = _OwnModule()
+    _input_form = ModuleInput()
+    _doc_words: ClassVar[dict[str, str]] = {"module": _TEXT}
 
     def _set_module_kwargs(self, module_kwargs: dict[str, Any]) -> None:
         for name, value in module_kwargs.items():
@@ -93,109 +127,39 @@ class UserModuleNet:
     def _module_kwargs(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name.startswith(_PREFIX)}
 
-    def _fixed_names(self) -> list[str]:
-        made_with = getattr(self, "_made_with", None)
-        earlier = () if made_with is None else made_with.parameters
-        arguments = {name for name in earlier if name.startswith(_PREFIX)}
-        return [*super()._fixed_names(), *sorted(arguments | self._module_kwargs().keys())]  # type: ignore[misc]
-
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, those of the module among them as ``module__x``."""
-        params = super().get_params(deep=deep)  # type: ignore[misc]
+        params = super().get_params(deep=deep)
         return {**params, **self._module_kwargs()}
 
-    def set_params(self, **params: Any) -> "UserModuleNet":
+    def set_params(self, **params: Any) -> "_OwnModuleNet":
         """Set parameters, those of the module as ``module__x``."""
         own = {name: value for name, value in params.items() if name.startswith(_PREFIX)}
         for name, value in own.items():
             setattr(self, name, value)
-        super().set_params(**{k: v for k, v in params.items() if k not in own})  # type: ignore[misc]
+        super().set_params(**{k: v for k, v in params.items() if k not in own})
         run = running(self)
         if run is not None:
             run.take_changed(own)
         return self
 
-    def _make_module(self) -> nn.Module:
-        widths: dict[str, Any] = {}
-        if hasattr(self, "input_shape_"):
-            n_features, n_outputs = self.input_shape_[-1], self._n_outputs
-            values = (n_features, self.input_shape_, n_outputs)
-            widths = dict(zip(WIDTHS, values, strict=True))
-        return build_user_module(self.module, self._module_arguments(), widths)
 
-    def _module_arguments(self) -> dict[str, Any]:
-        params = {name.removeprefix(_PREFIX): v for name, v in self._module_kwargs().items()}
-        return {**(self.module_params or {}), **params}
+class _ModuleLabels(Labels):
+    """Labels for a module that may give probabilities instead of logits."""
 
-    def _check_widths_known(self) -> None:
-        unknown = unknown_arguments(self.module, self._module_arguments())
-        if unknown:
-            raise NotInitializedError(
-                f"module={self.module!r} needs {unknown}, which fit takes from the data. Call fit "
-                f"first, or load_params, or give them as {_PREFIX}{unknown[0]}=..."
-            )
+    def logits(self, net: Any, output: torch.Tensor) -> torch.Tensor:
+        """Return logits of whatever the module gives."""
+        return as_logits(output, net._output_forms.predicting, net._has_several_labels)
 
-    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
-        data: tuple[Any, np.ndarray] = super()._check_data(_opened(X), y, reset)  # type: ignore[misc]
-        return data
-
-    def _checked_samples(self, X: Any, reset: bool) -> Any:
-        return super()._checked_samples(_opened(X), reset)  # type: ignore[misc]
-
-    def _array_dtypes(self, X: Any, reset: bool) -> Any:
-        # Integers are kept until it is known whether the module wants them.
-        dtypes = super()._array_dtypes(X, reset)  # type: ignore[misc]
-        if reset:
-            return [*dtypes, *INTEGER_TYPES]
-        return ["float64", "float32", *INTEGER_TYPES] if dtypes == "int64" else dtypes
-
-    def _settle_input(self, X: Any) -> Any:
-        with seeded_global_torch(0):
-            if wants_integers(X, self._trial_module, FLOAT_TYPES[self.dtype_]):
-                self.input_dtype_ = "int64"
-        return self._as_input(X)
-
-    def _trial_module(self) -> nn.Module:
-        return self._make_module().to(FLOAT_TYPES[self.dtype_])
-
-    def _as_input(self, X: Any) -> Any:
-        if self.input_dtype_ == "int64":
-            return as_integers(X)
-        kept = not isinstance(X, np.ndarray) or is_mapped(X) or stays_as_it_is(X)
-        return X if kept else X.astype(self.dtype_, copy=False)
-
-    def _checked_source(self, dataset: Dataset) -> DatasetSource:
-        return DatasetSource(dataset)
-
-    def _check_batches(self, n_rows: int) -> None:
-        norms = [m for m in self.module_.modules() if isinstance(m, _BatchNorm)]
-        check_enough_rows(n_rows, "batch" if norms else None)
-
-    def _prepare_module(self, module: nn.Module, rows: Rows) -> None:
-        """Check a module that is not ours against the training rows."""
-        # A callback may give the module other arguments when the training begins.
-        with suppress(ValueError) if self.callbacks_ else nullcontext():
-            check_user_output(module, rows.part(0, 2).X, self._n_outputs)
-            self._look_at_outputs(module, rows)
-
-    def _look_at_outputs(self, module: nn.Module, rows: Rows) -> None:
-        """Learn what the module ends in, and warn where that cannot be trained."""
-
-    def _check_module(self, rows: Rows) -> None:
-        if self.callbacks_:
-            try:
-                check_user_output(self.module_, rows.part(0, 2).X, self._n_outputs)
-            except ValueError:
-                del self.module_
-                raise
+    def criterion(self, net: Any) -> nn.Module:
+        """Return cross-entropy of whatever the module gives."""
+        criterion, forms = super().criterion(net), net._output_forms
+        if set(forms) == {LOGITS}:
+            return criterion
+        return LossOfForms(criterion, forms, net._has_several_labels)
 
 
-def _opened(X: Any) -> Any:
-    """Return skorch's slices of a data set as the torch Dataset that they are."""
-    return SlicedSamples(X) if isinstance(X, SliceDataset) else X
-
-
-class NetClassifier(UserModuleNet, ClassifierNet):
+class NetClassifier(_OwnModuleNet, ClassifierNet):
     """Any torch module as a classifier, trained with cross-entropy.
 
     The module gives one output for each class: logits, or what it makes of them in the end by
@@ -240,9 +204,10 @@ class NetClassifier(UserModuleNet, ClassifierNet):
     True
     """
 
+    _of_samples: Targets = _ModuleLabels()
     _parameter_constraints: ClassVar[dict] = {
         **ClassifierNet._parameter_constraints,
-        **UserModuleNet.user_constraints,
+        **_OwnModule.constraints,
     }
 
     def __init__(
@@ -293,6 +258,7 @@ class NetClassifier(UserModuleNet, ClassifierNet):
         return isinstance(self._coding, MultiLabel)
 
     def _look_at_outputs(self, module: torch.nn.Module, rows: Rows) -> None:
+        """Learn what the module ends in, and warn where that cannot be trained."""
         forms = forms_of(module, rows.part(0, min(16, rows.n_rows)).X)
         self._forms = tuple(forms)  # a plain one, which files of weights can hold
         reason = why_not_logits(forms, self._has_several_labels)
@@ -301,17 +267,8 @@ class NetClassifier(UserModuleNet, ClassifierNet):
                 f"module={type(module).__name__} trains badly: {reason}.", UserWarning, stacklevel=2
             )
 
-    def _make_criterion(self) -> torch.nn.Module:
-        criterion, forms = super()._make_criterion(), self._output_forms
-        if set(forms) == {LOGITS}:
-            return criterion
-        return LossOfForms(criterion, forms, self._has_several_labels)
 
-    def _as_logits(self, output: torch.Tensor) -> torch.Tensor:
-        return as_logits(output, self._output_forms.predicting, self._has_several_labels)
-
-
-class NetRegressor(UserModuleNet, RegressorNet):
+class NetRegressor(_OwnModuleNet, RegressorNet):
     """Any torch module as a regressor with one target or several.
 
     The module gives one output for each target, in standardized units unless
@@ -352,7 +309,7 @@ class NetRegressor(UserModuleNet, RegressorNet):
 
     _parameter_constraints: ClassVar[dict] = {
         **RegressorNet._parameter_constraints,
-        **UserModuleNet.user_constraints,
+        **_OwnModule.constraints,
     }
 
     def __init__(
@@ -395,6 +352,7 @@ class NetRegressor(UserModuleNet, RegressorNet):
         self._set_module_kwargs(module_kwargs)
 
     def _look_at_outputs(self, module: torch.nn.Module, rows: Rows) -> None:
+        """Warn of a module that cannot reach the targets by what it ends in."""
         reason = unreachable_targets(module, rows.part(0, 2).X, rows.y)
         if reason is not None:
             advice = (

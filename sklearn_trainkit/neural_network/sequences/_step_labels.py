@@ -1,18 +1,132 @@
 """A class for each step of a sequence: checks, coding, loss and score, over labelled steps only."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.utils.multiclass import check_classification_targets
 from torch import nn
 
+from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES
 from sklearn_trainkit.neural_network.batches._input_lists import as_list
-from sklearn_trainkit.neural_network.sequences._step_targets import check_step_list
+from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, RowsDataset
+from sklearn_trainkit.neural_network.sequences._sequence_checks import step_counts, true_steps
+from sklearn_trainkit.neural_network.sequences._step_targets import (
+    check_some_targets,
+    check_step_list,
+)
 from sklearn_trainkit.neural_network.targets._label_coding import SingleLabel
+from sklearn_trainkit.neural_network.targets._labels import Labels
 from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
-__all__ = ["StepClassLoss", "StepCoding", "step_accuracy", "step_labels", "with_ends"]
+__all__ = [
+    "StepClassLoss",
+    "StepCoding",
+    "StepLabels",
+    "step_accuracy",
+    "step_labels",
+    "with_ends",
+]
+
+# Fewer sequences in a batch cost more time than they bring.
+_FEWEST_SEQUENCES = 8
+
+
+class StepLabels(Labels):
+    """A label for each step. On the network stands ``_mean_steps``: labelled ones of a sequence."""
+
+    have_own_shape: ClassVar[bool] = True
+
+    def read(self, net: Any, X: Any, y: Any) -> np.ndarray:
+        """Return the labels of each step, masked where there is none."""
+        return step_labels(y, step_counts(X), X.shape[1], net.ignore_index)
+
+    def coding(self, net: Any, y: np.ndarray, classes: Any = None) -> Any:
+        """Return how labels become codes: those of ``y``, or all that may ever come."""
+        labels = np.unique(np.ma.compressed(y) if classes is None else classes)
+        labels = labels if net.ignore_index is None else labels[labels != net.ignore_index]
+        if len(labels) < 2:
+            raise ValueError(
+                f"{type(net).__name__} needs at least 2 classes in y. Got {len(labels)} class: "
+                f"{labels.tolist()}."
+            )
+        return StepCoding(labels)
+
+    def learn_again(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Learn the shares of the classes, and how many steps are labelled."""
+        super().learn_again(net, y, weight)
+        net._mean_steps = _mean_labelled(y, weight)
+
+    def learn_chunk(
+        self, net: Any, y: np.ndarray, weight: np.ndarray | None, classes: Any, first: bool
+    ) -> None:
+        """Count the classes of further sequences, and their labelled steps."""
+        super().learn_chunk(net, y, weight, classes, first)
+        net._mean_steps = _mean_labelled(y, weight)
+
+    def row_weights(
+        self, net: Any, codes: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Return the given weights: those of classes are for steps, and the loss has them."""
+        return weight
+
+    def check_parts(self, net: Any, train: Rows, valid: Rows | None) -> None:
+        """Raise if none of the validation rows has a label."""
+        check_some_targets(valid, lambda y: y < self.n_outputs(net))
+
+    def batch_rows(self, net: Any, batch_size: int | str, n_rows: int) -> int:
+        """Return how many of ``n_rows`` training sequences make a batch."""
+        usual = super().batch_rows(net, batch_size, n_rows)
+        if batch_size != "auto":
+            return usual
+        # Targets make a batch, of which a sequence has many.
+        n_targets = super().batch_rows(net, "auto", round(n_rows * net._mean_steps))
+        return min(usual, max(_FEWEST_SEQUENCES, round(n_targets / net._mean_steps)))
+
+    def criterion(self, net: Any) -> nn.Module:
+        """Return cross-entropy over the labelled steps."""
+        criterion = super().criterion(net)
+        if net.class_weight is None or net._class_counts is None:
+            return StepClassLoss(criterion, net._mean_steps)
+        factors = torch.tensor(net._class_factors[0], dtype=FLOAT_TYPES[net.dtype_])
+        return StepClassLoss(criterion, net._mean_steps, factors)
+
+    def rows_score(self, net: Any, output: torch.Tensor, rows: Rows) -> float:
+        """Return the accuracy over labelled steps."""
+        return net._coding.accuracy(output, rows.y)
+
+    def predict(self, net: Any, X: Any) -> np.ndarray:
+        """Return the label of each step, and a mark after the end of a sequence."""
+        if isinstance(X, RowsDataset):
+            return super().predict(net, X)
+        labels, there = self._predicted_steps(net, X)
+        return with_ends(labels, there, net.ignore_index)
+
+    def _predicted_steps(self, net: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return a label for each step of padded sequences, and which of the steps there are."""
+        data = net.get_dataset(X)
+        return net._coding.labels(super().predict(net, data)), true_steps(net, data.rows)
+
+    def probabilities(self, net: Any, X: Any, *, logarithm: bool = False) -> np.ndarray:
+        """Return probabilities for each step, NaN after the end of a sequence."""
+        if isinstance(X, RowsDataset):
+            return super().probabilities(net, X, logarithm=logarithm)
+        data = net.get_dataset(X)
+        values = super().probabilities(net, data, logarithm=logarithm)
+        values[~true_steps(net, data.rows)] = np.nan
+        return values
+
+    def score(self, net: Any, X: Any, y: Any, sample_weight: Any) -> float:
+        """Return the accuracy over all labelled steps."""
+        predicted, there = self._predicted_steps(net, X)
+        return step_accuracy(y, predicted, there, net.ignore_index, sample_weight)
+
+
+def _mean_labelled(y: np.ndarray, weight: np.ndarray | None) -> float:
+    n_labelled = (~np.ma.getmaskarray(y)).sum(axis=1)
+    weighs = weight is not None and weight.any()
+    mean = float(np.average(n_labelled, weights=weight if weighs else None))
+    return mean or 1.0  # without labels there is no loss to divide
 
 
 class StepCoding(SingleLabel):

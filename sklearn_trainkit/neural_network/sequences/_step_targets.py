@@ -1,7 +1,7 @@
 """Targets for each step of a sequence: checks, loss and score, over steps with a target only."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -9,9 +9,77 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 from sklearn_trainkit.neural_network.batches._input_lists import as_list
+from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
 from sklearn_trainkit.neural_network.modules._losses import REGRESSION_LOSSES
-from sklearn_trainkit.neural_network.sequences._sequence_checks import joined_sequences
+from sklearn_trainkit.neural_network.sequences._sequence_checks import (
+    joined_sequences,
+    step_counts,
+    true_steps,
+)
+from sklearn_trainkit.neural_network.targets._numbers import Numbers
 from sklearn_trainkit.utils._sklearn_private import check_sample_weight
+
+
+class StepNumbers(Numbers):
+    """Numbers for each step. On the network stands ``_mean_steps``: known ones of a sequence."""
+
+    have_own_shape: ClassVar[bool] = True
+
+    def read(self, net: Any, X: Any, y: Any) -> np.ndarray:
+        """Return the targets of each step, NaN where there is none."""
+        return step_targets(y, step_counts(X), X.shape[1])
+
+    def learn(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Learn mean and scale over the steps that have a target."""
+        columns = y if y.ndim == 3 else y[..., None]
+        known = ~np.isnan(columns)
+        if not known.any(axis=(0, 1)).all():
+            raise ValueError(
+                "y must have a target at some step, for each of the targets. Got NaN at all steps."
+            )
+        weights = None if weight is None else np.broadcast_to(weight[:, None], known.shape[:2])
+        found = []
+        for j, has in enumerate(np.moveaxis(known, 2, 0)):
+            super().learn(net, columns[has, j], None if weights is None else weights[has])
+            found.append((net.y_mean_[0], net.y_scale_[0]))
+        net.y_mean_, net.y_scale_ = (np.array(each) for each in zip(*found, strict=True))
+        net._y_ndim = y.ndim - 1
+        n_known = known.sum(axis=(1, 2)) / known.shape[2]
+        net._mean_steps = float(np.average(n_known, weights=weight))
+        if not net._mean_steps:
+            raise ValueError("sample_weight is zero for every sequence that has a target in y.")
+
+    def check_parts(self, net: Any, train: Rows, valid: Rows | None) -> None:
+        """Raise if none of the validation rows has a target."""
+        check_some_targets(valid, lambda y: ~torch.isnan(y))
+
+    def encode(self, net: Any, y: np.ndarray, name: str) -> np.ndarray:
+        """Return standardized values, (n_samples, n_steps, n_targets)."""
+        columns = y[..., None] if y.ndim == 2 else y
+        steps = super().encode(net, columns.reshape(-1, columns.shape[2]), name)
+        return steps.reshape(columns.shape)
+
+    def criterion(self, net: Any) -> nn.Module:
+        """Return the loss over steps that have a target."""
+        return StepLoss(net.loss, net._mean_steps)
+
+    def rows_score(self, net: Any, output: torch.Tensor, rows: Rows) -> float:
+        """Return R2 over steps that have a target."""
+        return r2_of_steps(output, rows.y)
+
+    def predict(self, net: Any, X: Any) -> np.ndarray:
+        """Return numbers for each step, NaN after the end of a sequence."""
+        data = net.get_dataset(X)
+        values = net._output(data).numpy()
+        if data is X:  # a data set of ours wants an answer in training units
+            return values
+        values = self.decode(net, values, self.units(net)).astype(net._y_dtype)
+        values[~true_steps(net, data.rows)] = np.nan
+        return values[..., 0] if net._y_ndim == 1 else values
+
+    def score(self, net: Any, X: Any, y: Any, sample_weight: Any) -> float:
+        """Return R2 over all steps that have a target."""
+        return step_r2(y, self.predict(net, X), sample_weight)
 
 
 class StepLoss(nn.Module):

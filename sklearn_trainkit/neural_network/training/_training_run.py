@@ -97,20 +97,20 @@ class TrainingRun:
         self._data = callback_data
         self._valid = None
         if valid is not None:
-            rows_per_pass = min(1024, net._rows_per_pass(valid.sample_shape))
+            rows_per_pass = min(1024, net._input_form.rows_per_pass(net, valid.sample_shape))
             self._valid = TensorLoader(valid, max(settings.batch_size, rows_per_pass))
         self._best_losses: dict[str, float] = {}
         self._slot = EngineSlot()
         net.__dict__.pop("best_epoch_", None)
         refuse_conflicts(net, settings.precision, schedule.constant)
         self._begin_callbacks(schedule)
-        net._check_module(train)
+        net._architecture.check_module(net, train)
         self._kept = None
         if settings.early_stopping:
             self._kept = KeptWeights(net.module_, settings.patience)
         elif settings.on_divergence == "warn":
             self._kept = KeptWeights(net.module_, None)
-        self.augment = net._augmentation()
+        self.augment = net._input_form.augmentation(net)
         self.precision = MixedPrecision(settings.precision, train.device.type)
         # All of them: a callback may thaw what is frozen now.
         self.named: list[tuple[str, torch.nn.Parameter]] = list(net.get_all_learnable_params())
@@ -129,7 +129,7 @@ class TrainingRun:
         rates = [group["lr"] for group in optimizer.param_groups]
         self.rates = RunRates(schedule, rates, net.n_steps_)
         self._is_beginning = True
-        self._module, self._units = net.module_, net._target_units()
+        self._module, self._units = net.module_, net._targets.units(net)
         _RUNS[net] = weakref.ref(self)
         self.listeners = Listeners(net, self._valid is not None)
         self.listeners.notify("on_train_begin", X=self._data[0], y=self._data[1])
@@ -334,7 +334,7 @@ class TrainingRun:
                 loss, score = validate(self.net, self._valid, self.listeners, self.epoch)
                 self._record_loss("valid_loss", loss)
                 history.record("valid_batch_count", len(self._valid))
-                history.record(self.net._score_name, score)
+                history.record(self.net._targets.score_name, score)
         except DivergenceError as error:
             self.abandon_epoch(error)
             return
@@ -371,11 +371,11 @@ class TrainingRun:
                 "load_params has replaced the network in the middle of a training: the weights of "
                 "the file are for other data, of other features, classes or targets."
             )
-        units = net._target_units()
+        units = net._targets.units(net)
         if not all(map(np.array_equal, units, self._units)):
             for loader in (self.loader, self._valid):
                 if loader is not None:
-                    loader.rows = net._in_present_units(loader.rows, self._units)
+                    loader.rows = net._targets.in_present_units(net, loader.rows, self._units)
         self._units = units
 
     def _listeners_data(self) -> dict[str, RowsDataset | None]:

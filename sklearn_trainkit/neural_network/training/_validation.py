@@ -40,14 +40,14 @@ def validate(
         for batch in loader:
             listeners.begin_batch(batch, training=False)
             # A foreign module may write into its input.
-            output = net.module_(batch.X.clone() if net._foreign_module else batch.X)
+            output = net.module_(batch.X.clone() if net._architecture.is_foreign else batch.X)
             loss = net.criterion_(output, batch.y, batch.weight)
-            size, value = net._n_counted(batch), loss.item()
+            size, value = net._targets.n_counted(net, batch), loss.item()
             total += value * size
             n_rows += size
-            outputs.append(net._kept_for_score(output))
+            outputs.append(net._targets.kept_for_score(net, output))
             listeners.end_batch(batch, False, loss, output, value, size)
     mean = total / n_rows
     if not math.isfinite(mean):
         raise divergence_error(net, epoch, f"validation loss became {mean}")
-    return mean, net._rows_score(torch.cat(outputs), loader.rows)
+    return mean, net._targets.rows_score(net, torch.cat(outputs), loader.rows)

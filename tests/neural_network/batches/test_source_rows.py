@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier, NetRegressor
-from sklearn_trainkit.neural_network.base import _base_net
+from sklearn_trainkit.neural_network.base import _fit_rows
 from sklearn_trainkit.neural_network.batches._source_rows import (
     DatasetSource,
     SourceRows,
@@ -137,7 +137,7 @@ def test_large_data_are_split_without_a_copy(monkeypatch):
     X = X_FLOAT.astype(np.float32)
     params = settings(early_stopping=True)
     wanted = MLPNetClassifier((16,), **params).fit(X, Y)
-    monkeypatch.setattr(_base_net, "_COPIED_BYTES", 0)
+    monkeypatch.setattr(_fit_rows, "_COPIED_BYTES", 0)
     run = MLPNetClassifier((16,), **params).start_fit(X, Y)
     assert run.loader.rows.source.data_ptr() == X.ctypes.data
     run.train()

@@ -281,9 +281,9 @@ def test_the_score_of_an_epoch_counts_the_foreground_classes():
     net = small().fit(IMAGES, MASKS + (IMAGES > 3))
     truth = torch.tensor([[[1, 1, 2, 2]]])
     logits = functional.one_hot(torch.tensor([[[1, 2, 2, 2]]])).movedim(3, 1)
-    codes = net._kept_for_score(logits)
+    codes = net._targets.kept_for_score(net, logits)
     assert codes.dtype == torch.uint8  # a byte a pixel is kept of the validation part
-    score = net._rows_score(codes, TensorRows(torch.zeros(1), truth))
+    score = net._targets.rows_score(net, codes, TensorRows(torch.zeros(1), truth))
     assert score == pytest.approx((2 / 3 + 4 / 5) / 2)
 
 

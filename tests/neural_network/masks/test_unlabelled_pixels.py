@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from sklearn_trainkit.callbacks import EpochScoring
 from sklearn_trainkit.neural_network import UNetSegmenter, dice_score
+from sklearn_trainkit.neural_network.images._image_input import ImageInput
+from sklearn_trainkit.neural_network.masks._mask_coding import are_labelled
 from sklearn_trainkit.neural_network.masks._mask_losses import MaskLoss, soft_dice_loss
 
 rng = np.random.default_rng(0)
@@ -103,7 +105,7 @@ def test_marks_of_any_kind_train_the_same_network(name, loss):
     y, mark = marked(name)
     net = small(ignore_index=mark, loss=loss, class_weight="balanced").fit(X, y)
     assert_array_equal(net.classes_, MARKS[name][1])
-    labelled = net._labelled(y)
+    labelled = y[are_labelled(y, mark)]
     assert set(np.unique(net.predict(X))) <= set(labelled.ravel().tolist())
     if name != "absent":
         wanted = small(ignore_index=-7, loss=loss, class_weight="balanced").fit(
@@ -125,7 +127,7 @@ def test_one_step_is_that_of_plain_torch():
         lr=0.1, lr_schedule="constant", norm=None, dtype="float64",
     )  # fmt: skip
     run = net.start_fit(X, y)
-    module = net._make_module().double()
+    module = net._architecture.make(net).double()
     module.load_state_dict(net.module_.state_dict())
     target = torch.from_numpy(np.where(KNOWN, TRUTH, 255))
     loss = torch.nn.CrossEntropyLoss(ignore_index=255)(
@@ -172,7 +174,7 @@ def test_score_and_early_stopping_leave_them_out(name):
     assert net.history_[net.best_epoch_ - 1, "valid_dice"] == pytest.approx(wanted)
 
 
-def test_the_validation_loss_is_the_mean_over_labelled_pixels_of_all_batches():
+def test_the_validation_loss_is_the_mean_over_labelled_pixels_of_all_batches(monkeypatch):
     known = KNOWN.copy()
     known[0, 1:] = False  # images with few labels weigh little
     known[1] = False
@@ -181,7 +183,7 @@ def test_the_validation_loss_is_the_mean_over_labelled_pixels_of_all_batches():
         ignore_index=255, early_stopping=True, loss="cross_entropy", max_epochs=1, batch_size=1,
         norm="instance",
     )  # fmt: skip
-    net._rows_per_pass = lambda shape: 1
+    monkeypatch.setattr(ImageInput, "rows_per_pass", lambda *args: 1)
     net.fit(X[4:], y[4:], X_val=X[:4], y_val=y[:4])
     logs = np.log(np.take_along_axis(net.predict_proba(X[:4]), TRUTH[:4, None], axis=1))[:, 0]
     wanted = -logs[known[:4]].mean()

@@ -19,6 +19,7 @@ from sklearn_trainkit.callbacks import GradientFlow
 from sklearn_trainkit.exceptions import DivergenceError
 from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.neural_network import RecurrentNetClassifier, RecurrentNetRegressor
+from sklearn_trainkit.neural_network.base._start_fit import checkpoint_file
 from sklearn_trainkit.preprocessing import StandardScaler
 
 N, T, C = 60, 8, 2
@@ -239,7 +240,7 @@ def test_a_fit_cut_short_goes_on_from_its_checkpoint(net, y, tmp_path, monkeypat
     monkeypatch.setattr(
         "sklearn_trainkit.neural_network.training._checkpoint._SECONDS_BETWEEN_WRITES", 0.0
     )
-    file = net._checkpoint_file(LIST, y, None, None, None, None)
+    file = checkpoint_file(net, LIST, y, None, None, None, None)
     run = clone(net).start_fit(LIST, y)
     run.advance()
     file.write(run.state_dict())

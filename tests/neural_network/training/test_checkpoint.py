@@ -12,6 +12,7 @@ from torch import nn
 
 from sklearn_trainkit.callbacks import GradientClipping, GradientFlow
 from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier
+from sklearn_trainkit.neural_network.base._start_fit import checkpoint_file
 from sklearn_trainkit.neural_network.training import _checkpoint
 from sklearn_trainkit.neural_network.training._checkpoint import CheckpointFile
 from sklearn_trainkit.neural_network.training._training_run import TrainingRun
@@ -68,7 +69,7 @@ def test_an_interrupted_fit_goes_on_bit_for_bit(tmp_path, cut_after, case):
     torch.manual_seed(123)
     resumed = NETS[case](**params)
     run = resumed.start_fit(X, y)
-    run.train(resumed._checkpoint_file(X, y, None, None, None, None))
+    run.train(checkpoint_file(resumed, X, y, None, None, None, None))
     assert len(list(tmp_path.glob("*.pt"))) == 1
     assert resumed.history[0]["gradient_flow"][0].grad_norm > 0
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
@@ -106,7 +107,7 @@ def test_a_module_instance_is_known_by_its_weights_not_its_address():
     module = nn.Linear(8, 2)
     nets = [NetClassifier(each, random_state=0, checkpoint_dir="x") for each in (module, module)]
     nets[1] = clone(nets[1])
-    files = {net._checkpoint_file(X, y).path for net in nets}
+    files = {checkpoint_file(net, X, y).path for net in nets}
     assert len(files) == 1
 
 
@@ -214,10 +215,10 @@ def test_code_of_the_user_is_told_apart_by_what_it_does(tmp_path):
 
     params = {"random_state": 0, "checkpoint_dir": tmp_path}
     modules = [halve, with_relu, lambda n_features, n_outputs: nn.Linear(n_features, n_outputs)]
-    files = [NetClassifier(each, **params)._checkpoint_file(X, y).path for each in modules]
+    files = [checkpoint_file(NetClassifier(each, **params), X, y).path for each in modules]
     assert files[0] != files[1]
     assert files[0] == files[2]
     later = [nn.Sequential(*DROPOUT_MODULE[:3], nn.LeakyReLU(slope)) for slope in (0.1, 0.2)]
-    paths = {NetClassifier(each, **params)._checkpoint_file(X, y).path for each in later}
+    paths = {checkpoint_file(NetClassifier(each, **params), X, y).path for each in later}
     assert len(paths) == 2
-    assert NetClassifier(halve, **params)._checkpoint_file(np.asfortranarray(X), y).path == files[0]
+    assert checkpoint_file(NetClassifier(halve, **params), np.asfortranarray(X), y).path == files[0]

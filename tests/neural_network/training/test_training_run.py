@@ -28,7 +28,7 @@ def hand_written_losses(net, n_epochs, batch_size, clip=None):
     """Train a fresh copy of the net's module with the same seeds; return module and losses."""
     seeds = stream_seeds(net.random_state)
     torch.manual_seed(seeds.weights)
-    module = net._make_module()
+    module = net._architecture.make(net)
     optimizer = torch.optim.Adam(module.parameters(), lr=net.lr)
     order = torch.Generator().manual_seed(seeds.order)
     X_, y_ = torch.from_numpy(X), torch.from_numpy(y)
