@@ -6,12 +6,11 @@ as a high and a low part, so that a standard deviation of 1e-2 around 1e6 keeps 
 binary exponent per feature keeps squares of subnormal and huge values inside float64.
 """
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from sklearn_trainkit.preprocessing.arrays._choose_loops import compiled_loops
+from sklearn_trainkit.preprocessing.arrays._block_statistics import statistics_for
 from sklearn_trainkit.preprocessing.arrays._feature_blocks import (
     FeatureBlocks,
     InfiniteValueError,
@@ -277,80 +276,17 @@ class ColumnMoments:
         self, blocks: FeatureBlocks, group: list[Array], careful: bool, check_finite: bool
     ) -> tuple[Array, Array, Array]:
         """Return count, sum and sum of squares of the deviations from the high mean."""
-        loops = None if self.exponent is not None else compiled_loops(blocks.view)
-        if loops is not None:
-            return self._compiled_sums(loops, blocks, group, careful, check_finite)
-        buffer = np.empty(max(block.size for block in group))
+        found = statistics_for(blocks.view, self.exponent).sum_deviations(
+            blocks,
+            group,
+            self._anchor(group[0].dtype),
+            self.exponent,
+            careful=careful,
+            check_finite=check_finite,
+        )
         n_values = sum(block.size for block in group) // blocks.n_features
         count = np.full(blocks.n_features, n_values, dtype=np.int64)
-        anchor = self._anchor(group[0].dtype)
-        shift = blocks.pattern(anchor) if blocks.folded else blocks.spread(anchor)
-        total = blocks.start_sums()
-        for block in group:
-            deviations = self._deviations(
-                blocks, block, shift, buffer[: block.size].reshape(block.shape)
-            )
-            if careful:
-                deviations, n_missing = _without_missing(blocks, block, deviations, check_finite)
-                count -= n_missing
-            blocks.add_sums(deviations, total)
-        sums, squares = blocks.finish_sums(total)
-        return count, sums, squares
-
-    def _compiled_sums(
-        self,
-        loops: ModuleType,
-        blocks: FeatureBlocks,
-        group: list[Array],
-        careful: bool,
-        check_finite: bool,
-    ) -> tuple[Array, Array, Array]:
-        n_values = sum(block.size for block in group) // blocks.n_features
-        count = np.full(blocks.n_features, n_values, dtype=np.int64)
-        sums, squares = np.zeros((2, blocks.n_features))
-        anchor = self._anchor(group[0].dtype)
-        for block in group:
-            if blocks.folded:
-                for rows in blocks.rows(np.ascontiguousarray(block)):
-                    width = rows.shape[1]
-                    found, missing = np.zeros((2, width)), np.zeros(width, dtype=np.int64)
-                    shift = blocks.along_row(anchor, width)
-                    loops.row_moments(rows, shift, careful, missing, *found)
-                    count -= blocks.gather_row(np.add, missing)
-                    sums += blocks.gather_row(np.add, found[0])
-                    squares += blocks.gather_row(np.add, found[1])
-            else:
-                runs = blocks.runs(block)
-                n_runs = len(runs[1])
-                found, missing = np.zeros((2, n_runs)), np.zeros(n_runs, dtype=np.int64)
-                shift = blocks.along_runs(anchor, block)
-                loops.run_moments(*runs, shift, careful, missing, *found)
-                count -= blocks.gather_runs(np.add, missing, block)
-                sums += blocks.gather_runs(np.add, found[0], block)
-                squares += blocks.gather_runs(np.add, found[1], block)
-        suspicious = careful and check_finite and not np.isfinite(squares).all()
-        if suspicious and any(np.isinf(block).any() for block in group):
-            raise InfiniteValueError
-        return count, sums, squares
-
-    def _deviations(
-        self, blocks: FeatureBlocks, block: Array, shift: Array, buffer: Array
-    ) -> Array:
-        source = block
-        if self.exponent is not None:
-            source = np.ldexp(block, -blocks.spread(self.exponent), out=buffer)
-        if not blocks.folded:
-            if source.dtype != np.float64:
-                # Converting first is faster than an operation that converts as it goes.
-                np.copyto(buffer, source)
-                source = buffer
-            return np.subtract(source, shift, out=buffer)
-        if source.dtype != np.float64 or not source.flags.c_contiguous:
-            np.copyto(buffer, source)
-            source = buffer
-        for rows, target in zip(blocks.fold(source), blocks.fold(buffer), strict=True):
-            np.subtract(rows, shift[: rows.shape[1]], out=target)
-        return buffer
+        return count - found.missing, found.sums, found.squares
 
     # -- range of float64 ----------------------------------------------------------------
 
@@ -409,27 +345,3 @@ def exponents_for(magnitude: Array) -> Array:
 
 def _divisor(count: Array) -> Array:
     return np.where(count > 0, count, 1)
-
-
-def _without_missing(
-    blocks: FeatureBlocks, block: Array, deviations: Array, check_finite: bool
-) -> tuple[Array, Array | int]:
-    """Set NaN to zero in the deviations, and count them per feature."""
-    if np.isfinite(np.add.reduce(deviations, axis=None)):
-        return deviations, 0
-    if check_finite and block.dtype.kind == "f" and np.isinf(block).any():
-        raise InfiniteValueError
-    missing = np.isnan(deviations)
-    np.copyto(deviations, 0.0, where=missing)
-    return deviations, _count_true(blocks, missing)
-
-
-def _count_true(blocks: FeatureBlocks, mask: Array) -> Array:
-    if blocks.folded and mask.size <= 255 * blocks.period * blocks.n_fold:
-        # Sums of at most 255 bytes cannot overflow a byte, and add sixteen times as fast.
-        main, rest = blocks.fold(mask.view(np.uint8))
-        wide = np.add.reduce(main, axis=0, dtype=np.uint8).reshape(blocks.n_fold, blocks.period)
-        total = np.add.reduce(wide, axis=0, dtype=np.int64)
-        total += np.add.reduce(rest, axis=0, dtype=np.int64)
-        return blocks._gather_period(np.add, total)
-    return blocks.reduce(np.add, mask, dtype=np.int64)

@@ -35,7 +35,6 @@ _FIRST_BLOCK_SHARE = 16
 _FOLDED_WIDTH = 1_024
 _LONG_RUN = 128
 _RUN_IN_BLOCK = 4_096
-_PIECE = 512
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -140,9 +139,8 @@ class FeatureBlocks:
     def reduce(self, ufunc: np.ufunc, block: Array, **kwargs: Any) -> Array:
         """Reduce a contiguous block to one value per feature."""
         if not self.folded:
-            lead = block.shape[: self.last_kept + 1]
-            partial = ufunc.reduce(block.reshape(prod(lead), -1), axis=1, **kwargs)
-            return self.gather(ufunc, partial, lead)
+            partial = ufunc.reduce(block.reshape(self.n_runs(block), -1), axis=1, **kwargs)
+            return self.gather_runs(ufunc, partial, block)
         main, rest = self.fold(block)
         parts = []
         if len(main):
@@ -151,39 +149,17 @@ class FeatureBlocks:
         if len(rest):
             parts.append(ufunc.reduce(rest, axis=0, **kwargs))
         total = parts[0] if len(parts) == 1 else ufunc(*parts)
-        return self._gather_period(ufunc, total)
+        return self.gather_period(ufunc, total)
 
-    def start_sums(self) -> Array:
-        """Return zeros for :meth:`add_sums`: a row of sums, a row of sums of squares."""
-        return np.zeros((2, self.n_fold * self.period if self.folded else self.n_features))
-
-    def add_sums(self, block: Array, total: Array) -> None:
-        """Add sum and sum of squares of a contiguous float64 block to `total`."""
-        if not self.folded:
-            lead = block.shape[: self.last_kept + 1]
-            runs = block.reshape(prod(lead), -1)
-            total[0] += self.gather(np.add, np.add.reduce(runs, axis=1), lead)
-            total[1] += self.gather(np.add, _row_squares(runs), lead)
-            return
-        main, rest = self.fold(block)
-        if len(main):
-            total[0] += np.add.reduce(main, axis=0)
-            total[1] += np.einsum("ij,ij->j", main, main)
-        if len(rest):
-            total[0, : self.period] += np.add.reduce(rest, axis=0)
-            total[1, : self.period] += np.einsum("ij,ij->j", rest, rest)
-
-    def finish_sums(self, total: Array) -> tuple[Array, Array]:
-        """Return sums and sums of squares per feature."""
-        if not self.folded:
-            return total[0], total[1]
-        sums, squares = np.add.reduce(total.reshape(2, self.n_fold, self.period), axis=1)
-        return self._gather_period(np.add, sums), self._gather_period(np.add, squares)
-
-    def _gather_period(self, ufunc: np.ufunc, total: Array) -> Array:
+    def gather_period(self, ufunc: np.ufunc, total: Array) -> Array:
+        """Reduce one value per position in a period to one per feature."""
         if self.period == self.n_features and len(self.kept) == 1:
             return total
         return self.gather(ufunc, total, self.view.shape[min(self.kept) :])
+
+    def n_runs(self, block: Array) -> int:
+        """Return how many runs of one feature each an unfolded block has."""
+        return prod(block.shape[: self.last_kept + 1])
 
     # -- memory for compiled loops ---------------------------------------------------------
 
@@ -192,7 +168,7 @@ class FeatureBlocks:
         inside = block.ndim == 2 and block.strides[1] == block.itemsize <= block.strides[0]
         if not inside or block.strides[0] % block.itemsize:
             block = np.ascontiguousarray(block)
-            block = block.reshape(prod(block.shape[: self.last_kept + 1]), -1)
+            block = block.reshape(self.n_runs(block), -1)
         n_runs, length = block.shape
         starts = np.arange(n_runs) * (block.strides[0] // block.itemsize)
         # From the first number of the block to its last.
@@ -228,7 +204,7 @@ class FeatureBlocks:
 
     def gather_row(self, ufunc: np.ufunc, partial: Array) -> Array:
         """Reduce one value per position in a row to one per feature."""
-        return self._gather_period(ufunc, ufunc.reduce(partial.reshape(-1, self.period), axis=0))
+        return self.gather_period(ufunc, ufunc.reduce(partial.reshape(-1, self.period), axis=0))
 
     # -- iteration -----------------------------------------------------------------------
 
@@ -254,12 +230,3 @@ def blocks_of(X: Array, feature_axes: tuple[int, ...]) -> FeatureBlocks:
     """Return blocks of the size that suits those who work on them."""
     large = (X.flags.c_contiguous or X.flags.f_contiguous) and compiled_loops(X) is not None
     return FeatureBlocks(X, feature_axes, _COMPILED_BLOCK if large else BLOCK_ELEMENTS)
-
-
-def _row_squares(runs: Array) -> Array:
-    """Sum the squares along each row, in short pieces: the rounding error grows with the piece."""
-    n_pieces = runs.shape[1] // _PIECE
-    main = runs[:, : n_pieces * _PIECE].reshape(len(runs), n_pieces, _PIECE)
-    rest = runs[:, n_pieces * _PIECE :]
-    total = np.einsum("ij,ij->i", rest, rest)
-    return total + np.add.reduce(np.einsum("ijk,ijk->ij", main, main), axis=1)
