@@ -34,20 +34,24 @@ from sklearn_trainkit.neural_network.batches._tensor_loader import (
     RowsDataset,
     TensorLoader,
 )
-from sklearn_trainkit.neural_network.batches._training_streams import TrainingStreams
 from sklearn_trainkit.neural_network.engines._callback_hooks import quiet_hook
 from sklearn_trainkit.neural_network.engines._optimizers import (
     make_optimizer,
+    parameter_groups,
     resolved_weight_decay,
 )
-from sklearn_trainkit.neural_network.engines._parameter_groups import parameter_groups
 from sklearn_trainkit.neural_network.modules._module_hooks import switch_mode
 from sklearn_trainkit.neural_network.saving._made_with import MadeWith, describe_layers, own_copy
 from sklearn_trainkit.neural_network.saving._saved_net import load_files, save_files
 from sklearn_trainkit.neural_network.targets._targets import Targets
 from sklearn_trainkit.neural_network.training._training_run import TrainingRun
 from sklearn_trainkit.utils._did_you_mean import accepts_known_names
-from sklearn_trainkit.utils._random_streams import StreamSeeds, seeded_global_torch, stream_seeds
+from sklearn_trainkit.utils._random_streams import (
+    StreamSeeds,
+    TrainingStreams,
+    seeded_global_torch,
+    stream_seeds,
+)
 from sklearn_trainkit.utils._sklearn_private import fit_context
 from sklearn_trainkit.utils._threads import torch_threads
 

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from sklearn_trainkit.neural_network.batches._input_checks import checked_device
-from sklearn_trainkit.neural_network.batches._training_streams import TrainingStreams
 from sklearn_trainkit.neural_network.saving._made_with import changed_names, own_copy
-from sklearn_trainkit.utils._random_streams import StreamSeeds
+from sklearn_trainkit.utils._random_streams import (
+    StreamSeeds,
+    TrainingStreams,
+)
 
 
 def refuse_changes(net: Any, further: Sequence[str] = ()) -> None:

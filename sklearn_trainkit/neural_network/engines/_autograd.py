@@ -34,8 +34,8 @@ class AutogradEngine(SteppedEngine):
         self._net = self._run.net
         self._parameters = [parameter for _, parameter in self._run.named]
         settings = self._run.settings
-        self._clips = settings.clips
-        self._clippings = settings.clip_norm, settings.clip_value, settings.clip_adaptive
+        self._limits = settings.clip_norm, settings.clip_value, settings.clip_adaptive
+        self._clips = any(limit is not None for limit in self._limits)
         self._has_stepped = False
 
     @staticmethod
@@ -94,7 +94,7 @@ class AutogradEngine(SteppedEngine):
             return
         if not self._has_stepped:
             refuse_sparse_clipping(self._net.module_.named_parameters())
-        clip_gradients_(self._parameters, *self._clippings)
+        clip_gradients_(self._parameters, *self._limits)
 
     def _update(self, step: int, again: Again) -> None:
         if not self._has_stepped:

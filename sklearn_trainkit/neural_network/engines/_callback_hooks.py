@@ -16,8 +16,13 @@ from sklearn_trainkit.callbacks import (
     TrainingLimit,
     TrainingMeter,
 )
-from sklearn_trainkit.neural_network.batches._tensor_loader import TensorRows, TrainingSamples
-from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks, is_part_of_task
+from sklearn_trainkit.neural_network.batches._tensor_loader import (
+    Rows,
+    RowsDataset,
+    TensorRows,
+    TrainingSamples,
+)
+from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
 
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
 # These look on: they change neither weights nor optimizer while a network trains.
@@ -71,11 +76,6 @@ def may_change_a_step(callback: Any) -> bool:
     Our clipping changes gradients where they are, which needs no graph.
     """
     return not is_onlooker(callback) and type(callback) is not GradientClipping
-
-
-def has_sklearn_callbacks(net: Any) -> bool:
-    """Tell whether scikit-learn callbacks are set on ``net`` or handed down to it."""
-    return bool(get_callbacks(net)) or is_part_of_task(net)
 
 
 def find_listeners(net: Any) -> dict[str, list[Any]]:
@@ -202,6 +202,12 @@ class Listeners:
         """Call a hook of those who do something in it."""
         for listener in self.hooks[hook]:
             call_hook(listener, hook, self._net, self._has_valid, kwargs)
+
+    def tell_of_epoch(self, hook: str, train: Rows, valid: Rows | None) -> None:
+        """Call a hook of an epoch with the data sets that skorch hands to it."""
+        if self.hooks[hook]:
+            sets = (None if rows is None else RowsDataset(rows) for rows in (train, valid))
+            self.notify(hook, **dict(zip(("dataset_train", "dataset_valid"), sets, strict=True)))
 
     def begin_batch(self, batch: TensorRows, training: bool) -> None:
         """Tell of a batch that is about to be computed."""

@@ -3,22 +3,47 @@
 from collections.abc import Sequence
 
 from sklearn_trainkit.neural_network.engines._autograd import AutogradEngine
-from sklearn_trainkit.neural_network.engines._engine import (
-    Engine,
-    EngineName,
-    EpochSteps,
-    Trainee,
-)
+from sklearn_trainkit.neural_network.engines._engine import Engine, Trainee
 from sklearn_trainkit.neural_network.engines._stacked import StackedEngine
 from sklearn_trainkit.neural_network.modules._module_hooks import switch_mode
 from sklearn_trainkit.neural_network.stacking._stacked_layers import NotStackableError
 
-__all__ = ["ENGINES", "ENGINE_NAMES", "EngineSlot", "make_engine"]
+__all__ = ["ENGINES", "ENGINE_NAMES", "EngineName", "EngineSlot", "make_engine"]
 
 # The fastest first; the last one trains everything.
 ENGINES: tuple[type[Engine], ...] = (StackedEngine, AutogradEngine)
 # What the parameter ``engine`` may be.
 ENGINE_NAMES = ("auto", *(kind.name for kind in ENGINES))
+
+
+class EngineName(str):
+    """The name of an engine, which also knows why no faster one was taken.
+
+    Parameters
+    ----------
+    name : str
+    passed_over : dict of str to str
+        For each faster engine, the reason against it.
+
+    Examples
+    --------
+    >>> engine = EngineName("autograd", {"stacked": "precision='bf16'"})
+    >>> engine == "autograd", engine.passed_over["stacked"]
+    (True, "precision='bf16'")
+    """
+
+    passed_over: dict[str, str]
+
+    def __new__(cls, name: str, passed_over: dict[str, str]) -> "EngineName":
+        made = super().__new__(cls, name)
+        made.passed_over = dict(passed_over)
+        return made
+
+    def __getnewargs__(self) -> tuple[str, dict[str, str]]:  # type: ignore[override]
+        return str(self), self.passed_over
+
+    def __repr__(self) -> str:
+        return f"EngineName({str(self)!r}, {self.passed_over!r})"
 
 
 class EngineSlot:
@@ -33,14 +58,13 @@ class EngineSlot:
         self.engine: Engine | None = None
         self._runs: list[Trainee] = []
 
-    def train_epoch(self, runs: Sequence[Trainee], *, force: bool = False) -> list[EpochSteps]:
-        """Train an epoch of these networks, in the engine that they are in or in a new one."""
+    def make_ready(self, runs: Sequence[Trainee], *, force: bool = False) -> Engine:
+        """Put these networks into an engine, unless they are in it; see :func:`make_engine`.
+
+        From then on they are in train mode.
+        """
         for run in runs:
             switch_mode(run.net.module_, True)
-        return self.make_ready(runs, force=force).train_epoch()
-
-    def make_ready(self, runs: Sequence[Trainee], *, force: bool = False) -> Engine:
-        """Put these networks into an engine, unless they are in it; see :func:`make_engine`."""
         if self.engine is None or self._runs != list(runs):
             self.release()
             for run in runs:

@@ -6,13 +6,13 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 
 from sklearn_trainkit.neural_network.batches._tensor_loader import TensorLoader, TensorRows
-from sklearn_trainkit.neural_network.batches._training_streams import TrainingStreams
 from sklearn_trainkit.neural_network.engines._callback_hooks import Listeners
 from sklearn_trainkit.neural_network.engines._learning_rates import RunRates
 from sklearn_trainkit.neural_network.engines._precision import MixedPrecision
 from sklearn_trainkit.neural_network.engines._settings import LoopSettings
+from sklearn_trainkit.utils._random_streams import TrainingStreams
 
-__all__ = ["Engine", "EngineName", "EpochSteps", "Trainee"]
+__all__ = ["Engine", "EpochSteps", "Trainee"]
 
 
 class EpochSteps(NamedTuple):
@@ -42,10 +42,13 @@ class Trainee(Protocol):
     streams: TrainingStreams
     rates: RunRates
     listeners: Listeners
-    precision: MixedPrecision
     augment: Callable[[TensorRows, torch.Generator], TensorRows] | None
     named: list[tuple[str, torch.nn.Parameter]]
     forward: Callable[..., torch.Tensor]
+
+    @property
+    def precision(self) -> MixedPrecision:
+        """What autograd's forward pass computes in."""
 
     def release(self) -> None:
         """Take the network out of the engine that it is in."""
@@ -88,33 +91,3 @@ class Engine(Protocol):
 
     def release(self) -> None:
         """Make networks and optimizers ordinary ones again."""
-
-
-class EngineName(str):
-    """The name of an engine, which also knows why no faster one was taken.
-
-    Parameters
-    ----------
-    name : str
-    passed_over : dict of str to str
-        For each faster engine, the reason against it.
-
-    Examples
-    --------
-    >>> engine = EngineName("autograd", {"stacked": "precision='bf16'"})
-    >>> engine == "autograd", engine.passed_over["stacked"]
-    (True, "precision='bf16'")
-    """
-
-    passed_over: dict[str, str]
-
-    def __new__(cls, name: str, passed_over: dict[str, str]) -> "EngineName":
-        made = super().__new__(cls, name)
-        made.passed_over = dict(passed_over)
-        return made
-
-    def __getnewargs__(self) -> tuple[str, dict[str, str]]:  # type: ignore[override]
-        return str(self), self.passed_over
-
-    def __repr__(self) -> str:
-        return f"EngineName({str(self)!r}, {self.passed_over!r})"

@@ -14,7 +14,7 @@ from torch import nn
 from sklearn_trainkit.neural_network.engines._callback_hooks import BATCH_HOOKS, may_change_a_step
 from sklearn_trainkit.neural_network.engines._engine import Trainee
 from sklearn_trainkit.neural_network.modules._module_hooks import has_global_hooks
-from sklearn_trainkit.neural_network.stacking._stack_size import networks_side_by_side
+from sklearn_trainkit.neural_network.stacking._stacked_batches import networks_side_by_side
 from sklearn_trainkit.neural_network.stacking._stacked_optimizers import ELEMENTWISE, has_step_hooks
 
 __all__ = [

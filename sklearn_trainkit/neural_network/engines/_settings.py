@@ -20,8 +20,3 @@ class LoopSettings(NamedTuple):
     precision: str
     compile: bool
     engine: str = "auto"
-
-    @property
-    def clips(self) -> bool:
-        """Whether gradients are clipped at all."""
-        return any(c is not None for c in (self.clip_norm, self.clip_value, self.clip_adaptive))

@@ -22,8 +22,11 @@ from sklearn_trainkit.neural_network.stacking._module_block import (
     StackedNetwork,
     check_unshared,
 )
-from sklearn_trainkit.neural_network.stacking._stack_size import networks_side_by_side
-from sklearn_trainkit.neural_network.stacking._stacked_batches import StackedBatch, StackedLoader
+from sklearn_trainkit.neural_network.stacking._stacked_batches import (
+    StackedBatch,
+    StackedLoader,
+    networks_side_by_side,
+)
 from sklearn_trainkit.neural_network.stacking._stacked_clipping import Clip, make_clipping
 from sklearn_trainkit.neural_network.stacking._stacked_optimizers import make_step_groups
 
@@ -160,14 +163,11 @@ class StackedEngine(SteppedEngine):
 
 def _make_clippings(block: ModuleBlock, runs: Sequence[Trainee]) -> list[Clip]:
     settings = [run.settings for run in runs]
-    if not any(each.clips for each in settings):
+    limits = [[s.clip_norm, s.clip_value, s.clip_adaptive] for s in settings]
+    if all(limit is None for own in limits for limit in own):
         return []
-    return make_clipping(
-        block,
-        [each.clip_norm for each in settings],
-        [each.clip_value for each in settings],
-        [each.clip_adaptive for each in settings],
-    )
+    norms, values, ratios = zip(*limits, strict=True)
+    return make_clipping(block, norms, values, ratios)
 
 
 def _alike_side_by_side(runs: Sequence[Trainee]) -> list[Trainee]:

@@ -12,7 +12,6 @@ from skorch.exceptions import NotInitializedError
 from skorch.history import History
 
 from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES, checked_device
-from sklearn_trainkit.neural_network.batches._training_streams import TrainingStreams
 from sklearn_trainkit.neural_network.saving._made_with import (
     MadeWith,
     as_plain,
@@ -24,7 +23,11 @@ from sklearn_trainkit.neural_network.saving._made_with import (
 from sklearn_trainkit.neural_network.saving._plain_values import values_from_text, values_to_text
 from sklearn_trainkit.neural_network.saving._weight_files import read_weights, write_weights
 from sklearn_trainkit.neural_network.training._checkpoint import history_to_text
-from sklearn_trainkit.utils._random_streams import seeded_global_torch, stream_seeds
+from sklearn_trainkit.utils._random_streams import (
+    TrainingStreams,
+    seeded_global_torch,
+    stream_seeds,
+)
 from sklearn_trainkit.utils._whole_files import replace_file
 
 # Attributes that are no part of what was learnt: they are made anew, or have files of their own.

@@ -1,7 +1,10 @@
 """Batches of several networks side by side, each in its own order.
 
 Rows are gathered from each network's own data, some megabytes at a time: the data is not copied as
-a whole, and networks that share a tensor of samples go on sharing it.
+a whole, and networks that share a tensor of samples go on sharing it. How many networks go side by
+side is a rule from measurements (``examples/benchmarks/bench_fold_stacking.py``, see
+``docs/fold_stacking.md``): on a CPU stacking saves calls, and costs cache, since what a batch
+leaves behind for the backward pass is there once per network.
 """
 
 import itertools
@@ -9,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from sklearn_trainkit.neural_network.batches._tensor_loader import TensorLoader, TensorRows
 
@@ -16,6 +20,8 @@ from sklearn_trainkit.neural_network.batches._tensor_loader import TensorLoader,
 _GATHER_BYTES = 1 << 21
 # Even so, a gathering costs calls per network, and serves at least so many steps.
 _LEAST_STEPS = 4
+# What the networks of a part keep of one batch; beyond that fewer at a time are faster.
+_PART_BYTES = 5 << 20
 
 
 class StackedBatch(NamedTuple):
@@ -156,3 +162,26 @@ def _cut_evenly(begin: int, end: int, most: int) -> list[int]:
     """Return the ends of pieces of at most ``most``: 0 to 5 by 3 at most is [0, 3, 5]."""
     n_pieces = -(-(end - begin) // most)
     return [begin + -(-(end - begin) * i // n_pieces) for i in range(n_pieces + 1)]
+
+
+def networks_side_by_side(module: nn.Module, batch_size: int) -> int:
+    """Return how many networks like ``module`` a part of a step should have at most."""
+    first = next(module.parameters())
+    if first.device.type != "cpu":
+        return 1 << 30
+    kept = batch_size * kept_per_row(module) * first.element_size()
+    return max(1, _PART_BYTES // max(1, kept))
+
+
+def kept_per_row(module: nn.Module) -> int:
+    """Return about how many numbers a training step keeps of each row.
+
+    Examples
+    --------
+    >>> kept_per_row(nn.Sequential(nn.Linear(50, 8), nn.ReLU(), nn.Linear(8, 2)))
+    78
+    """
+    weights = [p for p in module.parameters() if p.ndim > 1]
+    inputs = weights[0].shape[1] if weights else 0
+    # What comes out of a layer and out of its activation, and the logits' gradient.
+    return inputs + sum(2 * weight.shape[0] for weight in weights) + 8

@@ -83,7 +83,8 @@ class StackedRun:
         started = time.perf_counter()
         with torch_threads(self._runs[0].settings.n_threads), torch.enable_grad():
             try:
-                each = self._slot.train_epoch([self._runs[i] for i in going], force=True)
+                runs = [self._runs[index] for index in going]
+                each = self._slot.make_ready(runs, force=True).train_epoch()
             except NotStackableError:  # a callback has changed the networks too much
                 self._attempt(going, lambda index: self._runs[index].advance(begun=True))
             except Exception as error:  # one batch for all: it fails all of them

@@ -9,16 +9,16 @@ batches.
 import math
 import time
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
 from sklearn_trainkit.exceptions import DivergenceError
-from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, RowsDataset, TensorLoader
-from sklearn_trainkit.neural_network.batches._training_streams import TrainingStreams
+from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, TensorLoader
 from sklearn_trainkit.neural_network.engines._callback_hooks import (
     CallbackStop,
     Listeners,
@@ -42,8 +42,9 @@ from sklearn_trainkit.neural_network.training._divergence import (
     warn_of_divergence,
 )
 from sklearn_trainkit.neural_network.training._early_stopping import KeptWeights
-from sklearn_trainkit.neural_network.training._fit_tasks import FitTasks
 from sklearn_trainkit.neural_network.training._validation import validate
+from sklearn_trainkit.utils._random_streams import TrainingStreams
+from sklearn_trainkit.utils._sklearn_callbacks import FitTasks
 from sklearn_trainkit.utils._threads import torch_threads
 
 # Trainings in progress, by network: callbacks set parameters on the network.
@@ -111,7 +112,6 @@ class TrainingRun:
         elif settings.on_divergence == "warn":
             self._kept = KeptWeights(net.module_, None)
         self.augment = net._input_form.augmentation(net)
-        self.precision = MixedPrecision(settings.precision, train.device.type)
         # All of them: a callback may thaw what is frozen now.
         self.named: list[tuple[str, torch.nn.Parameter]] = list(net.get_all_learnable_params())
         # Compiled for training only: module_ itself stays plain, to be pickled and inspected.
@@ -140,6 +140,11 @@ class TrainingRun:
             rates = [group["lr"] for group in net.optimizer_.param_groups]
         self.rates.base = rates
 
+    @cached_property
+    def precision(self) -> MixedPrecision:
+        """What the forward pass of an engine that uses autograd computes in."""
+        return MixedPrecision(self.settings.precision, self.loader.rows.device.type)
+
     def take_changed(self, params: Mapping[str, Any]) -> None:
         """Let parameters that a callback has set on the network count from now on.
 
@@ -156,10 +161,11 @@ class TrainingRun:
         for name, value in params.items():
             if name == "weight_decay":
                 value = resolved_weight_decay(value, net.optimizer)
-            if name in ("lr", "weight_decay") or name.startswith("optimizer__"):
-                option = name.removeprefix("optimizer__")
-                for group in groups:
-                    group.update({option: value} if option in group else {})
+            elif name != "lr" and not name.startswith("optimizer__"):
+                continue
+            option = name.removeprefix("optimizer__")
+            for group in groups:
+                group.update({option: value} if option in group else {})
         if self._is_beginning and any(name.startswith("module__") for name in params):
             net._remake_module(self.loader.rows)
             self._module = net.module_
@@ -199,28 +205,23 @@ class TrainingRun:
             Whether network and optimizer are ordinary ones afterwards. Without that, which saves
             a little time, nothing may be done with them but to predict.
         """
+        private = self.streams.global_torch
         try:
-            with self._surroundings():
+            with (
+                torch_threads(self.settings.n_threads),
+                torch.enable_grad(),
+                nullcontext() if private is None else private.entered(),
+            ):
                 if not begun:
                     self.begin_epoch()
                 if not self.done:
-                    self.take_epoch(self._slot.train_epoch([self])[0])
+                    self.take_epoch(self._slot.make_ready([self]).train_epoch()[0])
         except CallbackStop:
             self._stop()
         finally:
             if release:
                 self.release()
         return not self.done
-
-    @contextmanager
-    def _surroundings(self) -> Iterator[None]:
-        """Set threads, gradients and the module's course of torch's generator for an epoch."""
-        with ExitStack() as stack:
-            stack.enter_context(torch_threads(self.settings.n_threads))
-            stack.enter_context(torch.enable_grad())
-            if self.streams.global_torch is not None:
-                stack.enter_context(self.streams.global_torch.entered())
-            yield
 
     def finish(self) -> None:
         """Restore the best weights if asked for, and say goodbye to the callbacks."""
@@ -285,7 +286,7 @@ class TrainingRun:
         self.net.history_.new_epoch()
         self.net.history_.record("epoch", len(self.net.history_))
         try:
-            self.listeners.notify("on_epoch_begin", **self._listeners_data())
+            self._tell_of_epoch("on_epoch_begin")
         except CallbackStop:
             self._stop()
         self._follow_loaded()
@@ -309,7 +310,7 @@ class TrainingRun:
         self.net.n_steps_ = self._n_steps_before + n_sound
         if n_sound < len(losses):
             what = f"training loss became {losses[n_sound]}"
-            self.abandon_epoch(divergence_error(self.net, self.epoch, what))
+            self._abandon_epoch(divergence_error(self.net, self.epoch, what))
             return
         if not recorded:
             first = 0 if self.listeners.records_batches else len(losses) - 1
@@ -336,7 +337,7 @@ class TrainingRun:
                 history.record("valid_batch_count", len(self._valid))
                 history.record(self.net._targets.score_name, score)
         except DivergenceError as error:
-            self.abandon_epoch(error)
+            self._abandon_epoch(error)
             return
         self.epoch += 1
         self.rates.schedule.end_epoch(loss)
@@ -344,15 +345,19 @@ class TrainingRun:
             self.done |= self._kept.tell(self.net.module_, self.epoch, loss)
         history.record("dur", time.perf_counter() - self._epoch_started)
         try:
-            self.listeners.notify("on_epoch_end", **self._listeners_data())
+            self._tell_of_epoch("on_epoch_end")
         except CallbackStop:
             self.done = True
         self.done |= self._tasks.end_epoch()
         self.done |= self.epoch >= self.settings.n_epochs
 
-    def abandon_epoch(self, error: DivergenceError) -> None:
+    def _abandon_epoch(self, error: DivergenceError) -> None:
         """Stop in the middle of an epoch: raise, or warn and keep the last sound weights."""
-        self._diverged(error)
+        self.done = True
+        if self.settings.on_divergence == "raise" or self._kept is None:
+            self._spoilt = True
+            raise error
+        warn_of_divergence(error, self._kept)
         self._tasks.end_epoch()
 
     def _record_loss(self, name: str, loss: float) -> None:
@@ -378,13 +383,9 @@ class TrainingRun:
                     loader.rows = net._targets.in_present_units(net, loader.rows, self._units)
         self._units = units
 
-    def _listeners_data(self) -> dict[str, RowsDataset | None]:
-        """Return what skorch hands to the hooks of an epoch, if anybody listens."""
-        hooks = self.listeners.hooks
-        if not (hooks["on_epoch_begin"] or hooks["on_epoch_end"]):
-            return {}
-        valid = None if self._valid is None else RowsDataset(self._valid.rows)
-        return {"dataset_train": RowsDataset(self.loader.rows), "dataset_valid": valid}
+    def _tell_of_epoch(self, hook: str) -> None:
+        valid = None if self._valid is None else self._valid.rows
+        self.listeners.tell_of_epoch(hook, self.loader.rows, valid)
 
     def _check_sound(self) -> None:
         """Raise if the weights, or what the network makes of some rows, are not finite."""
@@ -393,13 +394,6 @@ class TrainingRun:
             # The last step of an epoch may have spoilt what the loss before it had not shown.
             rows = self.loader.rows.part(0, min(64, self.settings.batch_size))
         check_sound(self.net, self.epoch, [parameter for _, parameter in self.named], rows)
-
-    def _diverged(self, error: DivergenceError) -> None:
-        self.done = True
-        if self.settings.on_divergence == "raise" or self._kept is None:
-            self._spoilt = True
-            raise error
-        warn_of_divergence(error, self._kept)
 
 
 def running(net: Any) -> TrainingRun | None:

@@ -5,7 +5,7 @@ from torch import nn
 
 from sklearn_trainkit.neural_network.engines._obstacles import no_gain_by_stacking_several
 from sklearn_trainkit.neural_network.modules._mlp_module import MLPModule
-from sklearn_trainkit.neural_network.stacking._stack_size import networks_side_by_side
+from sklearn_trainkit.neural_network.stacking._stacked_batches import networks_side_by_side
 
 
 @pytest.mark.parametrize(

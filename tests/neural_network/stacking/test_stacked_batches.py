@@ -4,8 +4,12 @@ import pytest
 import torch
 
 from sklearn_trainkit.neural_network.batches._tensor_loader import TensorLoader, TensorRows
+from sklearn_trainkit.neural_network.modules._mlp_module import MLPModule
 from sklearn_trainkit.neural_network.stacking import _stacked_batches
-from sklearn_trainkit.neural_network.stacking._stacked_batches import StackedLoader
+from sklearn_trainkit.neural_network.stacking._stacked_batches import (
+    StackedLoader,
+    networks_side_by_side,
+)
 
 
 def loaders(sizes, batch_sizes, weighted):
@@ -72,3 +76,20 @@ def test_equal_batches_come_in_one_part():
         [(0, 3)],
         [(0, 2), (2, 3)],
     ]
+
+
+@pytest.mark.parametrize(
+    ("hidden_units", "batch_size", "at_least", "at_most"),
+    [
+        ((128, 64), 64, 10, 200),
+        ((128, 64), 1024, 2, 3),
+        ((256, 128), 1024, 1, 1),
+        ((512, 512), 64, 5, 20),
+        ((512, 512), 1024, 1, 1),
+    ],
+)
+def test_wide_networks_and_large_batches_go_in_smaller_parts(
+    hidden_units, batch_size, at_least, at_most
+):
+    module = MLPModule(50, 5, hidden_units=hidden_units)
+    assert at_least <= networks_side_by_side(module, batch_size) <= at_most
