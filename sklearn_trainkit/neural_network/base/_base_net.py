@@ -13,47 +13,42 @@ from skorch import NeuralNet
 from skorch.history import History
 
 from sklearn_trainkit.neural_network.base._architecture import Architecture
-from sklearn_trainkit.neural_network.base._input_form import TableInput, possible_dtypes
+from sklearn_trainkit.neural_network.base._initialize import (
+    initialize_all,
+    initialize_without_data,
+    make_weights,
+    new_optimizer,
+)
+from sklearn_trainkit.neural_network.base._input_form import TableInput
 from sklearn_trainkit.neural_network.base._known_names import KNOWN_NAMES
 from sklearn_trainkit.neural_network.base._nested_parameters import (
     NESTED_PREFIXES,
     default_callbacks,
-    nested_params,
+    get_params,
     refuse_others,
-    set_all_params,
+    set_params,
 )
+from sklearn_trainkit.neural_network.base._outputs import joined, outputs_of
 from sklearn_trainkit.neural_network.base._shared_parameters import (
     SharedParameters,
     constraints_of,
 )
 from sklearn_trainkit.neural_network.base._spelled_out import spell_out
 from sklearn_trainkit.neural_network.base._start_fit import checkpoint_file, start_fit
-from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES, checked_device
+from sklearn_trainkit.neural_network.batches._input_checks import checked_device
 from sklearn_trainkit.neural_network.batches._tensor_loader import (
     Rows,
     RowsDataset,
     TensorLoader,
 )
 from sklearn_trainkit.neural_network.engines._callback_hooks import quiet_hook
-from sklearn_trainkit.neural_network.engines._optimizers import (
-    make_optimizer,
-    parameter_groups,
-    resolved_weight_decay,
-)
-from sklearn_trainkit.neural_network.modules._module_hooks import switch_mode
-from sklearn_trainkit.neural_network.saving._made_with import MadeWith, describe_layers, own_copy
+from sklearn_trainkit.neural_network.saving._made_with import MadeWith
 from sklearn_trainkit.neural_network.saving._saved_net import load_files, save_files
 from sklearn_trainkit.neural_network.targets._targets import Targets
 from sklearn_trainkit.neural_network.training._training_run import TrainingRun
 from sklearn_trainkit.utils._did_you_mean import accepts_known_names
-from sklearn_trainkit.utils._random_streams import (
-    StreamSeeds,
-    TrainingStreams,
-    seeded_global_torch,
-    stream_seeds,
-)
+from sklearn_trainkit.utils._random_streams import TrainingStreams, stream_seeds
 from sklearn_trainkit.utils._sklearn_private import fit_context
-from sklearn_trainkit.utils._threads import torch_threads
 
 
 class BaseNet(CallbackSupportMixin, NeuralNet):
@@ -71,6 +66,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     # Where its shared parameters and their texts differ from the table.
     _own_defaults: ClassVar[dict[str, Any]] = {}
     _doc_words: ClassVar[dict[str, str]] = {}
+    _shared_defaults: ClassVar[dict[str, Any]]
 
     # scikit-learn's behaviour where skorch has its own.
     get_metadata_routing = BaseEstimator.get_metadata_routing
@@ -79,6 +75,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     __delattr__ = object.__delattr__
     _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
     _validate_params = BaseEstimator._validate_params
+    get_params, set_params = get_params, set_params
     on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = quiet_hook
     on_batch_begin = on_batch_end = on_grad_computed = quiet_hook
 
@@ -101,6 +98,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     _optimizers: ClassVar[list[str]] = ["optimizer"]
 
     criterion_: torch.nn.Module
+    streams_: TrainingStreams
     # Whether there are weights, but no data have said yet what goes in and comes out.
     _waits_for_data = False
     _made_with: MadeWith | None = None  # also of networks that earlier versions have pickled
@@ -121,42 +119,6 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
     def _fixed_names(self) -> list[str]:
         """Return the parameters that cannot change while the same weights are trained on."""
         return sorted({*self._architecture.fixed_names(self), *self._targets.fixed})
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether ``callbacks__name``, ``callbacks__name__parameter`` and ``optimizer__option``
-            are among them.
-
-        Returns
-        -------
-        params : dict
-        """
-        params = BaseEstimator.get_params(self, deep=deep)
-        return {**params, **nested_params(self)} if deep else params
-
-    def set_params(self, **params: Any) -> "BaseNet":
-        """Set parameters, also those of callbacks and options of the optimizer.
-
-        ``callbacks__name__parameter`` and ``optimizer__option`` are their names;
-        ``callbacks__name=None`` switches a callback off. A callback that sets ``lr``,
-        ``weight_decay`` or an option of the optimizer while the network trains changes the rest of
-        the training.
-
-        Returns
-        -------
-        self : estimator
-
-        Raises
-        ------
-        ValueError
-            For a name that is none; the message says which one may be meant.
-        """
-        set_all_params(self, params)
-        return self
 
     @property
     def _default_callbacks(self) -> list:
@@ -251,50 +213,16 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
             If the widths of the module are to come from data, and there have been none.
         """
         if hasattr(self, "input_shape_"):
-            self._initialize_all(stream_seeds(self.random_state))
+            initialize_all(self, stream_seeds(self.random_state))
         else:
             self._architecture.check_widths_known(self)
-            self._initialize_without_data()
+            initialize_without_data(self)
         return self
-
-    def _initialize_without_data(self) -> None:
-        self.initialize_callbacks()
-        self.history_ = History()
-        self.n_steps_ = 0
-        self.initialize_module()
-        self._waits_for_data = True
-        self.criterion_ = torch.nn.Identity()  # the loss comes with the targets
-        self.initialize_optimizer()
-        self.initialized_ = True
-
-    def _initialize_all(self, seeds: StreamSeeds, rows: Rows | None = None) -> None:
-        self.initialize_callbacks()
-        self.history_ = History()
-        self.n_steps_ = 0
-        self._initialize_weights(seeds, rows)
-        self._waits_for_data = False
-        self.initialize_criterion()
-        self.initialize_optimizer()
-        self.initialized_ = True
-
-    def _initialize_weights(self, seeds: StreamSeeds, rows: Rows | None = None) -> None:
-        device = checked_device(self.device)
-        dtype = FLOAT_TYPES[self.dtype_ if hasattr(self, "dtype_") else possible_dtypes(self)[0]]
-        with seeded_global_torch(seeds.weights):
-            module = self._architecture.make(self)
-            layers = describe_layers(module)
-            module.to(device=device, dtype=dtype)
-            if rows is not None:
-                with torch_threads(self.n_threads):
-                    self._architecture.prepare(self, module, rows)
-        self.module_ = module
-        self._made_with = MadeWith(own_copy(self.get_params(deep=False)), layers)
-        self.streams_ = TrainingStreams(seeds, device, self._architecture.is_foreign)
 
     def _remake_module(self, rows: Rows) -> None:
         """Make module, loss and optimizer of a training that begins anew, by other arguments."""
         streams = self.streams_
-        self._initialize_weights(stream_seeds(self.random_state), rows)
+        make_weights(self, stream_seeds(self.random_state), rows)
         self.streams_ = streams
         self.initialize_criterion()
         self.initialize_optimizer()
@@ -312,7 +240,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
 
     def initialize_module(self) -> "BaseNet":
         """Make new weights from ``random_state``."""
-        self._initialize_weights(stream_seeds(self.random_state))
+        make_weights(self, stream_seeds(self.random_state))
         return self
 
     def initialize_criterion(self) -> "BaseNet":
@@ -322,15 +250,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
 
     def initialize_optimizer(self, triggered_directly: Any = None) -> "BaseNet":
         """Make a new optimizer over the parameters of module and loss."""
-        options = dict(self.optimizer_params or {})
-        groups = options.pop("param_groups", None)
-        self.optimizer_ = make_optimizer(
-            self.optimizer,
-            parameter_groups(self.get_all_learnable_params(), groups),
-            lr=self.lr,
-            weight_decay=resolved_weight_decay(self.weight_decay, self.optimizer),
-            params=options,
-        )
+        self.optimizer_ = new_optimizer(self)
         return self
 
     def _snapshot_attributes(self) -> dict[str, Any]:
@@ -369,16 +289,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         """
         self.check_is_fitted()
         rows = self._input_form.rows(self, X)
-        switch_mode(self.module_, training)
-        own = next(self.module_.parameters()).device
-        n_rows, step = rows.n_rows, self._input_form.rows_per_pass(self, rows.sample_shape)
-        for start in range(0, n_rows, step):
-            part = rows.part(start, min(start + step, n_rows)).X
-            with torch_threads(self.n_threads), torch.inference_mode(not training):
-                output = self._architecture.forward(
-                    self, part.to(own, copy=self._architecture.is_foreign)
-                ).to(device)
-            yield output
+        return (output.to(device) for output in outputs_of(self, rows, training))
 
     def _output(
         self, X: Any, convert: Callable[[torch.Tensor], torch.Tensor] | None = None
@@ -386,21 +297,8 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
         """Return the module's output for all rows of ``X``, or what ``convert`` makes of it."""
         self.check_is_fitted()
         rows = self._input_form.rows(self, X)
-        output: torch.Tensor | None = None
-        start = 0
-        # Parts kept until the end would lie between freed activations and spread the heap.
         # forward_iter may be skorch's, with the outputs that a callback has collected.
-        for part in self.forward_iter(RowsDataset(rows)):
-            if convert is not None:
-                part = convert(part)
-            if len(part) == rows.n_rows:
-                return part
-            if output is None:
-                output = part.new_empty((rows.n_rows, *part.shape[1:]))
-            output[start : start + len(part)] = part
-            start += len(part)
-        assert output is not None
-        return output
+        return joined(self.forward_iter(RowsDataset(rows)), rows.n_rows, convert)
 
     def save_params(
         self,

@@ -1,7 +1,6 @@
-"""Parameters of callbacks and of the optimizer by name, such as ``callbacks__stop__patience``."""
+"""Methods of a network for its parameters, those of callbacks and of the optimizer among them."""
 
 from collections import Counter
-from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -16,43 +15,70 @@ _OPTIMIZER = "optimizer__"
 NESTED_PREFIXES = (_CALLBACK, _OPTIMIZER)
 
 
-def nested_params(net: Any) -> dict[str, Any]:
-    """Return what is inside ``callbacks`` and ``optimizer_params``, by the names of skorch.
+def get_params(self: Any, deep: bool = True) -> dict[str, Any]:
+    """Return the parameters.
 
-    Nothing is stored under these names: a callback has its parameters itself, as a step of a
-    Pipeline has.
+    Parameters
+    ----------
+    deep : bool, default=True
+        Whether ``callbacks__name``, ``callbacks__name__parameter`` and ``optimizer__option``
+        are among them.
+
+    Returns
+    -------
+    params : dict
     """
-    params = {}
-    options = net.optimizer_params
+    params = BaseEstimator.get_params(self, deep=deep)
+    if not deep:
+        return params
+    # Nothing is stored under these names: a callback has its parameters itself, as a step of a
+    # Pipeline has.
+    options = self.optimizer_params
     # What is of a wrong type has no parts; fit says so, get_params and repr have to work.
     for name, value in options.items() if isinstance(options, dict) else ():
         params[f"{_OPTIMIZER}{name}"] = value
-    for name, callback in named_callbacks(net):
+    for name, callback in named_callbacks(self):
         params[f"{_CALLBACK}{name}"] = callback
         for part, value in _parameters_of(callback).items():
             params[f"{_CALLBACK}{name}__{part}"] = value
-    run = running(net)
+    run = running(self)
     if run is not None:  # skorch's ProgressBar looks here
         params.update(run.batch_sizes)
     return params
 
 
-def set_all_params(net: Any, params: Mapping[str, Any]) -> None:
-    """Set parameters of a network, and what is inside its callbacks and its optimizer."""
+def set_params(self: Any, **params: Any) -> Any:
+    """Set parameters, also those of callbacks and options of the optimizer.
+
+    ``callbacks__name__parameter`` and ``optimizer__option`` are their names;
+    ``callbacks__name=None`` switches a callback off. A callback that sets ``lr``,
+    ``weight_decay`` or an option of the optimizer while the network trains changes the rest of
+    the training.
+
+    Returns
+    -------
+    self : estimator
+
+    Raises
+    ------
+    ValueError
+        For a name that is none; the message says which one may be meant.
+    """
     own = {k: v for k, v in params.items() if not k.startswith(NESTED_PREFIXES)}
-    known = type(net)._known_names
-    explain_unknown(type(net), [n if n in known else n.partition("__")[0] for n in own])
-    BaseEstimator.set_params(net, **own)
+    known = type(self)._known_names
+    explain_unknown(type(self), [n if n in known else n.partition("__")[0] for n in own])
+    BaseEstimator.set_params(self, **own)
     for name, value in params.items():
         if name.startswith(_OPTIMIZER):
             option = name.removeprefix(_OPTIMIZER)
-            explain_unknown(type(net), [name] if option in ("lr", "weight_decay") else [])
-            net.optimizer_params = {**(net.optimizer_params or {}), option: value}
+            explain_unknown(type(self), [name] if option in ("lr", "weight_decay") else [])
+            self.optimizer_params = {**(self.optimizer_params or {}), option: value}
         elif name.startswith(_CALLBACK):
-            _set_callback(net, *name.removeprefix(_CALLBACK).partition("__")[::2], value)
-    run = running(net)
+            _set_callback(self, *name.removeprefix(_CALLBACK).partition("__")[::2], value)
+    run = running(self)
     if run is not None:
         run.take_changed(params)
+    return self
 
 
 def default_callbacks(net: Any) -> list:

@@ -1,14 +1,15 @@
 """What the table of shared parameters gives estimators: signatures, docstrings, stored arguments.
 
 A constructor spells what only its kind has and takes ``**shared: Unpack[...]`` of a table, by which
-editors and type checkers know the names. Python, scikit-learn and users see the whole signature.
+editors and type checkers know the names; or ``Annotated[Any, ...]``, where others may come too.
+Python, scikit-learn and users see the whole signature.
 """
 
 import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Unpack, get_args, get_origin
+from typing import Annotated, Any, Unpack, get_args, get_origin
 
 from sklearn_trainkit.neural_network.base._shared_parameters import (
     ClassifierParameters,
@@ -111,9 +112,11 @@ def store_arguments(estimator: Any, arguments: Mapping[str, Any]) -> None:
 def _spell_signature(cls: Any, make: Callable) -> None:
     signature = inspect.signature(make)
     *own, last = signature.parameters.values()
-    if get_origin(last.annotation) is not Unpack:
+    origin = get_origin(last.annotation)
+    if origin not in (Unpack, Annotated):
         return
-    entries = list(entries_of(get_args(last.annotation)[0]))
+    *_, table = get_args(last.annotation)
+    entries = list(entries_of(table))
     defaults = {entry.name: entry.shared.default for entry in entries}
     _refuse_unknown(cls, cls._own_defaults, defaults)
     defaults.update(cls._own_defaults)
@@ -124,7 +127,10 @@ def _spell_signature(cls: Any, make: Callable) -> None:
         )
         for e in entries
     ]
-    make.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+    rest = [last] if origin is Annotated else []
+    make.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*own, *shared, *rest]
+    )
 
 
 def _refuse_unknown(cls: type, own: Mapping[str, Any], known: Iterable[str]) -> None:

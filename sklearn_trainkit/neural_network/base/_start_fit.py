@@ -7,9 +7,8 @@ import numpy as np
 
 from sklearn_trainkit.neural_network.base._fit_rows import chunk_rows, split_rows
 from sklearn_trainkit.neural_network.base._going_on import refuse_changes, take_changes
+from sklearn_trainkit.neural_network.base._initialize import initialize_all, take_data
 from sklearn_trainkit.neural_network.batches._input_checks import (
-    FLOAT_TYPES,
-    checked_device,
     checked_weights,
     mean_one_weights,
 )
@@ -55,9 +54,9 @@ def start_fit(
     validation = _read_validation(net, X_val, y_val)
     train, valid = split_rows(net, (X, y, weight), validation, groups, seeds.split)
     if fresh:
-        net._initialize_all(seeds, train)
+        initialize_all(net, seeds, train)
     elif unseen:
-        _take_data(net, train)
+        take_data(net, train)
     else:
         take_changes(net, seeds, new_callbacks=True)
     batch_size = net._targets.batch_rows(net, net.batch_size, train.n_rows)
@@ -85,9 +84,9 @@ def train_one_epoch(
     seeds = stream_seeds(net.random_state)
     fresh = not hasattr(net, "module_")
     if fresh:
-        net._initialize_all(seeds, rows)
+        initialize_all(net, seeds, rows)
     elif first:
-        _take_data(net, rows)
+        take_data(net, rows)
     else:
         take_changes(net, seeds, new_callbacks=False)
     if rows.weight is not None and not rows.weight.any():
@@ -154,30 +153,15 @@ def _read_validation(net: Any, X_val: Any, y_val: Any) -> tuple[Any, np.ndarray]
     return net._input_form.read_with_targets(net, X_val, y_val, reset=False)
 
 
-def _take_data(net: Any, rows: Rows) -> None:
-    """Let a network that was made before its data keep its weights and get to know these."""
-    net.module_.to(checked_device(net.device), FLOAT_TYPES[net.dtype_])
-    net._architecture.prepare(net, net.module_, rows)
-    net._waits_for_data = False
-    net.initialize_criterion()
-    net.initialize_optimizer()
-
-
 def _loop_settings(net: Any, n_epochs: int, batch_size: int, has_valid: bool) -> LoopSettings:
-    return LoopSettings(
-        n_epochs=n_epochs,
-        batch_size=batch_size,
-        clip_norm=net.clip_norm,
-        clip_value=net.clip_value,
-        clip_adaptive=net.clip_adaptive,
-        early_stopping=net.early_stopping and has_valid,
-        patience=net.patience,
-        on_divergence=net.on_divergence,
-        n_threads=net.n_threads,
-        precision=net.precision,
-        compile=net.compile,
-        engine=getattr(net, "engine", "auto"),
-    )
+    """Return what the loop wants to know: parameters by their names, but for what a fit settles."""
+    settled: dict[str, Any] = {
+        "n_epochs": n_epochs,
+        "batch_size": batch_size,
+        "early_stopping": net.early_stopping and has_valid,
+    }
+    names = [name for name in LoopSettings._fields if name not in settled and hasattr(net, name)]
+    return LoopSettings(**settled, **{name: getattr(net, name) for name in names})
 
 
 def _training_run(

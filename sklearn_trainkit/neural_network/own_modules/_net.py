@@ -2,7 +2,7 @@
 
 import warnings
 from contextlib import nullcontext, suppress
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from skorch.exceptions import NotInitializedError
@@ -12,6 +12,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from sklearn_trainkit.neural_network.base._architecture import Architecture
 from sklearn_trainkit.neural_network.base._base_net import BaseNet
 from sklearn_trainkit.neural_network.base._net_kinds import ClassifierNet, RegressorNet
+from sklearn_trainkit.neural_network.base._shared_parameters import (
+    ClassifierParameters,
+    RegressorParameters,
+)
 from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
 from sklearn_trainkit.neural_network.batches._input_checks import check_enough_rows
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
@@ -117,12 +121,13 @@ class _OwnModuleNet(BaseNet):
     _input_form = ModuleInput()
     _doc_words: ClassVar[dict[str, str]] = {"module": _TEXT}
 
-    def _set_module_kwargs(self, module_kwargs: dict[str, Any]) -> None:
-        for name, value in module_kwargs.items():
-            if not name.startswith(_PREFIX):
-                error = unexpected_argument(type(self), name)
-                raise TypeError(f"{error} Arguments of the module are written {_PREFIX}{name}.")
-            setattr(self, name, value)
+    def _store(self, module: Any, module_params: Any, parameters: dict[str, Any]) -> None:
+        own = {name: parameters.pop(name) for name in [*parameters] if name.startswith(_PREFIX)}
+        for name in parameters.keys() - self._shared_defaults.keys():
+            error = unexpected_argument(type(self), name)
+            raise TypeError(f"{error} Arguments of the module are written {_PREFIX}{name}.")
+        given = {"module": module, "module_params": module_params, **own, "shared": parameters}
+        store_arguments(self, given)
 
     def _module_kwargs(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name.startswith(_PREFIX)}
@@ -215,39 +220,9 @@ class NetClassifier(_OwnModuleNet, ClassifierNet):
         module: Any,
         *,
         module_params: dict | None = None,
-        label_smoothing: float = 0.05,
-        class_weight: Any = None,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        clip_adaptive: float | None = None,
-        optimizer: Any = "adamw",
-        optimizer_params: dict | None = None,
-        lr: float = 0.003,
-        weight_decay: float | str = 0.0,
-        lr_schedule: Any = "one_cycle",
-        lr_schedule_params: dict | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 40,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 10,
-        on_divergence: str = "raise",
-        warm_start: bool = False,
-        checkpoint_dir: Any = None,
-        callbacks: list | None = None,
-        device: str | torch.device = "cpu",
-        dtype: str = "auto",
-        precision: str = "full",
-        compile: bool = False,  # noqa: A002
-        n_threads: int | None = 1,
-        verbose: int = 0,
-        random_state: Any = None,
-        **module__kwargs: Any,  # leaves no room for an Unpack
+        **parameters: Annotated[Any, ClassifierParameters],
     ) -> None:
-        arguments = locals()
-        module_kwargs = arguments.pop("module__kwargs")
-        store_arguments(self, arguments)
-        self._set_module_kwargs(module_kwargs)
+        self._store(module, module_params, parameters)
 
     @property
     def _output_forms(self) -> OutputForms:
@@ -317,39 +292,9 @@ class NetRegressor(_OwnModuleNet, RegressorNet):
         module: Any,
         *,
         module_params: dict | None = None,
-        loss: str = "squared_error",
-        standardize_y: bool = True,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        clip_adaptive: float | None = None,
-        optimizer: Any = "adamw",
-        optimizer_params: dict | None = None,
-        lr: float = 0.003,
-        weight_decay: float | str = 0.0,
-        lr_schedule: Any = "one_cycle",
-        lr_schedule_params: dict | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 40,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        patience: int = 10,
-        on_divergence: str = "raise",
-        warm_start: bool = False,
-        checkpoint_dir: Any = None,
-        callbacks: list | None = None,
-        device: str | torch.device = "cpu",
-        dtype: str = "auto",
-        precision: str = "full",
-        compile: bool = False,  # noqa: A002
-        n_threads: int | None = 1,
-        verbose: int = 0,
-        random_state: Any = None,
-        **module__kwargs: Any,  # leaves no room for an Unpack
+        **parameters: Annotated[Any, RegressorParameters],
     ) -> None:
-        arguments = locals()
-        module_kwargs = arguments.pop("module__kwargs")
-        store_arguments(self, arguments)
-        self._set_module_kwargs(module_kwargs)
+        self._store(module, module_params, parameters)
 
     def _look_at_outputs(self, module: torch.nn.Module, rows: Rows) -> None:
         """Warn of a module that cannot reach the targets by what it ends in."""

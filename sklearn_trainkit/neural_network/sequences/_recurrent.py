@@ -83,8 +83,8 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
     }
     _doc_words: ClassVar[dict[str, str]] = {
         "auto_batch": (
-            "near a twentieth of them,\nfrom 64 to 256; with ``return_sequences`` as many as have "
-            "that many labelled steps, but 8 at least"
+            "near a twentieth of them,\n    from 64 to 256; with ``return_sequences`` as many as "
+            "have that many labelled steps, but 8 at least"
         )
     }
 
