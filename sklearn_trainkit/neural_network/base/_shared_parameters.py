@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict, get_type_hints
 import torch
 
 from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES
+from sklearn_trainkit.neural_network.engines._choose_engine import ENGINE_NAMES
 from sklearn_trainkit.neural_network.engines._learning_rates import LR_SCHEDULES
 from sklearn_trainkit.neural_network.engines._optimizers import OPTIMIZERS
 from sklearn_trainkit.neural_network.engines._precision import PRECISIONS
@@ -218,6 +219,15 @@ class SharedParameters(TypedDict, total=False):
         bool,
         Shared(False, "bool", ["boolean"]),
         """Whether training runs through :func:`torch.compile`, which takes a while to start.""",
+    ]
+    engine: Annotated[
+        str,
+        Shared("auto", '{"auto", "stacked", "autograd"}', [StrOptions(set(ENGINE_NAMES))]),
+        """
+        What trains an epoch. "auto" takes the fastest that is exact for this network: "stacked"
+        (gradients by hand, one block of weights; dense networks) or "autograd" (any network).
+        ``engine_`` says which it was and why no faster one. They agree to rounding.
+        """,
     ]
     n_threads: Annotated[
         int | None,

@@ -39,6 +39,8 @@ history_ : skorch.history.History
     {samples}, ``valid_loss`` and ``{score}``.
 dtype_ : {"float32", "float64"}
     Type the network computes in.
+engine_ : EngineName
+    Which engine trained the last epoch: a str, whose ``passed_over`` says why no faster one did.
 n_steps_ : int
     Optimizer steps taken.
 best_epoch_ : int

@@ -160,7 +160,7 @@ def _loop_settings(net: Any, n_epochs: int, batch_size: int, has_valid: bool) ->
         "batch_size": batch_size,
         "early_stopping": net.early_stopping and has_valid,
     }
-    names = [name for name in LoopSettings._fields if name not in settled and hasattr(net, name)]
+    names = [name for name in LoopSettings._fields if name not in settled]
     return LoopSettings(**settled, **{name: getattr(net, name) for name in names})
 
 

@@ -26,6 +26,7 @@ from sklearn_trainkit.neural_network.base._shared_parameters import (
     entries_of,
 )
 from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
+from tests.neural_network.every_net import LABELS, ROWS
 
 TABLES = {
     ConvNetClassifier: ClassifierParameters,
@@ -140,3 +141,14 @@ def test_a_word_or_a_default_of_nothing_is_refused():
 
     with pytest.raises(TypeError, match=r"Typo: rl=0.1 is in none"):
         type("Typo", (MLPNetClassifier,), {"_own_defaults": {"rl": 0.1}, "__init__": __init__})
+
+
+def test_engine_is_a_parameter_of_all_networks_and_takes_effect():
+    X, y = ROWS, LABELS
+    for engine, taken in (("auto", "stacked"), ("autograd", "autograd"), ("stacked", "stacked")):
+        net = MLPNetClassifier((4,), engine=engine, max_epochs=1, random_state=0).fit(X, y)
+        assert net.engine_ == taken
+    assert net.set_params(engine="autograd").fit(X, y).engine_ == "autograd"
+    with pytest.raises(ValueError, match="'engine' parameter of MLPNetClassifier"):
+        net.set_params(engine="steam").fit(X, y)
+    assert {inspect.signature(net).parameters["engine"].default for net in TABLES} == {"auto"}
