@@ -28,7 +28,7 @@ ESTIMATORS = [
     MLPNetRegressor(),
     NetClassifier(MLPModule),
     NetRegressor(MLPModule),
-    MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam", max_epochs=100),
+    MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam", lr=0.02),
     MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
     RecurrentNetClassifier((8,), sequence_shape=(-1, 1), batch_size=-1),
     RecurrentNetRegressor((8,), cell="lstm", sequence_shape=(-1, 1), lr=0.03),
