@@ -120,7 +120,41 @@ def cross_validate(
     >>> bool(cross_validate(pipe, X, y, cv=5)["test_score"].mean() > 0.9)
     True
     """
+    common = {
+        "groups": groups,
+        "cv": cv,
+        "params": params,
+        "return_train_score": return_train_score,
+        "error_score": error_score,
+    }
     stack = stack if isinstance(stack, str) else bool(stack)
+    fits = stack is True or bytes_of_folds(X, _count_folds(cv)) <= memory_limit()
+    if not _is_ours(estimator, params, stack) or stack is False or not fits:
+        return model_selection.cross_validate(
+            estimator,
+            X,
+            y,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            return_estimator=return_estimator,
+            return_indices=return_indices,
+            **common,
+        )
+    scorer = check_scoring(estimator, scoring=scoring, raise_exc=error_score == "raise")
+    trained = train_folds(estimator, X, y, scorer=scorer, force_stack=stack is True, **common)
+    results = _columns(trained.record, return_train_score)
+    if return_estimator:
+        results["estimator"] = trained.estimators
+    if return_indices:
+        train, test = zip(*trained.indices, strict=True)
+        results["indices"] = {"train": train, "test": test}
+    return results
+
+
+def _is_ours(estimator: Any, params: dict[str, Any] | None, stack: bool | str) -> bool:
+    """Return whether folds can train as one; raise if they cannot, and are to."""
     stepping = find_stepping(estimator, params or {})
     ours = stepping.kind == START_FIT and not routing_enabled()
     # A fit that is to survive an interruption is made in one go.
@@ -131,43 +165,7 @@ def cross_validate(
             "stack=True needs a network of this package, or a Pipeline that ends in one, with no "
             f"checkpoint_dir and no metadata routing. Got {estimator!r}{because}; use stack='auto'."
         )
-    fits = stack is True or bytes_of_folds(X, _count_folds(cv)) <= memory_limit()
-    if not ours or stack is False or not fits:
-        return model_selection.cross_validate(
-            estimator,
-            X,
-            y,
-            groups=groups,
-            scoring=scoring,
-            cv=cv,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            params=params,
-            pre_dispatch=pre_dispatch,
-            return_train_score=return_train_score,
-            return_estimator=return_estimator,
-            return_indices=return_indices,
-            error_score=error_score,
-        )
-    trained = train_folds(
-        estimator,
-        X,
-        y,
-        groups=groups,
-        scorer=check_scoring(estimator, scoring=scoring, raise_exc=error_score == "raise"),
-        cv=cv,
-        params=params,
-        return_train_score=return_train_score,
-        error_score=error_score,
-        force_stack=stack is True,
-    )
-    results = _columns(trained.record, return_train_score)
-    if return_estimator:
-        results["estimator"] = trained.estimators
-    if return_indices:
-        train, test = zip(*trained.indices, strict=True)
-        results["indices"] = {"train": train, "test": test}
-    return results
+    return ours
 
 
 def _count_folds(cv: Any) -> int:
