@@ -55,15 +55,10 @@ class EpochStepper(ABC):
 
     @abstractmethod
     def train_epoch(self) -> None:
-        """Train one epoch; set ``done`` when the estimator stops by itself."""
-
-    def advance(self) -> None:
-        """Train one epoch and count it."""
-        self.train_epoch()
-        self.count_epoch()
+        """Train one epoch, uncounted; set ``done`` when the estimator stops by itself."""
 
     def count_epoch(self) -> None:
-        """Note that an epoch has been trained."""
+        """Count an epoch that has been trained, here or together with those of others."""
         self.epoch += 1
         self.done = self.done or self.epoch >= self.n_epochs
 

@@ -77,7 +77,7 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
         return replace(record, evaluation=f"whole-fit: {reason}")
     training = StackedTrialTraining(setup, job, candidate)
     with closing(training):
-        stopped = training.advance(watch)
+        stopped = training.train(watch)
         return training.finish(watch, stopped)
 
 
@@ -178,9 +178,9 @@ class StackedTrialTraining(TrialTraining):
         if obstacle is not None:
             self.evaluation = f"per-epoch: {obstacle}"
 
-    def _advance_folds(self) -> None:
+    def _train_epoch(self) -> None:
         if self._joint_run is None:
-            super()._advance_folds()
+            super()._train_epoch()
             return
         going = [i for i, fold in enumerate(self._stacked) if not fold.done]
         started = time.time()

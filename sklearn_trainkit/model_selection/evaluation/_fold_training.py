@@ -56,10 +56,12 @@ class FoldTraining:
         """Whether there is nothing more to train."""
         return self._stepper.done or self.error is not None
 
-    def advance(self) -> None:
+    def train_epoch(self) -> None:
         """Train one epoch, unless done."""
         if not self.done:
-            self._attempt(self._stepper.advance)
+            self._attempt(self._stepper.train_epoch)
+            if self.error is None:
+                self._stepper.count_epoch()
 
     @property
     def estimator(self) -> Any:

@@ -61,7 +61,7 @@ def evaluate_per_epoch(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
     if isinstance(training, TrialRecord):
         return training
     with closing(training):
-        reason = training.advance(watch)
+        reason = training.train(watch)
         return training.finish(watch, reason)
 
 
@@ -125,10 +125,10 @@ class TrialTraining:
             return True
         return all(fold.done for fold in self._folds)
 
-    def advance(self, watch: TrialWatch, until: int | None = None) -> str | None:
+    def train(self, watch: TrialWatch, until: int | None = None) -> str | None:
         """Train up to epoch ``until``, or to the end; return why it stopped early, if it did."""
         while not self.is_done() and (until is None or self.epoch < until):
-            self._advance_folds()
+            self._train_epoch()
             reason = self.end_epoch(watch, until)
             if reason is not None and not self.is_done():
                 return reason
@@ -145,9 +145,9 @@ class TrialTraining:
         scores = self.fold_scores_now()
         return watch.report(self.epoch, float(np.mean(scores)), scores)
 
-    def _advance_folds(self) -> None:
+    def _train_epoch(self) -> None:
         for fold in self._folds:
-            fold.advance()
+            fold.train_epoch()
 
     def fold_scores_now(self) -> list[float]:
         """Return the guiding score of each fold as of this epoch."""
@@ -198,5 +198,6 @@ def fit_by_stepping(
     stepper = make_stepper(PARTIAL_FIT, last_step(estimator), n_epochs)
     stepper.begin(X, y, own_params)
     while not stepper.done:
-        stepper.advance()
+        stepper.train_epoch()
+        stepper.count_epoch()
     stepper.finish()

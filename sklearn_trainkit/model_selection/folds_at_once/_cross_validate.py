@@ -239,7 +239,7 @@ def train_folds(
             reason = training.evaluation.partition(": ")[2]
             raise ValueError(f"stack=True, but these folds cannot be stacked: {reason}.")
         watch = TrialWatch()
-        training.advance(watch)
+        training.train(watch)
         record = training.finish(watch)
     finally:
         training.close()

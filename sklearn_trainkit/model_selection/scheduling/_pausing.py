@@ -101,7 +101,7 @@ class Pause:
         try:
             reason = None
             while rung < len(self.rungs) - 1:
-                reason = training.advance(watch, self.rungs[rung])
+                reason = training.train(watch, self.rungs[rung])
                 if reason is not None or training.is_done():
                     break
                 record = training.leave(watch)
@@ -110,7 +110,7 @@ class Pause:
                     return Resting(record, paused)
                 rung += 1
             else:
-                reason = training.advance(watch)
+                reason = training.train(watch)
             record = training.finish(watch, reason)
         except BaseException:
             training.close()

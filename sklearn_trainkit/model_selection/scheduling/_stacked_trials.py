@@ -108,7 +108,7 @@ class _JointTraining:
             for index in going:
                 members[index][1].take_epoch(seconds, stack.errors.get(index))
         for _, fold in self._alone:
-            fold.advance()
+            fold.train_epoch()
 
     def leave(self, trainings: Sequence[StackedTrialTraining]) -> None:
         """Take these trials' networks out of the stacks, as ordinary ones."""

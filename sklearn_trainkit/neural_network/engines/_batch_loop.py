@@ -1,4 +1,8 @@
-"""The loop over training batches, for engines that take one step after the other."""
+"""The loop over training batches, for engines that take one step after the other.
+
+What plain skorch spends most of its time on is kept out of it: rows are sliced in whole batches,
+and hooks are called, and batches recorded, only where somebody listens or reads them.
+"""
 
 import math
 from abc import ABC, abstractmethod

@@ -1,10 +1,4 @@
-"""One training in progress: epochs, schedule, clipping, early stopping, callbacks.
-
-What plain skorch spends most of its time on is kept out of the inner loop: rows are sliced in
-whole batches, hooks are called only where a callback overrides them, the train and eval modes
-are switched only when they change, and history has one record an epoch unless a callback reads
-batches.
-"""
+"""One network's training: epochs, and its books (history, schedule, early stopping, callbacks)."""
 
 import math
 import time
@@ -18,7 +12,7 @@ import numpy as np
 import torch
 
 from sklearn_trainkit.exceptions import DivergenceError
-from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, TensorLoader
+from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, TensorLoader, TensorRows
 from sklearn_trainkit.neural_network.engines._callback_hooks import (
     CallbackStop,
     Listeners,
@@ -327,7 +321,7 @@ class TrainingRun:
             self.release()
         history = self.net.history_
         try:
-            self._check_sound()
+            check_sound(self.net, self.epoch, [p for _, p in self.named], self._rows_to_check())
             self._record_loss("train_loss", loss)
             history.record("train_batch_count", len(self.loader))
             history.record("lr", self.net.optimizer_.param_groups[0]["lr"])
@@ -350,6 +344,13 @@ class TrainingRun:
             self.done = True
         self.done |= self._tasks.end_epoch()
         self.done |= self.epoch >= self.settings.n_epochs
+
+    def _rows_to_check(self) -> TensorRows | None:
+        """Return rows whose output has to be finite, where nobody would see it later."""
+        if self.settings.on_divergence != "warn" and self.epoch + 1 < self.settings.n_epochs:
+            return None
+        # The last step of an epoch may have spoilt what the loss before it had not shown.
+        return self.loader.rows.part(0, min(64, self.settings.batch_size))
 
     def _abandon_epoch(self, error: DivergenceError) -> None:
         """Stop in the middle of an epoch: raise, or warn and keep the last sound weights."""
@@ -386,14 +387,6 @@ class TrainingRun:
     def _tell_of_epoch(self, hook: str) -> None:
         valid = None if self._valid is None else self._valid.rows
         self.listeners.tell_of_epoch(hook, self.loader.rows, valid)
-
-    def _check_sound(self) -> None:
-        """Raise if the weights, or what the network makes of some rows, are not finite."""
-        rows = None
-        if self.settings.on_divergence == "warn" or self.epoch + 1 >= self.settings.n_epochs:
-            # The last step of an epoch may have spoilt what the loss before it had not shown.
-            rows = self.loader.rows.part(0, min(64, self.settings.batch_size))
-        check_sound(self.net, self.epoch, [parameter for _, parameter in self.named], rows)
 
 
 def running(net: Any) -> TrainingRun | None:

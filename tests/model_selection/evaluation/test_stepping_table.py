@@ -238,7 +238,8 @@ def step_through(estimator, X, y, leave_after=None, **fit_params):
     stepper = make_stepper(MLP, estimator)
     stepper.begin(X, y, fit_params)
     while not stepper.done:
-        stepper.advance()
+        stepper.train_epoch()
+        stepper.count_epoch()
         if stepper.epoch == leave_after:
             stepper = pickle.loads(pickle.dumps(stepper))
     stepper.finish()
