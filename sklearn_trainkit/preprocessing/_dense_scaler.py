@@ -20,12 +20,13 @@ from sklearn_trainkit.preprocessing.arrays._dense_input import (
     resolve_dtype,
     take_input,
 )
-from sklearn_trainkit.preprocessing.arrays._feature_blocks import BLOCK_ELEMENTS, FeatureBlocks
+from sklearn_trainkit.preprocessing.arrays._feature_blocks import FeatureBlocks
 from sklearn_trainkit.preprocessing.arrays._scaling_steps import (
     Step,
     apply_steps,
     check_no_infinity,
 )
+from sklearn_trainkit.preprocessing.arrays._sizes import BLOCK_ELEMENTS
 from sklearn_trainkit.utils._sklearn_private import Interval, Options, StrOptions
 
 __all__ = ["SHARED_CONSTRAINTS", "DenseScalerMixin", "raise_infinite", "require_finite"]
@@ -80,7 +81,8 @@ class DenseScalerMixin:
 
     def _share_outside(self, dense: DenseInput) -> Array:
         blocks = FeatureBlocks(dense.values, dense.feature_axes)
-        low, high = blocks.spread(self.data_min_), blocks.spread(self.data_max_)  # type: ignore[attr-defined]
+        edges = self.data_min_, self.data_max_  # type: ignore[attr-defined]
+        low, high = map(blocks.layout.spread, edges)
         outside = np.zeros(blocks.n_features)
         known = np.zeros(blocks.n_features)
         for index in blocks.slices():

@@ -10,15 +10,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from sklearn_trainkit.preprocessing.arrays._choose_loops import compiled_loops
-from sklearn_trainkit.preprocessing.arrays._feature_blocks import FeatureBlocks, InfiniteValueError
+from sklearn_trainkit.preprocessing.arrays._feature_blocks import FeatureBlocks
+from sklearn_trainkit.preprocessing.arrays._sizes import COMPILED_SUMS_ROW
 
 __all__ = ["BlockStatistics", "CompiledStatistics", "NumpyStatistics", "Sums", "statistics_for"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _PIECE = 512
-# Numbers side by side whose extremes a compiled loop keeps in the first-level cache.
-_ROW_IN_RUN = 128
 
 
 class Sums(NamedTuple):
@@ -38,14 +37,12 @@ class BlockStatistics(Protocol):
         group: list[Array],
         shift: Array,
         exponent: Array | None,
-        *,
         careful: bool,
-        check_finite: bool,
     ) -> Sums:
         """Return the sums over some blocks of ``x * 2**-exponent - shift``.
 
         A NaN is left out if `careful`; otherwise it makes its feature's sums NaN. An infinite
-        value raises InfiniteValueError if `careful` and `check_finite`, or makes its sums infinite.
+        value makes the sum of squares infinite.
         """
 
     def extremes(self, blocks: FeatureBlocks) -> tuple[Array, Array]:
@@ -67,26 +64,24 @@ class NumpyStatistics:
         group: list[Array],
         shift: Array,
         exponent: Array | None,
-        *,
         careful: bool,
-        check_finite: bool,
     ) -> Sums:
         """See `BlockStatistics`."""
         buffer = np.empty(max(block.size for block in group))
-        placed = blocks.pattern(shift) if blocks.folded else blocks.spread(shift)
-        total = np.zeros((2, blocks.n_fold * blocks.period if blocks.folded else blocks.n_features))
+        layout = blocks.layout
+        width = blocks.n_fold * layout.period if blocks.folded else blocks.n_features
+        placed = layout.along_row(shift, blocks.n_fold) if blocks.folded else layout.spread(shift)
+        total = np.zeros((2, width))
         missing = np.zeros(blocks.n_features, dtype=np.int64)
         for block in group:
             into = buffer[: block.size].reshape(block.shape)
             deviations = _deviations(blocks, block, placed, exponent, into)
             if careful:
-                missing += _leave_out_missing(blocks, block, deviations, check_finite)
+                missing += _leave_out_missing(blocks, deviations)
             _add_sums(blocks, deviations, total)
         if not blocks.folded:
             return Sums(missing, *total)
-        sums, squares = np.add.reduce(total.reshape(2, blocks.n_fold, blocks.period), axis=1)
-        gathered = (blocks.gather_period(np.add, part) for part in (sums, squares))
-        return Sums(missing, *gathered)
+        return Sums(missing, *(layout.gather_row(np.add, part) for part in total))
 
     def extremes(self, blocks: FeatureBlocks) -> tuple[Array, Array]:
         """See `BlockStatistics`."""
@@ -110,46 +105,44 @@ def _deviations(
 ) -> Array:
     source = block
     if exponent is not None:
-        source = np.ldexp(block, -blocks.spread(exponent), out=buffer)
+        source = np.ldexp(block, -blocks.layout.spread(exponent), out=buffer)
     # Converting first is faster than an operation that converts as it goes.
     if source.dtype != np.float64 or (blocks.folded and not source.flags.c_contiguous):
         np.copyto(buffer, source)
         source = buffer
     if not blocks.folded:
         return np.subtract(source, shift, out=buffer)
-    for rows, target in zip(blocks.fold(source), blocks.fold(buffer), strict=True):
+    parts = zip(blocks.fold(source, blocks.n_fold), blocks.fold(buffer, blocks.n_fold), strict=True)
+    for rows, target in parts:
         np.subtract(rows, shift[: rows.shape[1]], out=target)
     return buffer
 
 
-def _leave_out_missing(
-    blocks: FeatureBlocks, block: Array, deviations: Array, check_finite: bool
-) -> Array | int:
+def _leave_out_missing(blocks: FeatureBlocks, deviations: Array) -> Array | int:
     """Set NaN to zero in the deviations, and count them per feature."""
     if np.isfinite(np.add.reduce(deviations, axis=None)):
         return 0
-    if check_finite and block.dtype.kind == "f" and np.isinf(block).any():
-        raise InfiniteValueError
     missing = np.isnan(deviations)
     np.copyto(deviations, 0.0, where=missing)
-    if blocks.folded and missing.size <= 255 * blocks.period * blocks.n_fold:
+    layout = blocks.layout
+    if blocks.folded and missing.size <= 255 * layout.period * blocks.n_fold:
         # Sums of at most 255 bytes cannot overflow a byte, and add sixteen times as fast.
-        main, rest = blocks.fold(missing.view(np.uint8))
-        wide = np.add.reduce(main, axis=0, dtype=np.uint8).reshape(blocks.n_fold, blocks.period)
-        total = np.add.reduce(wide, axis=0, dtype=np.int64)
-        total += np.add.reduce(rest, axis=0, dtype=np.int64)
-        return blocks.gather_period(np.add, total)
+        main, rest = blocks.fold(missing.view(np.uint8), blocks.n_fold)
+        row = np.add.reduce(main, axis=0, dtype=np.uint8).astype(np.int64)
+        pattern = layout.join_patterns(np.add, row) + np.add.reduce(rest, axis=0, dtype=np.int64)
+        return layout.gather_row(np.add, pattern)
     return blocks.reduce(np.add, missing, dtype=np.int64)
 
 
 def _add_sums(blocks: FeatureBlocks, block: Array, total: Array) -> None:
     """Add sum and sum of squares of a contiguous float64 block to `total`."""
     if not blocks.folded:
-        runs = block.reshape(blocks.n_runs(block), -1)
-        total[0] += blocks.gather_runs(np.add, np.add.reduce(runs, axis=1), block)
-        total[1] += blocks.gather_runs(np.add, _row_squares(runs), block)
+        layout = blocks.layout
+        runs = block.reshape(layout.n_runs(block.shape), -1)
+        total[0] += layout.gather_runs(np.add, np.add.reduce(runs, axis=1), block.shape)
+        total[1] += layout.gather_runs(np.add, _row_squares(runs), block.shape)
         return
-    for rows in blocks.fold(block):
+    for rows in blocks.fold(block, blocks.n_fold):
         if len(rows):
             total[0, : rows.shape[1]] += np.add.reduce(rows, axis=0)
             total[1, : rows.shape[1]] += np.einsum("ij,ij->j", rows, rows)
@@ -182,12 +175,9 @@ class CompiledStatistics:
         group: list[Array],
         shift: Array,
         exponent: Array | None,
-        *,
         careful: bool,
-        check_finite: bool,
     ) -> Sums:
         """See `BlockStatistics`; without exponents."""
-        assert exponent is None
         missing = np.zeros(blocks.n_features, dtype=np.int64)
         sums, squares = np.zeros((2, blocks.n_features))
         for block in group:
@@ -195,50 +185,70 @@ class CompiledStatistics:
                 missing += found.missing
                 sums += found.sums
                 squares += found.squares
-        suspicious = careful and check_finite and not np.isfinite(squares).all()
-        if suspicious and any(np.isinf(block).any() for block in group):
-            raise InfiniteValueError
         return Sums(missing, sums, squares)
 
     def _sum_block(
         self, blocks: FeatureBlocks, block: Array, shift: Array, careful: bool
     ) -> list[Sums]:
+        layout = blocks.layout
         if not blocks.folded:
-            runs = blocks.runs(block)
+            runs = _memory_of_runs(blocks, block)
             found = _no_sums(len(runs[1]))
-            self._loops.run_moments(*runs, blocks.along_runs(shift, block), careful, *found)
-            return [Sums(*(blocks.gather_runs(np.add, part, block) for part in found))]
+            self._loops.run_moments(*runs, layout.along_runs(shift, block.shape), careful, *found)
+            return [Sums(*(layout.gather_runs(np.add, part, block.shape) for part in found))]
         parts = []
-        for rows in blocks.rows(np.ascontiguousarray(block)):
+        for rows in _rows_of_patterns(blocks, block):
             found = _no_sums(rows.shape[1])
-            self._loops.row_moments(rows, blocks.along_row(shift, rows.shape[1]), careful, *found)
-            parts.append(Sums(*(blocks.gather_row(np.add, part) for part in found)))
+            placed = layout.along_row(shift, rows.shape[1] // layout.period)
+            self._loops.row_moments(rows, placed, careful, *found)
+            parts.append(Sums(*(layout.gather_row(np.add, part) for part in found)))
         return parts
 
     def extremes(self, blocks: FeatureBlocks) -> tuple[Array, Array]:
         """See `BlockStatistics`."""
         lows, highs = [], []
-        view = blocks.view
+        layout, view = blocks.layout, blocks.view
         # A processor fetches ahead along a column: whole columns take two thirds of the time.
         by_columns = not blocks.folded and view.ndim == 2 and view.strides[1] == view.itemsize
         for index in [slice(None)] if by_columns else blocks.slices():
             block = view[index]
             if blocks.folded:
-                for rows in blocks.rows(np.ascontiguousarray(block)):
+                for rows in _rows_of_patterns(blocks, block):
                     low, high = _empty_range(rows.shape[1], rows.dtype)
                     self._loops.row_range(rows, low, high)
-                    lows.append(blocks.gather_row(np.minimum, low))
-                    highs.append(blocks.gather_row(np.maximum, high))
+                    lows.append(layout.gather_row(np.minimum, low))
+                    highs.append(layout.gather_row(np.maximum, high))
             else:
-                runs = blocks.runs(block)
+                runs = _memory_of_runs(blocks, block)
                 low, high = _empty_range(len(runs[1]), block.dtype)
-                self._loops.run_range(*runs, low, high, _ROW_IN_RUN)
-                lows.append(blocks.gather_runs(np.minimum, low, block))
-                highs.append(blocks.gather_runs(np.maximum, high, block))
+                self._loops.run_range(*runs, low, high, COMPILED_SUMS_ROW)
+                lows.append(layout.gather_runs(np.minimum, low, block.shape))
+                highs.append(layout.gather_runs(np.maximum, high, block.shape))
         low, high = np.minimum.reduce(lows), np.maximum.reduce(highs)
         unseen = low > high
         low[unseen] = high[unseen] = np.nan
         return low, high
+
+
+def _rows_of_patterns(blocks: FeatureBlocks, block: Array) -> list[Array]:
+    n_side = max(1, COMPILED_SUMS_ROW // blocks.layout.period)
+    return [rows for rows in blocks.fold(np.ascontiguousarray(block), n_side) if len(rows)]
+
+
+def _memory_of_runs(blocks: FeatureBlocks, block: Array) -> tuple[Array, Array, int]:
+    """Return memory, where in it each run of an unfolded block starts, and their length."""
+    inside = block.ndim == 2 and block.strides[1] == block.itemsize <= block.strides[0]
+    if not inside or block.strides[0] % block.itemsize:
+        block = np.ascontiguousarray(block)
+        block = block.reshape(blocks.layout.n_runs(block.shape), -1)
+    n_runs, length = block.shape
+    starts = np.arange(n_runs) * (block.strides[0] // block.itemsize)
+    # From the first number of the block to its last.
+    n_elements = int(starts[-1]) + length
+    memory = np.lib.stride_tricks.as_strided(
+        block, (n_elements,), (block.itemsize,), writeable=False
+    )
+    return memory, starts, length
 
 
 def _no_sums(size: int) -> Sums:

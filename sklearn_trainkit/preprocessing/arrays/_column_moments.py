@@ -246,7 +246,7 @@ class ColumnMoments:
         """
         fresh = self.count == 0
         block = block[
-            tuple(slice(None) if a in blocks.kept else slice(64) for a in range(block.ndim))
+            tuple(slice(None) if a in blocks.layout.kept else slice(64) for a in range(block.ndim))
         ]
         lowest = blocks.reduce(np.fmin, np.ascontiguousarray(block)).astype(np.float64)
         if self.exponent is None and fresh.all() and self._start_near(blocks, block, lowest):
@@ -264,7 +264,7 @@ class ColumnMoments:
 
     def _start_near(self, blocks: FeatureBlocks, block: Array, lowest: Array) -> bool:
         """Start all features at the block's mean, unless values are missing or huge."""
-        deviations = np.subtract(block, blocks.spread(lowest), order="C")
+        deviations = np.subtract(block, blocks.layout.spread(lowest), order="C")
         offset = blocks.reduce(np.add, deviations) * (blocks.n_features / block.size)
         near = lowest + offset
         if not np.abs(near).max() < _LARGE:
@@ -276,14 +276,12 @@ class ColumnMoments:
         self, blocks: FeatureBlocks, group: list[Array], careful: bool, check_finite: bool
     ) -> tuple[Array, Array, Array]:
         """Return count, sum and sum of squares of the deviations from the high mean."""
-        found = statistics_for(blocks.view, self.exponent).sum_deviations(
-            blocks,
-            group,
-            self._anchor(group[0].dtype),
-            self.exponent,
-            careful=careful,
-            check_finite=check_finite,
-        )
+        shift = self._anchor(group[0].dtype)
+        statistics = statistics_for(blocks.view, self.exponent)
+        found = statistics.sum_deviations(blocks, group, shift, self.exponent, careful)
+        suspicious = careful and check_finite and not np.isfinite(found.squares).all()
+        if suspicious and any(np.isinf(block).any() for block in group):
+            raise InfiniteValueError
         n_values = sum(block.size for block in group) // blocks.n_features
         count = np.full(blocks.n_features, n_values, dtype=np.int64)
         return count - found.missing, found.sums, found.squares

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_trainkit.preprocessing.arrays._memory_layout import MemoryLayout
+from sklearn_trainkit.preprocessing.arrays._memory_pieces import MemoryPieces
 
 __all__ = ["FusedSteps", "fuse_steps", "touch_pages"]
 
@@ -40,10 +40,10 @@ class FusedSteps:
         self._operands = operands
         self.past_cache = False
 
-    def place(self, layout: MemoryLayout) -> list[Operand]:
+    def place(self, pieces: MemoryPieces) -> list[Operand]:
         """Lay the operands out for pieces of memory."""
         return [
-            np.ascontiguousarray(layout.place(value)) if isinstance(value, np.ndarray) else value
+            np.ascontiguousarray(pieces.place(value)) if isinstance(value, np.ndarray) else value
             for value in self._operands
         ]
 

@@ -1,42 +1,27 @@
-"""Which feature every element of an array in memory belongs to, and pieces that fit in cache.
+"""Which feature every element of an array in memory belongs to.
 
 An array in memory order is one long line of numbers. Either the same pattern of features repeats
 along it (rows of a table, small images), or one feature fills a long run (columns of a
-Fortran-ordered table, channels of large images). A piece of the line then goes through numpy
-with an inner loop of thousands of numbers: several patterns side by side, or a whole run.
+Fortran-ordered table, channels of large images). numpy and compiled loops are fast when their
+inner loop is long, over several patterns side by side or over a whole run; statistics
+(`_feature_blocks.py`) and scaling (`_memory_pieces.py`) choose which.
 """
 
-from collections.abc import Iterator
-from itertools import pairwise
-from math import gcd, prod
-from typing import Any, NamedTuple
+from functools import lru_cache
+from math import prod
+from typing import Any
 
 import numpy as np
 
-from sklearn_trainkit.preprocessing.arrays._feature_blocks import memory_order
-
-__all__ = ["MemoryLayout", "Piece", "aligned_empty", "aligned_empty_like", "segments"]
+__all__ = ["MemoryLayout", "aligned_empty", "aligned_empty_like", "layout_of", "memory_order"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_TILE = 4_096
-_LONG_RUN, _SHORT_RUN = 2_048, 128
-_LONG_PERIOD = 16_384
 _CACHE_LINE = 64
-_LINE_ELEMENTS = 16  # of the smallest dtype that is computed with
-
-
-class Piece(NamedTuple):
-    """A stretch of memory, the shape to view it in, and the part of a placed value for it."""
-
-    start: int
-    stop: int
-    shape: tuple[int, ...]
-    part: slice
 
 
 class MemoryLayout:
-    """Pieces of an array in memory order, and values per feature laid out to match.
+    """Values per feature laid out to match memory, and gathered from it.
 
     Parameters
     ----------
@@ -46,141 +31,108 @@ class MemoryLayout:
         Its axes from the slowest to the fastest in memory.
     feature_axes : tuple of int
         The axes that keep values of their own, in increasing order.
-    piece_elements : int
-        Elements in a piece, at most.
-    row_elements : int, default=4096
-        Elements in a row of several patterns side by side, at most.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Sizes of the axes in memory order.
+    kept : tuple of int
+        Positions of the feature axes in it; `first` and `last` of them.
+    period : int
+        Elements after which the pattern of features repeats, where axis 0 is the slowest.
+    run : int
+        Elements of one feature side by side.
+    n_features : int
+        Number of features.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_trainkit.preprocessing.arrays._memory_layout import MemoryLayout
-    >>> layout = MemoryLayout((5_000, 3), (0, 1), (1,), 12_000)
-    >>> [(piece.start, piece.stop, piece.shape) for piece in layout.pieces(0, 15_000)]
-    [(0, 8160, (2, 4080)), (8160, 12240, (1, 4080)), (12240, 15000, (2760,))]
-    >>> layout.place(np.array([1.0, 2.0, 3.0])).shape
-    (4080,)
+    >>> layout = MemoryLayout((4, 2, 3), (0, 1, 2), (1,))  # two channels of three pixels
+    >>> layout.along_row(np.array([7.0, 8.0]), 2)
+    array([7., 7., 7., 8., 8., 8., 7., 7., 7., 8., 8., 8.])
+    >>> layout.gather_row(np.add, np.arange(6.0))
+    array([ 3., 12.])
     """
 
     def __init__(
-        self,
-        shape: tuple[int, ...],
-        order: tuple[int, ...],
-        feature_axes: tuple[int, ...],
-        piece_elements: int,
-        row_elements: int = _TILE,
+        self, shape: tuple[int, ...], order: tuple[int, ...], feature_axes: tuple[int, ...]
     ) -> None:
-        self._order = order
-        self._shape = tuple(shape[axis] for axis in order)
+        self.order = order
+        self.shape = tuple(shape[axis] for axis in order)
+        self.kept = tuple(order.index(axis) for axis in feature_axes)
+        self.first, self.last = min(self.kept), max(self.kept)
+        self.run, self.period = prod(self.shape[self.last + 1 :]), prod(self.shape[self.first :])
+        self.n_features = prod(shape[axis] for axis in feature_axes)
         self._spread_shape = tuple(
             size if axis in feature_axes else 1 for axis, size in enumerate(shape)
         )
-        self._piece = piece_elements
-        positions = [order.index(axis) for axis in feature_axes]
-        self._first, self._last = min(positions), max(positions)
-        run, period = prod(self._shape[self._last + 1 :]), prod(self._shape[self._first :])
-        self._has_runs = (
-            self._first == 0
-            or run >= _LONG_RUN
-            or (run >= _SHORT_RUN and period > min(_LONG_PERIOD, piece_elements))
-        )
-        self._is_table = not self._has_runs and len(shape) == 2
-        self._unit = run if self._has_runs else period
-        n_tiles = 1
-        if not self._has_runs:
-            n_tiles = _count_tiles(period, min(row_elements, self._piece), min(_TILE, self._piece))
-        self._width = n_tiles * self._unit
+        self._is_pattern = self.period == self.n_features and len(self.kept) == 1
+        # Puts the feature axes back into their order in the array.
+        self._back = tuple(np.argsort([order[position] for position in sorted(self.kept)]))
 
-    def place(self, per_feature: Array) -> Array:
-        """Lay out one value per feature: along a row of a piece, or one for each run."""
-        if self._is_table:
-            return self._tiled(per_feature)
-        spread = per_feature.reshape(self._spread_shape).transpose(self._order)
-        if self._has_runs:
-            lead = (*self._shape[: self._last + 1], *spread.shape[self._last + 1 :])
-            return _expanded(spread, lead).reshape(-1, 1)
-        lead = (*spread.shape[: self._first], *self._shape[self._first :])
-        return self._tiled(_expanded(spread, lead).reshape(-1))
+    def spread(self, per_feature: Array) -> Array:
+        """Give values per feature the shape that broadcasts against the array in memory order."""
+        return per_feature.reshape(self._spread_shape).transpose(self.order)
 
-    def _tiled(self, pattern: Array) -> Array:
-        tiles = aligned_empty(self._width, pattern.dtype)
-        tiles.reshape(-1, self._unit)[...] = pattern
-        return tiles
+    def along_row(self, per_feature: Array, n_patterns: int) -> Array:
+        """Lay values per feature out along a row of several patterns."""
+        pattern = per_feature
+        if not self._is_pattern:
+            spread = self.spread(per_feature)
+            shape = (*spread.shape[: self.first], *self.shape[self.first :])
+            pattern = np.broadcast_to(spread, shape).reshape(-1)
+        row = aligned_empty(n_patterns * self.period, per_feature.dtype)
+        row.reshape(n_patterns, self.period)[...] = pattern
+        return row
 
-    def pieces(self, start: int, stop: int) -> Iterator[Piece]:
-        """Yield the pieces of the memory between two positions, in order."""
-        unit = self._unit
-        head = min(stop, -(-start // unit) * unit)
-        tail = head + (stop - head) // unit * unit
-        yield from self._inside_units(start, head)
-        if unit > self._piece:
-            yield from self._inside_units(head, tail)
-        elif self._has_runs:
-            yield from self._whole_runs(head, tail)
-        else:
-            yield from self._whole_tiles(head, tail)
-        yield from self._inside_units(tail, stop)
+    def along_runs(self, per_feature: Array, shape: tuple[int, ...]) -> Array:
+        """Lay one value out for each run of a part that has this shape."""
+        spread = self.spread(per_feature)
+        after = spread.shape[self.last + 1 :]
+        return np.broadcast_to(spread, (*shape[: self.last + 1], *after)).reshape(-1)
 
-    def _inside_units(self, start: int, stop: int) -> Iterator[Piece]:
-        while start < stop:
-            unit, offset = divmod(start, self._unit)
-            size = min(self._piece, self._unit - offset, stop - start)
-            if self._has_runs:
-                yield Piece(start, start + size, (1, size), slice(unit, unit + 1))
-            else:
-                yield Piece(start, start + size, (size,), slice(offset, offset + size))
-            start += size
+    def n_runs(self, shape: tuple[int, ...]) -> int:
+        """Return how many runs a part of this shape has."""
+        return prod(shape[: self.last + 1])
 
-    def _whole_runs(self, start: int, stop: int) -> Iterator[Piece]:
-        run = self._unit
-        step = self._piece // run * run
-        for begin in range(start, stop, step):
-            end = min(begin + step, stop)
-            yield Piece(begin, end, ((end - begin) // run, run), slice(begin // run, end // run))
+    def join_patterns(self, reduce: np.ufunc, row: Array) -> Array:
+        """Reduce a row of patterns to one pattern."""
+        if row.size == self.period:
+            return row
+        joined: Array = reduce.reduce(row.reshape(-1, self.period), axis=0)
+        return joined
 
-    def _whole_tiles(self, start: int, stop: int) -> Iterator[Piece]:
-        step = self._piece // self._width * self._width
-        tail = start + (stop - start) // self._width * self._width
-        for begin in range(start, tail, step):
-            end = min(begin + step, tail)
-            shape = ((end - begin) // self._width, self._width)
-            yield Piece(begin, end, shape, slice(None))
-        if tail < stop:
-            yield Piece(tail, stop, (stop - tail,), slice(stop - tail))
+    def gather_row(self, reduce: np.ufunc, row: Array) -> Array:
+        """Reduce one value for each position in a row of patterns to one per feature."""
+        pattern = self.join_patterns(reduce, row)
+        if self._is_pattern:
+            return pattern
+        return self._gather(reduce, pattern.reshape(self.shape[self.first :]), self.first)
+
+    def gather_runs(self, reduce: np.ufunc, partial: Array, shape: tuple[int, ...]) -> Array:
+        """Reduce one value for each run of a part that has this shape to one per feature."""
+        return self._gather(reduce, partial.reshape(shape[: self.last + 1]), 0)
+
+    def _gather(self, reduce: np.ufunc, partial: Array, skipped: int) -> Array:
+        kept = [position - skipped for position in self.kept]
+        others = tuple(axis for axis in range(partial.ndim) if axis not in kept)
+        values = reduce.reduce(partial, axis=others) if others else partial
+        if len(kept) > 1:
+            values = values.transpose(self._back)
+        return np.ascontiguousarray(values).reshape(-1)
 
 
-def _count_tiles(period: int, row_elements: int, most_elements: int) -> int:
-    """Return how many patterns lie side by side: as many as make rows of whole cache lines.
-
-    These may need a longer row, up to `most_elements`.
-    """
-    n_tiles = max(1, row_elements // max(1, period))
-    aligned = _LINE_ELEMENTS // gcd(period, _LINE_ELEMENTS)
-    if n_tiles < aligned and aligned * period <= most_elements:
-        return aligned
-    return n_tiles // aligned * aligned or n_tiles
+# For arrays of middle size, finding out about the layout takes a tenth of the time.
+layout_of = lru_cache(64)(MemoryLayout)
 
 
-def _expanded(values: Array, shape: tuple[int, ...]) -> Array:
-    return values if values.shape == shape else np.broadcast_to(values, shape)
-
-
-def segments(
-    shape: tuple[int, ...], rows: tuple[int, int], size: int
-) -> Iterator[tuple[tuple[slice, ...], int, int]]:
-    """Yield parts of a C-ordered array of about `size` elements: index, start and stop in memory.
-
-    Only the rows between two numbers are covered.
-    """
-    row = prod(shape[1:])
-    if row <= size or len(shape) == 1:
-        step = max(1, size // max(1, row))
-        for begin, end in pairwise([*range(rows[0], rows[1], step), rows[1]]):
-            yield (slice(begin, end),), begin * row, end * row
-        return
-    for begin in range(*rows):
-        for index, start, stop in segments(shape[1:], (0, shape[1]), size):
-            yield (slice(begin, begin + 1), *index), begin * row + start, begin * row + stop
+def memory_order(X: Array) -> tuple[int, ...]:
+    """Return the axes of `X` from the slowest to the fastest in memory."""
+    if X.flags.c_contiguous:
+        return tuple(range(X.ndim))
+    return tuple(sorted(range(X.ndim), key=lambda axis: -abs(X.strides[axis])))
 
 
 def aligned_empty_like(X: Array, dtype: np.dtype[Any]) -> Array:

@@ -1,7 +1,7 @@
 """Apply the same few operations to every element, piece by piece, while it is in cache."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from itertools import pairwise
 from math import isfinite
 from typing import Any, NamedTuple
@@ -10,26 +10,26 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 
 from sklearn_trainkit.preprocessing.arrays._choose_loops import compiled_loops
-from sklearn_trainkit.preprocessing.arrays._feature_blocks import memory_order
 from sklearn_trainkit.preprocessing.arrays._fused_steps import FusedSteps, fuse_steps, touch_pages
 from sklearn_trainkit.preprocessing.arrays._memory_layout import (
-    MemoryLayout,
     aligned_empty_like,
-    segments,
+    layout_of,
+    memory_order,
 )
+from sklearn_trainkit.preprocessing.arrays._memory_pieces import MemoryPieces, pieces_of, segments
 from sklearn_trainkit.preprocessing.arrays._numpy_settings import BlockLoops
+from sklearn_trainkit.preprocessing.arrays._sizes import (
+    COMPILED_ELEMENTS,
+    COMPILED_ROW,
+    PIECE_ELEMENTS,
+    SMALL_ELEMENTS,
+)
 from sklearn_trainkit.preprocessing.arrays._thread_shares import run_in_threads
 
 __all__ = ["Step", "apply_steps", "check_no_infinity", "divide_step", "take_steps"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# Below this size pieces cost more than they save.
-_SMALL_SIZE = 8_192
-# A piece, its source and the placed values stay in a core's second-level cache.
-_PIECE_ELEMENTS = 65_536
-# A compiled loop goes through memory once, so its pieces are only small enough to share out.
-_COMPILED_PIECE, _COMPILED_ROW = 1_048_576, 1_024
 # Results of this size find no place in a cache anyway.
 _PAST_CACHE_BYTES = 33_554_432
 # BLAS sums up to this many squares in the calling thread.
@@ -39,10 +39,6 @@ _SAFE_DIVISORS = {
     np.dtype(t): (4 * float(np.finfo(t).tiny), float(np.finfo(t).max) / 4)
     for t in (np.float32, np.float64)
 }
-
-
-# For arrays of middle size, finding out about the layout takes a tenth of the time.
-_layout = lru_cache(32)(MemoryLayout)
 
 
 class Step(NamedTuple):
@@ -72,7 +68,7 @@ def take_steps(per_feature: Array, steps: Sequence[Step], dtype: np.dtype[Any]) 
 def check_no_infinity(block: Array) -> None:
     """Raise scikit-learn's error if `block` holds an infinite value; NaN may pass."""
     # The sum alone cannot tell a NaN from an overflow, so it only clears the common case.
-    sums = block if block.size <= _SMALL_SIZE else np.add.reduce(block, axis=0)
+    sums = block if block.size <= SMALL_ELEMENTS else np.add.reduce(block, axis=0)
     if isfinite(np.add.reduce(sums, axis=None)):
         return
     _raise_if_infinite(block)
@@ -86,7 +82,7 @@ def _raise_if_infinite(block: Array) -> None:
 def _is_surely_finite(block: Array) -> bool:
     """Tell whether the sum of squares of a contiguous block is finite: then every value is."""
     flat = block.reshape(-1)
-    if flat.size <= _SMALL_SIZE:
+    if flat.size <= SMALL_ELEMENTS:
         return isfinite(np.dot(flat, flat))
     start = flat[:_BLAS_ELEMENTS]
     if not isfinite(np.dot(start, start)):
@@ -139,7 +135,7 @@ def apply_steps(
         In the memory order of `X`; `X` itself if `in_place`.
     """
     check_finite = check_finite and X.dtype.kind == "f"
-    small = X.size <= _SMALL_SIZE and X.ndim == 2
+    small = X.size <= SMALL_ELEMENTS and X.ndim == 2
     quiet = np.errstate(over="ignore", under="ignore", invalid="ignore")
     with quiet if small else BlockLoops():
         if in_place and check_finite:
@@ -193,35 +189,35 @@ class _Work:
 
     def run(self, X: Array, out: Array, feature_axes: tuple[int, ...], n_threads: int) -> None:
         """Go through all memory of `X` and `out`, in `n_threads` shares."""
-        order = memory_order(out)
-        source, target = X.transpose(order), out.transpose(order)
+        layout = layout_of(X.shape, memory_order(out), feature_axes)
+        source, target = X.transpose(layout.order), out.transpose(layout.order)
         # A second piece costs more than it saves.
-        size = X.size if X.size <= 2 * _PIECE_ELEMENTS else _PIECE_ELEMENTS
+        size = X.size if X.size <= 2 * PIECE_ELEMENTS else PIECE_ELEMENTS
         if self.fused is None:
-            layout = _layout(X.shape, order, feature_axes, size)
+            pieces = pieces_of(layout, size)
         else:
             alone = not self.steps and self.finish is None and out.dtype == self.dtype
             self.fused.past_cache = alone and out is not X and out.nbytes >= _PAST_CACHE_BYTES
-            piece = _COMPILED_PIECE if alone else size
-            layout = _layout(X.shape, order, feature_axes, piece, _COMPILED_ROW)
+            piece = COMPILED_ELEMENTS if alone else size
+            pieces = pieces_of(layout, piece, COMPILED_ROW)
         if source.flags.c_contiguous and target.flags.c_contiguous:
-            share = partial(self.run_flat, layout, source.reshape(-1), target.reshape(-1))
+            share = partial(self.run_flat, pieces, source.reshape(-1), target.reshape(-1))
             n_lines = X.size // 16
             cuts = [*(16 * (n_lines * i // n_threads) for i in range(n_threads)), X.size]
         else:
-            share = partial(self.run_strided, layout, source, target, size)
+            share = partial(self.run_strided, pieces, source, target, size)
             cuts = [len(source) * i // n_threads for i in range(n_threads + 1)]
         _share_out(share, cuts)
 
     def run_flat(
-        self, layout: MemoryLayout, source: Array, target: Array, start: int, stop: int
+        self, pieces: MemoryPieces, source: Array, target: Array, start: int, stop: int
     ) -> None:
         """Do the memory between two positions, piece by piece."""
         exact = target.dtype == self.dtype
-        placed = self._placed(layout)
+        placed = self._placed(pieces)
         if self.fused is not None and self.fused.past_cache:
             touch_pages(target[start:stop])
-        for begin, end, shape, part in layout.pieces(start, stop):
+        for begin, end, shape, part in pieces.between(start, stop):
             block = source[begin:end].reshape(shape)
             into = target[begin:end].reshape(shape)
             result = into if exact else np.empty(shape, dtype=self.dtype)
@@ -230,28 +226,28 @@ class _Work:
                 np.copyto(into, result, casting="same_kind")
 
     def run_strided(
-        self, layout: MemoryLayout, source: Array, target: Array, size: int, start: int, stop: int
+        self, pieces: MemoryPieces, source: Array, target: Array, size: int, start: int, stop: int
     ) -> None:
         """Do the rows between two numbers, on a contiguous copy of each segment."""
         exact = target.dtype == self.dtype and target.flags.c_contiguous
-        placed = self._placed(layout)
+        placed = self._placed(pieces)
         for index, first, last in segments(source.shape, (start, stop), size):
             block, into = source[index], target[index]
             result = into if exact else np.empty(into.shape, dtype=self.dtype)
             np.copyto(result, block)
             flat = result.reshape(-1)
-            for begin, end, shape, part in layout.pieces(first, last):
+            for begin, end, shape, part in pieces.between(first, last):
                 piece = flat[begin - first : end - first].reshape(shape)
                 self.compute(piece, piece, placed.part(part), block)
             if not exact:
                 np.copyto(into, result, casting="same_kind")
 
-    def _placed(self, layout: MemoryLayout) -> "_Placed":
+    def _placed(self, pieces: MemoryPieces) -> "_Placed":
         steps = [
-            (operation, layout.place(value) if isinstance(value, np.ndarray) else value)
+            (operation, pieces.place(value) if isinstance(value, np.ndarray) else value)
             for operation, value in self.steps
         ]
-        return _Placed([] if self.fused is None else self.fused.place(layout), steps)
+        return _Placed([] if self.fused is None else self.fused.place(pieces), steps)
 
     def compute(self, source: Array, target: Array, placed: "_Placed", original: Array) -> None:
         """Write the result for `source` into `target`; `original` is where an infinity stays."""

@@ -5,11 +5,8 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from sklearn_trainkit.preprocessing.arrays._memory_layout import (
-    MemoryLayout,
-    aligned_empty_like,
-    segments,
-)
+from sklearn_trainkit.preprocessing.arrays._memory_layout import MemoryLayout, aligned_empty_like
+from sklearn_trainkit.preprocessing.arrays._memory_pieces import MemoryPieces, segments
 
 LAYOUTS = {
     "wide inner loop of several rows": ((700, 3), (0, 1), (1,)),
@@ -40,12 +37,12 @@ def features_in_memory(shape, order, axes):
 def test_every_element_meets_the_value_of_its_feature(name, piece):
     shape, order, axes = LAYOUTS[name]
     expected = features_in_memory(shape, order, axes)
-    layout = MemoryLayout(shape, order, axes, piece)
-    placed = layout.place(np.arange(expected.max() + 1))
+    pieces = MemoryPieces(MemoryLayout(shape, order, axes), piece)
+    placed = pieces.place(np.arange(expected.max() + 1))
     for start, stop in product((0, 5, 37), (len(expected), len(expected) - 9)):
         found = np.full(len(expected), np.nan)
         previous = start
-        for begin, end, form, part in layout.pieces(start, stop):
+        for begin, end, form, part in pieces.between(start, stop):
             assert begin == previous
             assert 0 < end - begin <= piece
             found[begin:end] = np.broadcast_to(placed[part], form).reshape(-1)
