@@ -1,5 +1,6 @@
 """Pruning in a worker process, on a snapshot of the trials that had finished when its job began."""
 
+import copy
 import threading
 from typing import Any, NamedTuple
 
@@ -77,25 +78,24 @@ class _WorkerStudy:
         return noted
 
 
-_studies: dict[str, _WorkerStudy] = {}
-_lock = threading.Lock()  # a Dask worker may have threads
+# Each thread has a copy of its own: what others are at is not in the snapshot, so that a seeded
+# search repeats itself.
+_local = threading.local()
 
 
 class SnapshotPruning:
     """In a worker: decides for one trial."""
 
     def __init__(self, snapshot: SnapshotRows, number: int) -> None:
-        with _lock:
-            if snapshot.token not in _studies:
-                _studies.clear()
-                _studies[snapshot.token] = _WorkerStudy()
-            self._copy = _studies[snapshot.token]
-            for row in snapshot.rows:
-                if row[0] not in self._copy.ids:
-                    self._copy.ids[row[0]] = self._copy.add(row[0], _thaw(row))
-            # As it was sent: what a pruner keeps of earlier trials differs from worker to worker.
-            self._pruner = snapshot.pruner
-            self._trial_id = self._copy.add(number, create_trial(state=TrialState.RUNNING))
+        if getattr(_local, "token", None) != snapshot.token:
+            _local.token, _local.copy = snapshot.token, _WorkerStudy()
+        self._copy: _WorkerStudy = _local.copy
+        for row in snapshot.rows:
+            if row[0] not in self._copy.ids:
+                self._copy.ids[row[0]] = self._copy.add(row[0], _thaw(row))
+        # As it was sent: what a pruner keeps of earlier trials differs from worker to worker.
+        self._pruner = copy.deepcopy(snapshot.pruner)
+        self._trial_id = self._copy.add(number, create_trial(state=TrialState.RUNNING))
 
     def prune(self, step: int, value: float) -> bool:
         """Record the value; return what the pruner says."""

@@ -6,9 +6,8 @@ of the finished learning curves on which its pruner decides.
 
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
-from contextlib import ExitStack, closing
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,12 +21,12 @@ from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines, 
 from sklearn_trainkit.model_selection.workers._candidate import Candidate
 from sklearn_trainkit.model_selection.workers._loky_pool import LokyPool
 from sklearn_trainkit.model_selection.workers._pool_runner import Death, PoolRunner, WorkerPool
+from sklearn_trainkit.model_selection.workers._thread_pool import ThreadPool
 from sklearn_trainkit.model_selection.workers._worker import (
     SharedSetup,
     share_setup,
     time_outcomes,
 )
-from sklearn_trainkit.utils._thread_limits import limit_threads, limit_torch_threads
 
 __all__ = ["Runner", "Workers", "choose_workers", "make_runner"]
 
@@ -66,9 +65,9 @@ class InlineRunner:
     setup: EvaluationSetup
     deadlines: Deadlines
     prunes: bool
-    n_workers: int = 1
-    reports_live: bool = True
-    death_takes_all: bool = False
+    n_workers: int = field(init=False, default=1)
+    reports_live: bool = field(init=False, default=True)
+    death_takes_all: bool = field(init=False, default=False)
     _work: "deque[tuple[Sequence[Candidate], Iterator[None]]]" = field(
         init=False, default_factory=deque
     )
@@ -85,7 +84,9 @@ class InlineRunner:
                 self._work.popleft()
             except Exception as error:
                 self._work.popleft()
-                _fail(candidates, error)
+                for candidate in candidates:
+                    if not candidate.future.done():
+                        candidate.future.set_exception(error)
 
     def tell(self, frozen: optuna.trial.FrozenTrial) -> None:
         pass
@@ -120,42 +121,6 @@ class InlineRunner:
             return trial.should_prune()
 
         return self.deadlines.watch(prune if self.prunes else None, candidate.job.spent)
-
-
-@dataclass
-class ThreadRunner(InlineRunner):
-    """Runs jobs in ``n_workers`` threads."""
-
-    n_threads: int = 1
-
-    def __post_init__(self) -> None:
-        self._threads = ThreadPoolExecutor(self.n_workers)
-        self._limits = ExitStack()
-        self._limits.enter_context(limit_threads(self.n_threads))
-
-    def submit(self, candidates: Sequence[Candidate]) -> None:
-        self._threads.submit(self._run_in_thread, candidates)
-
-    def wait(self, futures: Collection["Future[TrialResult]"]) -> None:
-        wait_for(futures, return_when=FIRST_COMPLETED)
-
-    def close(self, *, kill: bool) -> None:
-        self._threads.shutdown(wait=not kill, cancel_futures=kill)
-        self._limits.close()
-
-    def _run_in_thread(self, candidates: Sequence[Candidate]) -> None:
-        try:
-            with limit_torch_threads(self.n_threads):  # torch keeps its number thread by thread
-                for _ in self._run(candidates):
-                    pass
-        except BaseException as error:  # raised where the result is asked for
-            _fail(candidates, error)
-
-
-def _fail(candidates: Sequence[Candidate], error: BaseException) -> None:
-    for candidate in candidates:
-        if not candidate.future.done():
-            candidate.future.set_exception(error)
 
 
 @dataclass(frozen=True)
@@ -231,16 +196,6 @@ def make_runner(
     """Return the runner on these workers; clusters and processes are started, if need be."""
     if workers.kind == "inline":
         return InlineRunner(evaluate, setup, deadlines, pruner is not None)
-    if workers.kind == "threads":
-        assert workers.n_workers is not None
-        return ThreadRunner(
-            evaluate,
-            setup,
-            deadlines,
-            pruner is not None,
-            workers.n_workers,
-            n_threads=workers.n_threads,
-        )
     pool = _make_pool(workers, share_setup(evaluate, setup, workers.n_threads))
     return PoolRunner(pool, deadlines, pruner, workers.n_workers or pool.count_slots())
 
@@ -255,4 +210,5 @@ def _make_pool(workers: Workers, shared: SharedSetup) -> WorkerPool:
 
         return DaskPool(shared, workers.backend.client)
     assert workers.n_workers is not None
-    return LokyPool(shared, workers.n_workers)
+    pool = ThreadPool if workers.kind == "threads" else LokyPool
+    return pool(shared, workers.n_workers)
