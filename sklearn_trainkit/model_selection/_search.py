@@ -149,11 +149,12 @@ class OptunaSearchCV(SearchResults):
         As in :class:`~sklearn.model_selection.GridSearchCV`. Splits are drawn once, so all
         trials see the same ones.
     n_jobs : int or None, default=None
-        Number of trials evaluated at a time, in loky's worker processes, or by the engine of
-        ``joblib.parallel_config``: "threading", "dask", "ray". -1 uses all processors.
+        Number of trials, or stacks of them, at a time, in loky's worker processes, or by the
+        engine of ``joblib.parallel_config``: "threading", "dask", "ray". -1 uses all processors.
     ordered : bool or "auto", default="auto"
-        With several workers, tell results in the order of the trials, so that a seeded search
-        repeats itself. "auto" does so when ``random_state`` is given.
+        With several workers, tell results in the order of the trials (with rungs, in that of the
+        epochs to them), so that a seeded search repeats itself. "auto" does so when
+        ``random_state`` is given.
     error_score : "raise" or float, default=np.nan
         Score of a fold whose fit fails. A candidate with a NaN never wins.
     return_train_score : bool, default=False

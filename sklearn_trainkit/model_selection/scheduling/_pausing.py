@@ -40,7 +40,7 @@ class Paused:
         if isinstance(self.training, bytes):
             return self
         # By value where others cannot import.
-        return replace(self, training=dumps(self.training))
+        return replace(self, training=bytes(dumps(self.training)))
 
     def unpack(self, setup: EvaluationSetup) -> TrialTraining:
         """Return the training, ready to go on."""

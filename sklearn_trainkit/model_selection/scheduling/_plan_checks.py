@@ -11,9 +11,10 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from sklearn.utils import get_tags
 
-from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup
+from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup, build_candidate
 from sklearn_trainkit.model_selection.evaluation._fold_stack import FOLD_STACK
 from sklearn_trainkit.model_selection.evaluation._metric_check import check_metrics, list_variants
+from sklearn_trainkit.model_selection.evaluation._stepping_table import SKORCH, START_FIT
 from sklearn_trainkit.model_selection.evaluation._trial_record import FIT_TIME
 from sklearn_trainkit.model_selection.scheduling._trial_tasks import warn_user
 from sklearn_trainkit.model_selection.space._search_space import SearchSpace, check_params
@@ -21,6 +22,7 @@ from sklearn_trainkit.model_selection.study._forest_sampler import ForestSampler
 from sklearn_trainkit.model_selection.study._rungs import PauseAndResumePruner, RacingPruner
 from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME, SearchStudy
 from sklearn_trainkit.model_selection.workers._runners import Workers
+from sklearn_trainkit.utils._pipelines import last_step
 from sklearn_trainkit.utils._sklearn_private import MultimetricScorer
 
 __all__ = [
@@ -109,36 +111,44 @@ def check_guiding_metrics(
         warn_user(message)
 
 
-def check_schedule(search: Any, evaluator: str, pruner: Any, workers: Workers) -> None:
-    """Raise when candidates cannot be scheduled as they should.
-
-    Raises
-    ------
-    NotImplementedError
-        If candidates are to wait, or to train together, and there are several workers.
-    ValueError
-        If candidates are to train together and their folds do not, or are to wait as well.
-    """
+def check_schedule(
+    n_together: int, evaluator: str, pruner: Any, setup: EvaluationSetup, workers: Workers
+) -> None:
+    """Raise ValueError when candidates cannot wait, or train together, as they should."""
     waits = isinstance(pruner, PauseAndResumePruner | RacingPruner)
-    n_together = search.trials_per_stack
-    together = n_together > 1
-    if together and evaluator != FOLD_STACK:
+    if n_together > 1 and evaluator != FOLD_STACK:
         raise ValueError(
             f"trials_per_stack={n_together} goes with evaluator='fold-stack', but here it is "
             f"{evaluator!r}: trials_per_stack needs a net of this package."
         )
-    name = "racing" if isinstance(pruner, RacingPruner) else "pause_and_resume"
-    if waits and together:
+    if n_together > 1 and waits:
+        name = "racing" if isinstance(pruner, RacingPruner) else "pause_and_resume"
         raise ValueError(
             f"trials_per_stack={n_together} trains candidates together, but with "
             f"pruner={name!r} they wait for each other; use trials_per_stack=1 or "
             "pruner='successive_halving'."
         )
-    if workers.n_workers != 1 and (waits or together):
-        what = f"pruner={name!r}" if waits else f"trials_per_stack={n_together}"
-        instead = "pruner='successive_halving'" if waits else "trials_per_stack=1"
-        raise NotImplementedError(
-            f"{what} works with one worker, but n_jobs={search.n_jobs}; use n_jobs=1 or {instead}."
+    if isinstance(pruner, PauseAndResumePruner) and workers.are_processes:
+        _check_travelling(setup)
+
+
+def _check_travelling(setup: EvaluationSetup) -> None:
+    """Raise when the weights of a candidate that waits cannot go to another process."""
+    kind = setup.own_stepping().kind
+    final = last_step(build_candidate(setup, {}))
+    message = (
+        "pruner='pause_and_resume': candidates that wait may go on in another worker process, but "
+    )
+    otherwise = "joblib.parallel_config('threading') or pruner='racing'."
+    if kind == SKORCH:
+        raise ValueError(
+            f"{message}the training of {type(final).__name__} cannot be sent there. Use a net of "
+            f"this package, {otherwise}"
+        )
+    if kind == START_FIT and final.random_state is None:
+        raise ValueError(
+            f"{message}without a seed {type(final).__name__} would pick other rows there. Set "
+            f"random_state, or use {otherwise}"
         )
 
 

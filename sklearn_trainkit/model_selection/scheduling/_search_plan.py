@@ -130,7 +130,7 @@ def make_plan(search: Any, X: Any, y: Any, params: dict[str, Any]) -> SearchPlan
     pruner = _make_pruner(search.pruner, evaluator, setup, trials.budget.n_trials)
     setup = replace(setup, report_folds=isinstance(pruner, optuna.pruners.WilcoxonPruner))
     workers = choose_workers(search.n_jobs)
-    check_schedule(search, evaluator, pruner, workers)
+    check_schedule(search.trials_per_stack, evaluator, pruner, setup, workers)
     plan = SearchPlan(
         trials,
         setup,

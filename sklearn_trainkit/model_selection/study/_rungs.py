@@ -20,8 +20,9 @@ __all__ = [
 class PauseAndResumePruner(BasePruner):
     """Let candidates wait with their weights, and train on the best of those that wait.
 
-    Only for per-epoch evaluation with one worker. Candidates that still wait when the search ends
-    are reported as pruned.
+    Only where training is in epochs. Candidates that still wait when the search ends are reported
+    as pruned. Between worker processes weights travel: nets that cannot be sent (skorch's own, and
+    those without a seed) are refused there, and as one choice among others do not wait.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ class RacingPruner(BasePruner):
     those is evaluated on the other folds. Each training is a whole one: its learning-rate schedule
     ends with it, because the first epochs of a long schedule rank candidates worse than a short
     schedule does. Where training is not in epochs, candidates race over folds only. Candidates that
-    were not given all folds are reported as pruned. With one worker.
+    were not given all folds are reported as pruned.
 
     Racing over folds: Maron and Moore, "Hoeffding Races", 1993; over the length of training: Li et
     al., "A System for Massively Parallel Hyperparameter Tuning", 2020.

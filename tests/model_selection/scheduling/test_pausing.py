@@ -1,15 +1,25 @@
 """A training that waited goes on as if it never had, in memory or from disk."""
 
+import threading
+import time
+from dataclasses import replace
+
+import joblib
 import numpy as np
 import pytest
 from scipy.stats import loguniform
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_trainkit.model_selection import OptunaSearchCV, PauseAndResumePruner
+from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup, TrialJob
+from sklearn_trainkit.model_selection.evaluation._folds import freeze_folds
+from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
+from sklearn_trainkit.model_selection.scheduling._pausing import Pause
 from tests.model_selection.epoch_learner import EpochLogistic
 
 X, y = make_classification(n_samples=90, n_features=5, flip_y=0.3, random_state=0)
@@ -123,6 +133,102 @@ def test_an_estimator_without_epochs_is_refused():
         search.fit(X, y)
 
 
-def test_several_workers_are_refused():
-    with pytest.raises(NotImplementedError, match="works with one worker, but n_jobs=2"):
-        make_search(n_jobs=2).fit(X, y)
+def test_what_cannot_go_to_another_process_is_refused_before_there_is_a_study(tmp_path):
+    skorch = pytest.importorskip("skorch")
+    torch = pytest.importorskip("torch")
+    from sklearn_trainkit.neural_network import MLPNetClassifier
+
+    path = tmp_path / "study.journal"
+    foreign = skorch.NeuralNetClassifier(torch.nn.Linear, module__in_features=5, verbose=0)
+    settings = {
+        "pruner": "pause_and_resume",
+        "evaluator": "per-epoch",
+        "storage": path,
+        "n_jobs": 2,
+    }
+    search = OptunaSearchCV(foreign, {"lr": [0.1, 0.2]}, random_state=0, **settings)
+    with pytest.raises(ValueError, match="training of NeuralNetClassifier cannot be sent there"):
+        search.fit(X.astype("float32"), y)
+    search = OptunaSearchCV(MLPNetClassifier((4,)), {"lr": [0.1, 0.2]}, **settings)
+    with pytest.raises(ValueError, match="without a seed MLPNetClassifier would pick other rows"):
+        search.fit(X, y)
+    assert not path.exists()
+    with joblib.parallel_config("threading"):  # there they stay where they are
+        assert search.set_params(storage=None, n_trials=2).fit(X, y).best_params_
+
+
+def test_a_training_that_was_packed_goes_on_with_the_same_bits():
+    pytest.importorskip("torch")
+    from sklearn_trainkit.neural_network import MLPNetClassifier
+
+    net = MLPNetClassifier((4,), dropout=0.1, max_epochs=6, random_state=0)
+    pipe = Pipeline([("scale", StandardScaler()), ("net", net)])
+    folds = freeze_folds(KFold(2), X, y, split_params={}, fit_params={}, score_params={})
+    setup = EvaluationSetup(pipe, folds, check_scoring(pipe, "neg_log_loss"), None, np.nan, False)
+    ends = []
+    for travels in (False, True):
+        pause, job = Pause((2, 4, 6), True, travels), TrialJob(0, {})
+        for rung in range(3):
+            job = replace(job, rung=rung)
+            ((_, outcome),) = pause(setup, [job], lambda place: TrialWatch())
+            if rung < 2:
+                assert isinstance(outcome.kept.training, bytes) == travels
+                job = replace(job, kept=outcome.kept)
+        ends.append(outcome)
+    assert ends[0].curve == ends[1].curve
+    assert [step for step, _ in ends[0].curve] == [1, 2, 3, 4, 5, 6]
+    assert ends[0].fold_scores == ends[1].fold_scores
+
+
+class Unpicklable(EpochLogistic):
+    """Cannot leave its process once it has begun."""
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        self.lock_ = threading.Lock()
+        return super().partial_fit(X, y, classes, sample_weight)
+
+
+def test_one_that_cannot_travel_among_others_trains_to_its_end():
+    space = {"clf": [EpochLogistic(max_iter=N_EPOCHS), Unpicklable(max_iter=N_EPOCHS)]}
+    space["clf__alpha"] = [1e-4, 1e-3, 1e-2, 1.0]
+    search = OptunaSearchCV(
+        PIPE,
+        space,
+        sampler="grid",
+        n_trials=None,
+        cv=3,
+        random_state=0,
+        evaluator="per-epoch",
+        pruner="pause_and_resume",
+        n_jobs=2,
+        refit=False,
+    ).fit(X, y)
+    results = search.cv_results_
+    stays = np.array([isinstance(clf, Unpicklable) for clf in results["param_clf"]])
+    assert (results["n_epochs"][stays] == N_EPOCHS).all()
+    assert (results["n_epochs"][~stays] < N_EPOCHS).any()
+
+
+class Slow(EpochLogistic):
+    """Takes a while for an epoch."""
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        time.sleep(0.01)
+        return super().partial_fit(X, y, classes, sample_weight)
+
+
+def test_the_time_of_a_trial_does_not_run_while_it_waits():
+    pipe = Pipeline([("clf", Slow(max_iter=4))])
+    search = OptunaSearchCV(
+        pipe,
+        {"clf__alpha": loguniform(1e-6, 1e2)},
+        n_trials=24,
+        cv=2,
+        random_state=0,
+        evaluator="per-epoch",
+        pruner=PauseAndResumePruner(reduction_factor=2),
+        trial_timeout=0.4,
+        refit=False,
+    ).fit(X, y)
+    assert sum(search.cv_results_["mean_fit_time"]) * 2 > 0.4
+    assert not any("timeout" in (why or "") for why in search.cv_results_["reason"])

@@ -393,9 +393,13 @@ def test_a_race_ends_in_time():
     assert (search.cv_results_["state"] == "complete").any()
 
 
-def test_several_workers_are_refused():
-    with pytest.raises(NotImplementedError, match="pruner='racing' works with one worker"):
-        make_search(n_jobs=2).fit(X, y)
+def test_a_stored_race_goes_on_with_two_workers(tmp_path):
+    settings = {"storage": tmp_path / "race.journal", "sampler": "random", "n_jobs": 2}
+    first = make_search(n_trials=8, **settings).fit(X, y)
+    again = make_search(n_trials=16, resume=True, **settings).fit(X, y)
+    for key in ("n_folds", "n_epochs", "n_fold_epochs", "mean_test_score"):
+        np.testing.assert_array_equal(again.cv_results_[key][:8], first.cv_results_[key])
+    assert len(again.cv_results_["params"]) == 16
 
 
 @pytest.mark.parametrize(

@@ -103,11 +103,6 @@ def test_a_candidate_without_a_number_of_epochs_fails_alone(evaluator, trials_pe
     assert any("max_epochs" in str(each.message) for each in caught)
 
 
-def test_one_worker_is_enough():
-    with pytest.raises(NotImplementedError, match="trials_per_stack=2 works with one worker"):
-        search(trials_per_stack=2, n_jobs=2)
-
-
 def test_folds_have_to_be_stacked_for_it():
     with pytest.raises(ValueError, match="trials_per_stack=2 goes with evaluator='fold-stack'"):
         search(trials_per_stack=2, evaluator="per-epoch")

@@ -39,37 +39,6 @@ def no_endless_wait():
     signal.signal(signal.SIGALRM, before)
 
 
-@pytest.fixture(scope="module")
-def dask():
-    distributed = pytest.importorskip("distributed", reason="the extra 'distributed' is missing")
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
-    )
-    client = distributed.Client(cluster)
-    yield client
-    client.close()
-    cluster.close()
-
-
-@pytest.fixture(scope="module")
-def ray():
-    ray = pytest.importorskip("ray", reason="the extra 'distributed' is missing")
-    from ray.util.joblib import register_ray
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ray.init(
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            object_store_memory=2**28,
-            _node_ip_address="127.0.0.1",
-        )
-    register_ray()
-    yield ray
-    ray.shutdown()
-
-
 @pytest.fixture(params=["loky", "dask", "ray"])
 def backend(request):
     """Return the name of a joblib backend with two worker processes on loopback."""
