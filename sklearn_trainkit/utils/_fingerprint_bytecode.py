@@ -42,6 +42,8 @@ class CodeFacts(NamedTuple):
     attributes : frozenset of (str, str)
         Names, and attributes of theirs that the code assigns to or fills. The name is that of a
         global, "type()" for the class of something, or "first" for the first argument.
+    unknown : frozenset of str
+        Names of builtins by which the code reads globals whose names are not written in it.
     """
 
     body: bytes
@@ -50,6 +52,7 @@ class CodeFacts(NamedTuple):
     rebound: frozenset[str]
     filled: frozenset[str]
     attributes: frozenset[tuple[str, str]]
+    unknown: frozenset[str] = frozenset()
 
 
 class _Changes(NamedTuple):
@@ -62,7 +65,11 @@ def read_code(code: CodeType) -> CodeFacts:
     """Return what is known of ``code``."""
     steps = [step for step in dis.get_instructions(code) if step.opname not in _WITHOUT_EFFECT]
     nested = {id(const): read_code(const) for const in code.co_consts if inspect.iscode(const)}
-    names = dict.fromkeys(_list_names(steps))
+    looked_up = dict(_list_lookups(steps))
+    # Of getattr(module, "k"), the module's k is read and not the whole module.
+    names = dict.fromkeys(_list_names(steps, {index + 1 for index in looked_up}))
+    names.update(dict.fromkeys(name for name in looked_up.values() if name is not None))
+    unknown = {steps[index].argval for index, name in looked_up.items() if name is None}
     imports = dict.fromkeys(_list_imports(steps))
     changes = _list_changes(code, steps)
     for facts in nested.values():
@@ -71,6 +78,7 @@ def read_code(code: CodeType) -> CodeFacts:
         changes.rebound.update(facts.rebound)
         changes.filled.update(facts.filled)
         changes.attributes.update(facts.attributes)
+        unknown.update(facts.unknown)
     return CodeFacts(
         _encode_body(code, steps, nested),
         tuple(names),
@@ -78,6 +86,7 @@ def read_code(code: CodeType) -> CodeFacts:
         frozenset(changes.rebound),
         frozenset(changes.filled),
         frozenset(changes.attributes),
+        frozenset(unknown),
     )
 
 
@@ -133,9 +142,11 @@ def _encode_constant(value: Any, nested: Mapping[int, CodeFacts]) -> bytes:
     return f"{type(value).__name__} {value!r}".encode("utf-8", "surrogatepass")
 
 
-def _list_names(steps: Sequence[dis.Instruction]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _list_names(
+    steps: Sequence[dis.Instruction], left_out: set[int]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     for index, step in enumerate(steps):
-        if step.opname not in ("LOAD_GLOBAL", "LOAD_NAME"):
+        if step.opname not in ("LOAD_GLOBAL", "LOAD_NAME") or index in left_out:
             continue
         chain = []
         for after in steps[index + 1 :]:
@@ -143,6 +154,49 @@ def _list_names(steps: Sequence[dis.Instruction]) -> Iterator[tuple[str, tuple[s
                 break
             chain.append(after.argval)
         yield step.argval, tuple(chain)
+
+
+def _list_lookups(
+    steps: Sequence[dis.Instruction],
+) -> Iterator[tuple[int, tuple[str, tuple[str, ...]] | None]]:
+    """Yield where a name is looked up by a text, and that name; None where it is not written.
+
+    ``globals()["k"]`` is the name k, ``getattr(module, "k")`` and ``vars(module)["k"]`` are
+    ``module.k``.
+    """
+    for index, step in enumerate(steps):
+        if step.opname not in ("LOAD_GLOBAL", "LOAD_NAME"):
+            continue
+        rest = steps[index + 1 :]
+        if step.argval == "globals":
+            is_asked = rest[1].opname == "CONTAINS_OP"  # "k" in globals()
+            key = _read_key(steps[index - 1 :] if is_asked else rest[1:])
+            if rest[2].opname not in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+                yield index, key
+        elif step.argval in ("eval", "exec"):
+            yield index, None
+        elif step.argval in ("getattr", "vars") and rest and rest[0].opname in _LOADS_NAME:
+            chain = []
+            while rest[1 + len(chain)].opname in _LOADS_ATTRIBUTE:
+                chain.append(rest[1 + len(chain)].argval)
+            rest = rest[1 + len(chain) + (step.argval == "vars") :]
+            key = _read_key(rest) if step.argval == "vars" else _read_text(rest[0])
+            if key is not None:
+                name = key[0] if isinstance(key, tuple) else key
+                yield index, (steps[index + 1].argval, (*chain, name))
+
+
+def _read_key(steps: Sequence[dis.Instruction]) -> tuple[str, tuple[str, ...]] | None:
+    """Return the name by which a dict is read at the first of these steps."""
+    if steps and steps[0].opname in _LOADS_ATTRIBUTE and steps[0].argval == "get":
+        steps = steps[1:]
+    name = _read_text(steps[0]) if steps else None
+    return None if name is None else (name, ())
+
+
+def _read_text(step: dis.Instruction) -> str | None:
+    is_text = step.opname == "LOAD_CONST" and isinstance(step.argval, str)
+    return step.argval if is_text else None
 
 
 def _list_imports(steps: Sequence[dis.Instruction]) -> Iterator[tuple[int, str, tuple[str, ...]]]:

@@ -138,6 +138,9 @@ def _list_globals(function: types.FunctionType, facts: CodeFacts) -> Iterator[Pa
     names = function.__globals__
     if is_library(names.get("__name__")):
         return
+    hidden = sorted(name for name in facts.unknown if name not in names)
+    if hidden:
+        raise TypeError(f"it reads by {hidden[0]}() what is not written in it")
     for name, chain in facts.names:
         if name not in names or name in _ABOUT_THE_FILE or _is_state(name, names[name], facts):
             continue

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import types
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -238,6 +239,41 @@ def _lock_in_a_global():
     return make("import threading\nlock = threading.Lock()\ndef f(X):\n with lock: return X", "f")
 
 
+def _multiply(expression, **names):
+    names = {"__name__": "__main__", **names}
+    exec(f"def f(X): return X * {expression}", names)
+    return names["f"]
+
+
+LOOK_UPS = [
+    "globals()['k']",
+    "globals().get('k', 1)",
+    "[globals()['k'] for _ in range(2)][0]",
+    "('k' in globals() and k)",
+    "getattr(own, 'k')",
+    "getattr(own, 'k', None)",
+    "getattr(own.inner, 'k')",
+    "vars(own)['k']",
+    "vars(own).get('k')",
+]
+
+
+@pytest.mark.parametrize("expression", LOOK_UPS)
+def test_globals_that_are_looked_up_by_their_names_count(expression):
+    def look_up(k):
+        own = types.ModuleType("own_settings")
+        own.k, own.inner = k, types.ModuleType("own_inner")
+        own.inner.k = k
+        return fingerprint(_multiply(expression, k=k, own=own))
+
+    assert look_up(1) == look_up(1)
+    assert look_up(1) != look_up(2)
+
+
+def test_a_global_that_is_set_by_its_name_is_no_setting():
+    assert fingerprint(make("k = 1\ndef f(X):\n globals()['k'] = 3\n return X", "f"))
+
+
 REFUSED = {
     "generator": (lambda: (n for n in [1]), "value.a[1]['net']", "generator"),
     "lock": (threading.Lock, "value.a[1]['net']", "lock"),
@@ -245,6 +281,8 @@ REFUSED = {
     "socket": (socket.socket, "value.a[1]['net']", "socket"),
     "ufunc": (lambda: np.frompyfunc(abs, 1, 1), "value.a[1]['net']", "function cannot be reached"),
     "global": (_lock_in_a_global, "value.a[1]['net'].<lock>", "lock"),
+    "name of a global": (lambda: _multiply("globals()[str(X)]"), "['net']", "by globals()"),
+    "evaluated": (lambda: _multiply("eval(X)"), "['net']", "reads by eval() what is not written"),
     "closure": (lambda: lru_cache(_hold(threading.Lock())), "['net'].__wrapped__.<held>", "lock"),
 }
 
