@@ -1,6 +1,7 @@
 """Passwords in storage URLs: kept out of everything that is shown, logged or pickled."""
 
 import re
+from collections.abc import Iterator
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 from urllib.parse import unquote, unquote_plus
@@ -20,13 +21,16 @@ __all__ = [
 # user:password@host, as SQLAlchemy splits it, but for an @ in the password where another one is
 # behind it: better too much is hidden than too little.
 _PASSWORD = re.compile(r"(?P<before>://[^:/]*:)(?P<secret>.*)(?=@)", re.DOTALL)
-_QUERY = re.compile(
-    r"(?P<before>[?&;][^=&;]*(?:pass|pwd|secret|token|odbc_connect)[^=&;]*=)(?P<secret>[^&]*)",
+_QUERY = re.compile(r"(?P<before>[?&;#](?P<name>[^=&;#]*)=)(?P<secret>[^&]*)")
+# Of a parameter's name, and of settings that its value consists of: options=-cpassword=...
+_SECRET_NAME = re.compile("pass|pwd|secret|token|odbc_connect", re.IGNORECASE)
+_SETTING = re.compile(
+    r"(?:pass|pwd|secret|token)\w*[\"']?\s*[=:]\s*(?P<secret>'[^']*'|\"[^\"]*\"|\{[^}]*\}|[^\s;&]*)",
     re.IGNORECASE,
 )
 # What is no URL, and no path either: keywords as drivers take them, and a URL without its scheme.
 _KEYWORDS = re.compile(
-    r"(?P<before>(?:^|[\s;])(?:password|passwd|pwd)\s*=\s*)(?P<secret>'[^']*'|[^\s;]*)",
+    r"(?P<before>(?:^|[\s;])(?:ssl)?(?:password|passwd|pwd)\s*=\s*)(?P<secret>'[^']*'|[^\s;]*)",
     re.IGNORECASE,
 )
 _NO_SCHEME = re.compile(r"(?P<before>^[^:/\\\s]{2,}:)(?P<secret>[^/\\]*)(?=@)")
@@ -133,14 +137,13 @@ def scrub(text: str, storage: Any) -> str:
     if not isinstance(storage, str):
         return text
     whole = reveal(storage)
-    secrets = {found["secret"] for pattern in _patterns(whole) for found in pattern.finditer(whole)}
+    secrets = {found["secret"] for found in _find_secrets(whole)}
     # Drivers take what follows an @ for the beginning of the host.
     secrets |= {f"{secret.partition('@')[2]}@" for secret in secrets if "@" in secret}
-    spellings = {
-        spelled
-        for secret in secrets
-        for spelled in (secret, unquote(secret), unquote_plus(secret), repr(unquote(secret))[1:-1])
-    }
+    plain = {form for secret in secrets for form in (*_list_decoded(secret), unquote_plus(secret))}
+    for pattern in (_SETTING, _PASSWORD):  # settings and URLs inside of the value of a parameter
+        plain |= {found["secret"].strip("'\"{}") for s in plain for found in pattern.finditer(s)}
+    spellings = plain | {repr(each)[1:-1] for each in plain}
     for spelled in sorted(spellings - {""}, key=len, reverse=True):
         text = text.replace(spelled, _STARS)  # longest first: one may hold another
     return text
@@ -148,16 +151,42 @@ def scrub(text: str, storage: Any) -> str:
 
 def is_connection_without_scheme(storage: str) -> bool:
     """Return whether a text is neither a URL nor a path, but has a password like a connection."""
-    return "://" not in storage and any(pattern.search(storage) for pattern in _patterns(storage))
+    return "://" not in storage and any(_find_secrets(storage))
 
 
 def _patterns(text: str) -> tuple["re.Pattern[str]", ...]:
     return (_PASSWORD, _QUERY) if "://" in text else (_KEYWORDS, _NO_SCHEME)
 
 
+def _find_secrets(text: str) -> Iterator["re.Match[str]"]:
+    for pattern in _patterns(text):
+        yield from filter(_is_secret, pattern.finditer(text))
+
+
+def _is_secret(found: "re.Match[str]") -> bool:
+    """Return whether what a pattern has found is one; of a query, most parameters are none."""
+    if found.re is not _QUERY:
+        return True
+    if any(map(_SECRET_NAME.search, _list_decoded(found["name"]))):
+        return True
+    values = [*_list_decoded(found["secret"]), unquote_plus(found["secret"])]
+    return any(_SETTING.search(value) or _PASSWORD.search(value) for value in values)
+
+
+def _list_decoded(text: str) -> list[str]:
+    """Return a text as it is written, and with one more layer of %-signs taken off each time."""
+    forms = [text]
+    while (decoded := unquote(forms[-1])) != forms[-1]:
+        forms.append(decoded)
+    return forms
+
+
 def _with_stars(url: str) -> str:
+    def hide(found: "re.Match[str]") -> str:
+        return f"{found['before']}{_STARS}" if _is_secret(found) else found[0]
+
     for pattern in _patterns(url):
-        url = pattern.sub(rf"\g<before>{_STARS}", url)
+        url = pattern.sub(hide, url)
     return url
 
 

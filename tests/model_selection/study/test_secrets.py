@@ -45,6 +45,17 @@ URLS = {
     "keywords in quotes": f"host=db password = '{SECRET} b' user=me",
     "no scheme": f"user:{SECRET}@db/trials",
     "odbc": f"mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BPWD%3D{SECRET}",
+    "encoded name": f"postgresql://user@db/trials?p%61ss%77ord={SECRET}",
+    "setting": f"postgresql://user@db/trials?options=-cpassword%3D{SECRET}&x=1",
+    "setting in small letters": f"postgresql://user@db/trials?opt%69ons=-cpassw%6frd%3d{SECRET}",
+    "setting, encoded twice": f"postgresql://user@db/trials?options=-cpassword%253D{SECRET}",
+    "setting in quotes": f"mysql://db/trials?init_command=SET+PASSWORD+%3D+%27{SECRET}%27",
+    "setting in braces": f"mssql://db/trials?connect=DRIVER%3Dx%3BPWD%3D%7B{SECRET}%7D",
+    "setting in JSON": f"mysql://db/trials?ssl=%7B%22password%22%3A%22{SECRET}%22%7D",
+    "URL in a query": f"mysql://db/trials?proxy=http%3A%2F%2Fme%3A{SECRET}%40host",
+    "fragment": f"postgresql://user@db/trials?x=1#password={SECRET}",
+    "encoded ampersand": f"postgresql://user@db/trials?x=1%26password%3D{SECRET}",
+    "keywords of a certificate": f"host=db sslpassword={SECRET}",
 }
 
 
@@ -92,6 +103,11 @@ def test_every_spelling_of_a_password_is_hidden_and_still_connects(case):
     assert reveal(clone(search).storage) == URLS[case]
 
 
+@pytest.mark.parametrize("case", [case for case in URLS if "setting" in case or "URL" in case])
+def test_what_a_driver_makes_of_a_value_is_hidden_in_its_messages(case):
+    assert scrub(f"no entry for {SECRET} on db", URLS[case]) == "no entry for *** on db"
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -103,6 +119,7 @@ def test_every_spelling_of_a_password_is_hidden_and_still_connects(case):
         "postgresql://db:5432/trials",
         "postgresql://user@db/trials",
         "postgresql://user@db:5432/trials?application_name=x",
+        "postgresql://user@db/trials?options=-csearch_path%3Dx&connect_timeout=5",
         None,
     ],
 )
