@@ -46,8 +46,9 @@ class LayerFlow(NamedTuple):
         2-norm of the step divided by the 2-norm of the weight before it; about 1e-3 is healthy.
         NaN until the step is taken.
     dead_share : float or None
-        Share of the layer's units none of whose weights has a gradient. Inputs that are zero in
-        the whole batch do not count against them. NaN where there are no units (embeddings), or
+        Share of the layer's units neither whose weights nor whose bias has a gradient: inputs that
+        are zero in the whole batch do not count against them, such as the state before the first
+        step of sequences that have no other. NaN where there are no units (embeddings), or
         where the weight does not tell which of its axes they are; None where it was not measured
         (``zero_share`` is then judged instead).
     """
@@ -86,12 +87,14 @@ def gradient_flow(
 def measure_layers(named: Named, owners: Owners) -> list[LayerFlow]:
     """Return the flow of each weight of two dimensions or more that has a gradient."""
     biases = [(name, p) for name, p in named if p.ndim == 1 and "bias" in name.split(".")[-1]]
+    gradients = {name: p.grad for name, p in named if p.grad is not None}
     flow = []
     for name, parameter in named:
         if parameter.grad is not None and parameter.grad.ndim >= 2:
             owner = owners.get(id(parameter))
             axis = _unit_axis(name, parameter, owner, biases)
-            flow.append(_measure(name, parameter.grad.detach(), owner, axis))
+            beside = [gradients[n] for n in _same_units(name, owner) if n in gradients]
+            flow.append(_measure(name, parameter.grad.detach(), owner, axis, beside))
     return flow
 
 
@@ -105,8 +108,21 @@ def owners_of(modules: Iterable[nn.Module]) -> Owners:
     }
 
 
+def _same_units(name: str, owner: nn.Module | None) -> list[str]:
+    """Return the names of the other parameters, if there are any, of the units of a weight."""
+    prefix, _, own = name.rpartition("weight")
+    names = [f"{prefix}bias{own}"]
+    if isinstance(owner, (nn.RNNBase, nn.RNNCellBase)) and own.startswith("_hh"):
+        names.append(name.replace("weight_hh", "weight_ih"))
+    return names
+
+
 def _measure(
-    name: str, gradient: torch.Tensor, owner: nn.Module | None, unit_axis: int | None
+    name: str,
+    gradient: torch.Tensor,
+    owner: nn.Module | None,
+    unit_axis: int | None,
+    beside: Sequence[torch.Tensor] = (),
 ) -> LayerFlow:
     size = gradient.numel()
     is_table = isinstance(owner, _TABLES) or gradient.is_sparse
@@ -121,7 +137,11 @@ def _measure(
     dead = math.nan
     if unit_axis is not None and not is_table:
         units = gradient.movedim(unit_axis, 0).reshape(gradient.shape[unit_axis], -1)
-        dead = 1 - float(units.ne(0).any(dim=1).float().mean())
+        alive = units.ne(0).any(dim=1)
+        for other in beside:
+            if len(other) == len(alive):
+                alive = alive | other.reshape(len(other), -1).ne(0).any(dim=1)
+        dead = 1 - float(alive.float().mean())
     return LayerFlow(
         name,
         norm / math.sqrt(counted),

@@ -195,3 +195,31 @@ def test_nothing_listens_after_training():
     flow = watched(module)
     assert flow.order_ is None
     assert not any(p._post_accumulate_grad_hooks for p in module.parameters())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_the_state_before_the_first_step_has_no_gradient_and_that_is_no_fault(kind, bias):
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.recurrent = kind(20, 6, batch_first=True, bias=bias)
+            self.output = nn.Linear(6, 2)
+
+        def forward(self, X):
+            return self.output(self.recurrent(X[:, None])[0][:, -1])
+
+    flow = watched(Recurrent)
+    [state] = [layer for layer in flow.epochs_[-1] if layer.layer.endswith("weight_hh_l0")]
+    assert state.zero_share == 1.0
+    # Gates that only change that state: an LSTM's forget gate, of four, and a GRU's reset gate.
+    assert state.dead_share <= 1 / 3
+    assert flow.diagnosis_ is None
+
+
+def test_units_whose_inputs_are_all_zero_are_not_dead_if_their_bias_learns():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(20, 4), nn.Tanh(), nn.Linear(4, 2))
+    module(torch.zeros(8, 20)).square().sum().backward()
+    first = gradient_flow(module.named_parameters(), module)[0]
+    assert (first.zero_share, first.dead_share) == (1.0, 0.0)
