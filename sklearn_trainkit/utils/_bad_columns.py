@@ -48,6 +48,13 @@ def describe_bad_columns(X: Any, error: str, advice: str) -> str:
         listed = _listed([repr(name) for name, _ in others[:_MOST_NAMED]], len(others))
         example = "Column {!r} has {!r}.".format(*others[0])
         return f"Columns that do not hold numbers: {listed}. {advice} {example}"
+    if "NAType" in error or "NaTType" in error:
+        missing = [(name, sum(map(_is_missing, column))) for name, column in columns]
+        shown = [f"{name!r} ({count} of {len(columns[0][1])})" for name, count in missing if count]
+        return (
+            f"Columns with pandas.NA or NaT: {_listed(shown[:_MOST_NAMED], len(shown))}. Among "
+            "objects these are no numbers: use a nullable type, astype('Float64'), or fillna."
+        )
     if "contains NaN" not in error and "contains infinity" not in error:
         return ""
     counts = [(name, _count_not_finite(column)) for name, column in columns]

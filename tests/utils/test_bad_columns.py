@@ -89,6 +89,17 @@ def test_columns_with_missing_or_infinite_values_are_named(bad):
         MLPNetClassifier((4,), max_epochs=1).fit(table, y)
 
 
+@pytest.mark.parametrize("missing", [pd.NA, pd.NaT])
+@pytest.mark.parametrize("form", [pd.DataFrame, np.asarray, list], ids=lambda form: form.__name__)
+@pytest.mark.parametrize("estimator", [MLPNetClassifier((4,), max_epochs=1), StandardScaler()])
+def test_columns_of_objects_with_missing_values_of_pandas_are_named(estimator, form, missing):
+    rows = [[n, missing if n == 3 else n] for n in numbers]
+    table = pd.DataFrame(rows, columns=["n", "gap"], dtype=object) if form is pd.DataFrame else rows
+    name = "'gap'" if form is pd.DataFrame else "1"
+    with pytest.raises(TypeError, match=rf"NA or NaT: {name} \(1 of 20\)\. .*astype\('Float64'\)"):
+        estimator.fit(np.array(rows, object) if form is np.asarray else table, y)
+
+
 def test_many_columns_are_counted():
     table = [["x"] * 8]
     told = describe_bad_columns(table, "could not convert", "Encode them.")
