@@ -96,6 +96,10 @@ class MultiLabel:
 
     def __init__(self, n_labels: int) -> None:
         self.classes = np.arange(n_labels)
+        if n_labels == 2:
+            # scikit-learn's scorers take the numbers 0 and 1 for the classes of a binary problem
+            # and drop the first column of predict_proba; objects they leave alone.
+            self.classes = self.classes.astype(object)
         self.n_outputs = n_labels
 
     @property

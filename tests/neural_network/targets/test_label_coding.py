@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
-from sklearn.metrics import log_loss
+from sklearn.metrics import average_precision_score, get_scorer, log_loss, roc_auc_score
 from sklearn.neural_network import MLPClassifier
 from torch import nn
 
@@ -121,3 +121,20 @@ def test_streams_of_several_labels_take_classes_as_scikit_learn_does():
         net.partial_fit(X, Y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"classes=\[0, 1, 2\] must number the columns of y"):
         MLPNetClassifier((8,)).partial_fit(X, Y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+@pytest.mark.parametrize("net", [MLPNetClassifier((4,), max_epochs=1), NETS["own"][0]])
+def test_scorers_of_probabilities_take_two_labels_as_they_take_three(net, n_labels):
+    X, y = make_multilabel_classification(50, 4, n_classes=n_labels, random_state=0)
+    if "module" in net.get_params():
+        net = NetClassifier(nn.Linear, module__in_features=4, module__out_features=n_labels)
+    fitted = clone(net).set_params(max_epochs=1).fit(X, y)
+    probabilities = fitted.predict_proba(X)
+    for scoring, reference in (
+        ("roc_auc", roc_auc_score),
+        ("roc_auc_ovr_weighted", lambda *given: roc_auc_score(*given, average="weighted")),
+        ("average_precision", average_precision_score),
+    ):
+        assert_allclose(get_scorer(scoring)(fitted, X, y), reference(y, probabilities))
+    assert_array_equal(fitted.classes_, np.arange(n_labels))
