@@ -7,6 +7,7 @@ import torch
 
 from sklearn_trainkit.neural_network.batches._input_lists import as_list
 from sklearn_trainkit.neural_network.targets._label_coding import SingleLabel
+from sklearn_trainkit.neural_network.targets._label_kinds import check_label_kind
 
 
 class MaskCoding(SingleLabel):
@@ -57,10 +58,17 @@ def mask_array(y: Any, name: str = "y") -> np.ndarray:
         raise ValueError(f"{name} must have masks of one shape: {error}") from error
 
 
-def are_labelled(y: np.ndarray, ignore_index: Any) -> np.ndarray | None:
-    """Return which pixels of ``y`` have a label; None where all have one by definition."""
+def are_labelled(y: np.ndarray, ignore_index: Any, name: str = "y") -> np.ndarray | None:
+    """Return which pixels of ``y`` have a label; None where all have one by definition.
+
+    Raises
+    ------
+    ValueError
+        If ``ignore_index`` is a number and the labels are text, or the other way round.
+    """
     if ignore_index is None:
         return None
+    check_label_kind(y, ignore_index, name, "ignore_index")
     if ignore_index != ignore_index:  # NaN
         return ~(y != y)
     return y != ignore_index

@@ -15,6 +15,10 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_trainkit.neural_network.batches._tensor_loader import RowsDataset
 from sklearn_trainkit.neural_network.masks._mask_coding import are_labelled, mask_array, masks_like
+from sklearn_trainkit.neural_network.targets._label_kinds import (
+    check_label_kind,
+    check_same_kind,
+)
 from sklearn_trainkit.utils._pipelines import innermost_step
 from sklearn_trainkit.utils._sklearn_private import BaseScorer, check_sample_weight
 
@@ -35,10 +39,13 @@ def _mean_of_classes(
         raise ValueError(
             f"y_true and y_pred must be masks of one shape. Got {y_true.shape} and {y_pred.shape}."
         )
+    check_same_kind(y_true, y_pred, "y_true", "y_pred")
+    for label in () if labels is None else np.atleast_1d(labels).tolist():
+        check_label_kind(y_true, label, "y_true", "labels")
     weight = np.ones(len(y_true))
     if sample_weight is not None:
         weight = check_sample_weight(sample_weight, y_true, ensure_non_negative=True)
-    there = are_labelled(y_true, ignore_index)
+    there = are_labelled(y_true, ignore_index, "y_true")
     axes = tuple(range(1, y_true.ndim))
     if there is not None:  # an image without labels says nothing
         weight = weight * there.any(axis=axes)
@@ -109,7 +116,7 @@ def dice_score(
     Raises
     ------
     ValueError
-        If the shapes differ, or there is no pixel to score.
+        If the shapes differ, there is no pixel to score, or numbers are compared with text.
 
     Examples
     --------
@@ -156,7 +163,7 @@ def iou_score(
     Raises
     ------
     ValueError
-        If the shapes differ, or there is no pixel to score.
+        If the shapes differ, there is no pixel to score, or numbers are compared with text.
 
     Examples
     --------
@@ -198,6 +205,7 @@ def score_masks(
     truth = masks_like(mask_array(y), predicted[:, None])
     there = are_labelled(truth, ignore_index)
     seen = np.unique(truth if there is None else truth[there])
+    check_same_kind(seen, np.asarray(classes), "y", "classes_")
     return metric(
         truth,
         predicted,

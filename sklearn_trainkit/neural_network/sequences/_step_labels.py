@@ -16,6 +16,7 @@ from sklearn_trainkit.neural_network.sequences._step_targets import (
     check_step_list,
 )
 from sklearn_trainkit.neural_network.targets._label_coding import SingleLabel
+from sklearn_trainkit.neural_network.targets._label_kinds import check_label_kind, check_same_kind
 from sklearn_trainkit.neural_network.targets._labels import Labels
 from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
@@ -250,6 +251,7 @@ def step_labels(
     [['a', None], ['b', None]]
     """
     values = _aligned(y, n_steps, longest, name)
+    check_label_kind(values, ignore_index, name, "ignore_index")
     there = (np.arange(longest) < n_steps[:, None]) & _is_label(values, ignore_index)
     labels = values[there]
     if labels.dtype == object:
@@ -344,6 +346,7 @@ def step_accuracy(
     labelled = ~np.ma.getmaskarray(y)
     if not labelled.any():
         raise ValueError("y must have a label at some step. Got none.")
+    check_same_kind(np.ma.getdata(y)[labelled], predicted, "y", "classes_")
     weight = np.ones(len(y))
     if sample_weight is not None:
         weight = check_sample_weight(sample_weight, y, ensure_non_negative=True)

@@ -1,5 +1,8 @@
 """Pixels without a label have no part in anything; against plain torch where there is one."""
 
+import re
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional
 
 from sklearn_trainkit.callbacks import EpochScoring
-from sklearn_trainkit.neural_network import UNetSegmenter, dice_score
+from sklearn_trainkit.neural_network import UNetSegmenter, dice_score, dice_scorer, iou_score
 from sklearn_trainkit.neural_network.images._image_input import ImageInput
 from sklearn_trainkit.neural_network.masks._mask_coding import are_labelled
 from sklearn_trainkit.neural_network.masks._mask_losses import MaskLoss, soft_dice_loss
@@ -247,3 +250,32 @@ def test_the_other_name_is_the_same():
     y = np.where(KNOWN, TRUTH, 255)
     nets = [small(**{name: 255}).fit(X, y) for name in ("ignore_index", "ignore_label")]
     assert_array_equal(nets[0].predict_proba(X), nets[1].predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("labels", "params", "message"),
+    [
+        (np.array(["back", "disc"]), {"ignore_index": 255}, "ignore_index=255 is a number, but y"),
+        (np.array(["back", "255"]), {"ignore_index": 255}, "Write ignore_index='255' as it"),
+        (np.array(["back", "nan"]), {"ignore_index": np.nan}, "ignore_index=nan is a number"),
+        (np.array([0, 255]), {"ignore_label": "255"}, "ignore_index='255' is text, but y has num"),
+        (np.array(["0", "255"], object), {"ignore_index": 255}, "such as '255', which it never"),
+    ],
+)
+def test_a_mark_that_no_label_can_equal_is_said(labels, params, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        small(**params).fit(X, labels[TRUTH])
+
+
+def test_metrics_compare_labels_of_one_kind():
+    words, numbers = np.array(["back", "disc"])[TRUTH], TRUTH
+    with pytest.raises(ValueError, match="ignore_index=0 is a number, but y_true has text"):
+        dice_score(words, words, ignore_index=0)
+    with pytest.raises(ValueError, match="labels=1 is a number, but y_true has text"):
+        dice_score(words, words, labels=[1])
+    with pytest.raises(ValueError, match="Got 'back' in y_true and 0 in y_pred"):
+        iou_score(words, numbers)
+    fitted = small(max_epochs=1).fit(X, words)
+    for score in (fitted.score, partial(dice_scorer, fitted)):
+        with pytest.raises(ValueError, match="Got 0 in y and 'back' in classes_"):
+            score(X, numbers)

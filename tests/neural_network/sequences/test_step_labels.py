@@ -1,6 +1,7 @@
 """A class for each step: only labelled steps count; against plain torch and scikit-learn."""
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -16,7 +17,11 @@ from sklearn_trainkit.callbacks import EpochScoring
 from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.model_selection import cross_validate as own_cross_validate
 from sklearn_trainkit.neural_network import RecurrentNetClassifier
-from sklearn_trainkit.neural_network.sequences._step_labels import step_labels, with_ends
+from sklearn_trainkit.neural_network.sequences._step_labels import (
+    step_accuracy,
+    step_labels,
+    with_ends,
+)
 
 rng = np.random.default_rng(0)
 N, T = 24, 6
@@ -283,3 +288,21 @@ def test_a_batch_has_as_many_steps_as_rows_would_be():
 def test_unlabelled_sequences_are_not_marked():
     with pytest.raises(ValueError, match="ignore_index=-1 is for steps without a label"):
         RecurrentNetClassifier(ignore_index=-1).fit(PARTS, CODES[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("y", "mark", "message"),
+    [
+        (np.array([["a", "-100"], ["b", "a"]]), -100, "ignore_index=-100 is a number, but y has t"),
+        ([["a", "-100"], ["b", "a"]], -100, "Write ignore_index='-100' as it stands in y"),
+        (np.array([[0, 1], [1, 0]]), "?", "ignore_index='?' is text, but y has numbers"),
+    ],
+)
+def test_a_mark_that_no_label_can_equal_is_said(y, mark, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        step_labels(y, np.array([2, 2]), 2, mark)
+
+
+def test_steps_are_scored_by_labels_of_one_kind():
+    with pytest.raises(ValueError, match="Got 0 in y and 'a' in classes_"):
+        step_accuracy([[0, 1]], np.array([["a", "b"]]), np.ones((1, 2), bool))
