@@ -169,34 +169,36 @@ def _list_lookups(
             continue
         rest = steps[index + 1 :]
         if step.argval == "globals":
-            is_asked = rest[1].opname == "CONTAINS_OP"  # "k" in globals()
-            key = _read_key(steps[index - 1 :] if is_asked else rest[1:])
-            if rest[2].opname not in ("STORE_SUBSCR", "DELETE_SUBSCR"):
-                yield index, key
+            after = [other.opname for other in rest[1:3]]
+            is_asked = "CONTAINS_OP" in after[:1]  # "k" in globals()
+            name = _read_key(steps[index - 1 :] if is_asked else rest[1:])
+            if after[-1:] not in (["STORE_SUBSCR"], ["DELETE_SUBSCR"]):
+                yield index, None if name is None else (name, ())
         elif step.argval in ("eval", "exec"):
             yield index, None
         elif step.argval in ("getattr", "vars") and rest and rest[0].opname in _LOADS_NAME:
             chain = []
-            while rest[1 + len(chain)].opname in _LOADS_ATTRIBUTE:
-                chain.append(rest[1 + len(chain)].argval)
-            rest = rest[1 + len(chain) + (step.argval == "vars") :]
-            key = _read_key(rest) if step.argval == "vars" else _read_text(rest[0])
-            if key is not None:
-                name = key[0] if isinstance(key, tuple) else key
+            for other in rest[1:]:
+                if other.opname not in _LOADS_ATTRIBUTE:
+                    break
+                chain.append(other.argval)
+            rest = rest[1 + len(chain) :]
+            name = _read_key(rest[1:]) if step.argval == "vars" else _read_text(rest)
+            if name is not None:
                 yield index, (steps[index + 1].argval, (*chain, name))
 
 
-def _read_key(steps: Sequence[dis.Instruction]) -> tuple[str, tuple[str, ...]] | None:
+def _read_key(steps: Sequence[dis.Instruction]) -> str | None:
     """Return the name by which a dict is read at the first of these steps."""
     if steps and steps[0].opname in _LOADS_ATTRIBUTE and steps[0].argval == "get":
         steps = steps[1:]
-    name = _read_text(steps[0]) if steps else None
-    return None if name is None else (name, ())
+    return _read_text(steps)
 
 
-def _read_text(step: dis.Instruction) -> str | None:
-    is_text = step.opname == "LOAD_CONST" and isinstance(step.argval, str)
-    return step.argval if is_text else None
+def _read_text(steps: Sequence[dis.Instruction]) -> str | None:
+    """Return the text that the first of these steps loads."""
+    is_text = bool(steps) and steps[0].opname == "LOAD_CONST" and isinstance(steps[0].argval, str)
+    return str(steps[0].argval) if is_text else None
 
 
 def _list_imports(steps: Sequence[dis.Instruction]) -> Iterator[tuple[int, str, tuple[str, ...]]]:

@@ -282,6 +282,7 @@ REFUSED = {
     "ufunc": (lambda: np.frompyfunc(abs, 1, 1), "value.a[1]['net']", "function cannot be reached"),
     "global": (_lock_in_a_global, "value.a[1]['net'].<lock>", "lock"),
     "name of a global": (lambda: _multiply("globals()[str(X)]"), "['net']", "by globals()"),
+    "all globals": (lambda: _multiply("len(globals())"), "['net']", "by globals()"),
     "evaluated": (lambda: _multiply("eval(X)"), "['net']", "reads by eval() what is not written"),
     "closure": (lambda: lru_cache(_hold(threading.Lock())), "['net'].__wrapped__.<held>", "lock"),
 }
