@@ -1,7 +1,7 @@
 """Which module an estimator trains: the part of it that builds, prepares and runs the module."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from skorch.exceptions import NotInitializedError
@@ -45,6 +45,10 @@ class Architecture(ABC):
 
     def check_batches(self, net: Any, n_rows: int) -> None:  # noqa: B027
         """Raise if batches of ``n_rows`` rows cannot be trained on."""
+
+    def refuse(self, net: Any, samples: torch.Tensor, error: IndexError) -> NoReturn:
+        """Raise what tells of samples for which the module has raised this error."""
+        raise error
 
     def forward(self, net: Any, samples: torch.Tensor) -> torch.Tensor:
         """Return the module's output for some samples to predict."""

@@ -82,12 +82,8 @@ class AutogradEngine(SteppedEngine):
         try:
             return self._run.precision.run(self._run.forward, X)
         except IndexError as error:
-            if not self._net._architecture.is_foreign:
-                raise
-            raise ValueError(
-                f"module={type(self._net.module_).__name__} does not take all samples of X: "
-                f"{error}. Has an embedding fewer entries than there are codes, from 0 on?"
-            ) from error
+            self._net._architecture.refuse(self._net, X, error)
+            raise
 
     def _clip(self) -> None:
         if not self._clips:

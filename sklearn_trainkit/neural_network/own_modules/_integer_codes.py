@@ -1,6 +1,7 @@
 """Whether a module of the user's wants its samples as integers, such as codes for an embedding."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from sklearn_trainkit.neural_network.batches._source_rows import (
 
 # Arrays of these types are left as they are until it is known what the module takes.
 INTEGER_TYPES = ["int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "bool"]
+
+_TABLES = (nn.Embedding, nn.EmbeddingBag)
 
 
 def wants_integers(X: Any, make_module: Callable[[], nn.Module], dtype: torch.dtype) -> bool:
@@ -92,7 +95,7 @@ def _two_samples(X: Any) -> torch.Tensor | None:
 
 
 def _has_embedding(module: nn.Module) -> bool:
-    return any(isinstance(layer, (nn.Embedding, nn.EmbeddingBag)) for layer in module.modules())
+    return any(isinstance(layer, _TABLES) for layer in module.modules())
 
 
 def _runs(module: nn.Module, samples: torch.Tensor) -> bool:
@@ -102,3 +105,49 @@ def _runs(module: nn.Module, samples: torch.Tensor) -> bool:
     except Exception:  # whatever a module that is not ours makes of the other type
         return False
     return True
+
+
+def describe_unknown_code(module: nn.Module, samples: torch.Tensor, names: Any = None) -> str:
+    """Return a sentence about a code that an embedding has no entry for; "" if there is none.
+
+    Parameters
+    ----------
+    module : Module
+        It is run once more.
+    samples : Tensor of shape (n_samples, ...)
+    names : sequence of str or None, default=None
+        Names of the columns.
+
+    Examples
+    --------
+    >>> describe_unknown_code(nn.Sequential(nn.Embedding(2, 1)), torch.tensor([[1, 0], [1, 7]]))
+    "X has the code 7 in column 1, but the module's embedding '0' has entries for 0 to 1 only."
+    """
+    unknown: list[tuple[str, int, int]] = []
+
+    def look(name: str, size: int, codes: torch.Tensor) -> None:
+        beyond = codes[(codes < 0) | (codes >= size)].flatten()
+        unknown.extend((name, size, int(code)) for code in beyond[:1])
+
+    tables = [(n, layer) for n, layer in module.named_modules() if isinstance(layer, _TABLES)]
+    handles = [
+        table.register_forward_pre_hook(
+            lambda layer, given, name=name: look(name, layer.num_embeddings, given[0])
+        )
+        for name, table in tables
+    ]
+    with suppress(Exception), torch.no_grad():
+        module(samples.clone())
+    for handle in handles:
+        handle.remove()
+    if not unknown:
+        return ""
+    name, size, code = unknown[0]
+    places = (samples == code).nonzero()
+    columns = [] if places.shape[1] < 2 else places[:, 1].unique().tolist()
+    named = [repr(names[i]) if names is not None and samples.ndim == 2 else str(i) for i in columns]
+    where = f" in column {' or '.join(named[:5])}" if named else ""
+    return (
+        f"X has the code {code}{where}, but the module's embedding {name!r} has entries for 0 to "
+        f"{size - 1} only."
+    )

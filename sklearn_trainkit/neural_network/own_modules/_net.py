@@ -2,7 +2,7 @@
 
 import warnings
 from contextlib import nullcontext, suppress
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NoReturn
 
 import torch
 from skorch.exceptions import NotInitializedError
@@ -19,9 +19,11 @@ from sklearn_trainkit.neural_network.base._shared_parameters import (
 from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
 from sklearn_trainkit.neural_network.batches._input_checks import check_enough_rows
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
+from sklearn_trainkit.neural_network.own_modules._integer_codes import describe_unknown_code
 from sklearn_trainkit.neural_network.own_modules._module_input import ModuleInput
 from sklearn_trainkit.neural_network.own_modules._output_forms import (
     LOGITS,
+    LOOKED_AT,
     LossOfForms,
     OutputForms,
     as_logits,
@@ -102,7 +104,10 @@ class _OwnModule(Architecture):
         # A callback may give the module other arguments when the training begins.
         with suppress(ValueError) if net.callbacks_ else nullcontext():
             check_user_output(module, rows.part(0, 2).X, net._n_outputs)
-            net._look_at_outputs(module, rows)
+            try:
+                net._look_at_outputs(module, rows)
+            except IndexError as error:
+                self._refuse(net, module, rows.part(0, min(LOOKED_AT, rows.n_rows)).X, error)
 
     def check_module(self, net: Any, rows: Rows) -> None:
         """Raise if callbacks have made a module that does not take the training rows."""
@@ -112,6 +117,27 @@ class _OwnModule(Architecture):
             except ValueError:
                 del net.module_
                 raise
+
+    def refuse(self, net: Any, samples: torch.Tensor, error: IndexError) -> NoReturn:
+        """Raise a ValueError that names the code that an embedding has no entry for."""
+        self._refuse(net, net.module_, samples, error)
+
+    def _refuse(
+        self, net: Any, module: nn.Module, samples: torch.Tensor, error: IndexError
+    ) -> NoReturn:
+        names = getattr(net, "feature_names_in_", None)
+        told = describe_unknown_code(module, samples, names)
+        told = told or f"{error}. Has an embedding fewer entries than there are codes, from 0 on?"
+        raise ValueError(
+            f"module={type(module).__name__} does not take all samples of X: {told}"
+        ) from error
+
+    def forward(self, net: Any, samples: torch.Tensor) -> torch.Tensor:
+        """Return the module's output for some samples to predict."""
+        try:
+            return super().forward(net, samples)
+        except IndexError as error:
+            self.refuse(net, samples, error)
 
 
 class _OwnModuleNet(BaseNet):
@@ -234,7 +260,7 @@ class NetClassifier(_OwnModuleNet, ClassifierNet):
 
     def _look_at_outputs(self, module: torch.nn.Module, rows: Rows) -> None:
         """Learn what the module ends in, and warn where that cannot be trained."""
-        forms = forms_of(module, rows.part(0, min(16, rows.n_rows)).X)
+        forms = forms_of(module, rows.part(0, min(LOOKED_AT, rows.n_rows)).X)
         self._forms = tuple(forms)  # a plain one, which files of weights can hold
         reason = why_not_logits(forms, self._has_several_labels)
         if reason is not None:

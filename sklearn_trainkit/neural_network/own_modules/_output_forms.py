@@ -16,6 +16,7 @@ from sklearn_trainkit.utils._random_streams import seeded_global_torch
 
 __all__ = [
     "LOGITS",
+    "LOOKED_AT",
     "Ending",
     "LossOfForms",
     "OutputForms",
@@ -53,7 +54,8 @@ _UNCHANGED = (
     *("Squeeze", "T", "ToCopy", "Transpose", "UnsafeView", "Unsqueeze", "View"),
 )
 _TOLERANCE = 1e-4
-_LOOKED_AT = 16
+# Rows by which the outputs of a module are judged.
+LOOKED_AT = 16
 
 
 class Ending(NamedTuple):
@@ -119,7 +121,7 @@ def forms_of(module: nn.Module, X: torch.Tensor) -> OutputForms:
 
     Neither weights nor statistics of batches nor global generators are touched.
     """
-    rows = X[:_LOOKED_AT]
+    rows = X[:LOOKED_AT]
     was_training = module.training
     with seeded_global_torch(0), torch.enable_grad():
         module.eval()

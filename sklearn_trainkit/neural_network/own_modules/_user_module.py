@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from sklearn_trainkit.neural_network.own_modules._integer_codes import describe_unknown_code
+
 # Arguments of a module that the data tell.
 WIDTHS = ("n_features", "input_shape", "n_outputs")
 
@@ -103,7 +105,8 @@ def check_user_output(module: nn.Module, X: torch.Tensor, n_outputs: int) -> Non
     except (IndexError, RuntimeError, TypeError) as error:
         raise ValueError(
             f"module={type(module).__name__} cannot take samples of shape {tuple(X.shape[1:])}: "
-            f"{error}"
+            f"{error}. {describe_unknown_code(module, X[:2])}".rstrip(". ")
+            + "."
         ) from error
     finally:
         module.train(was_training)

@@ -40,7 +40,11 @@ def validate(
         for batch in loader:
             listeners.begin_batch(batch, training=False)
             # A foreign module may write into its input.
-            output = net.module_(batch.X.clone() if net._architecture.is_foreign else batch.X)
+            X = batch.X.clone() if net._architecture.is_foreign else batch.X
+            try:
+                output = net.module_(X)
+            except IndexError as error:
+                net._architecture.refuse(net, batch.X, error)
             loss = net.criterion_(output, batch.y, batch.weight)
             size, value = net._targets.n_counted(net, batch), loss.item()
             total += value * size

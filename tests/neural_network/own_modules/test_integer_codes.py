@@ -178,12 +178,38 @@ def test_fractions_for_a_module_of_integers_are_refused():
 
 
 def test_codes_that_the_module_cannot_look_up_are_told_of():
-    with pytest.raises(ValueError, match=r"module=Seen cannot take samples.*index out of range"):
+    with pytest.raises(ValueError, match=r"cannot take samples.*index out of range.*the code 1"):
         learnt().fit(codes + 10, y)
 
 
 def test_a_code_beyond_the_table_in_a_later_batch_is_told_of():
     late = codes.copy()
     late[50:] = 9
-    with pytest.raises(ValueError, match=r"module=Seen does not take all samples.*fewer entries"):
-        learnt().fit(late, y)
+    told = "module=Seen does not take all samples of X: X has the code 9 in column 0 or 1, but the"
+    told += r" module's embedding 'words' has entries for 0 to 5 only\."
+    for part in (late, late[45:]):  # in a batch, among the rows that outputs are judged by
+        with pytest.raises(ValueError, match=told):
+            learnt().fit(part, y[: len(part)])
+    with pytest.raises(ValueError, match=told):
+        learnt().set_params(early_stopping=True).fit(codes, y, X_val=late, y_val=y)
+
+
+@pytest.mark.parametrize("wrong", [6, -1])
+@pytest.mark.parametrize("form", [np.asarray, lambda X: pd.DataFrame(X, columns=["city", "day"])])
+def test_a_code_beyond_the_table_is_told_of_when_predicting(form, wrong):
+    fitted = learnt().fit(form(codes), y)
+    later = codes[:5].copy()
+    later[3, 1] = wrong
+    column = "'day'" if form is not np.asarray else "1"
+    for ask in (fitted.predict, fitted.predict_proba, lambda X: fitted.score(X, y[:5])):
+        with pytest.raises(ValueError, match=f"the code {wrong} in column {column}, but"):
+            ask(form(later))
+
+
+def test_an_index_error_of_another_kind_is_told_as_it_is():
+    class First(nn.Linear):
+        def forward(self, samples):
+            return super().forward(samples) if len(samples) < 3 else [][len(samples)]
+
+    with pytest.raises(ValueError, match="does not take all samples of X: list index out of range"):
+        NetClassifier(First(2, 2), max_epochs=1).fit(codes.astype(float), y)
