@@ -111,8 +111,9 @@ def find_metric_problems(
     """Return which of scikit-learn's metrics cannot be computed for ``y``, or not by the estimator.
 
     Each metric is tried on the test part of each split with predictions that are targets of its
-    training part: if it fails on these, it fails on those of every estimator. Metrics of others,
-    and targets of more than two axes, are left alone.
+    training part: if it fails on these, it fails on those of every estimator. Where each pixel or
+    step has a label, none is computed as it is meant. Metrics of others, and other targets of more
+    than two axes, are left alone.
 
     Parameters
     ----------
@@ -127,8 +128,9 @@ def find_metric_problems(
     variants : sequence of estimators or None
         The estimator with each choice of the space; None if they are not known.
     """
-    echo = _make_echo(estimator, y)
-    if echo is None and y is not None:
+    within = _name_parts_with_labels(estimator)
+    echo = None if within else _make_echo(estimator, y)
+    if echo is None and y is not None and not within:
         return []
     several = isinstance(scorer, MultimetricScorer)
     problems = []
@@ -137,7 +139,8 @@ def find_metric_problems(
             continue
         written = scoring[name] if isinstance(scoring, Mapping) else name if several else scoring
         if echo is None:
-            problems.append(MetricProblem(name, True, _say_without_targets(written)))
+            told = _say_without_targets(written) if y is None else _say_of_parts(written, within)
+            problems.append(MetricProblem(name, True, told))
             continue
         # First, because stand-ins lack what their kind of estimator lacks, and say it otherwise.
         lacking = None if variants is None else _find_lacking(each, variants, X, y)
@@ -347,6 +350,25 @@ def _say_without_targets(written: Any) -> str:
         f"scoring={written!r} cannot be computed without y: it compares predictions with targets, "
         "and y=None. Pass y, leave scoring at None for the estimator's own score, or pass a "
         "function of (estimator, X)."
+    )
+
+
+def _name_parts_with_labels(estimator: Any) -> str | None:
+    """Return "pixel" or "step" where each of them has a label and not only each row."""
+    final = innermost_step(estimator)
+    targets = getattr(final, "_targets", None) if is_classifier(final) else None
+    if not getattr(targets, "have_own_shape", False):
+        return None
+    return "step" if getattr(final, "return_sequences", False) else "pixel"
+
+
+def _say_of_parts(written: Any, part: str | None) -> str:
+    others = " dice_scorer, iou_scorer," if part == "pixel" else ""
+    return (
+        f"scoring={written!r} cannot be computed where each {part} has a label: scikit-learn's "
+        "metrics know one label a row, and of rows of zeros and ones the share that is right from "
+        f"end to end. Leave scoring at None for the estimator's own score over all {part}s, or pass"
+        f"{others} a function of (estimator, X, y)."
     )
 
 

@@ -17,6 +17,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from sklearn_trainkit.comparison import compare_searches
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from sklearn_trainkit.neural_network import RecurrentNetClassifier, UNetSegmenter, dice_scorer
 
 X3, y3 = make_classification(60, 6, n_informative=4, n_classes=3, random_state=0)
 X2, y2 = make_classification(60, 6, random_state=0)
@@ -187,3 +188,37 @@ def test_a_metric_of_targets_is_refused_without_them(scoring):
     with pytest.raises(ValueError, match="without y"):
         make_search(KMeans(2), scoring, refit=refit).fit(XR)
     assert make_search(KMeans(2, n_init=1), None).fit(XR).best_score_ < 0
+
+
+STEPS = np.random.default_rng(0).normal(size=(12, 8, 8))
+STEP_NET = RecurrentNetClassifier((2,), return_sequences=True, max_epochs=1, random_state=0)
+MASK_NET = UNetSegmenter((2, 4), n_blocks=1, max_epochs=1, random_state=0)
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "roc_auc", make_scorer(f1_score), {"a": "f1"}])
+@pytest.mark.parametrize(
+    ("net", "y", "part"),
+    [
+        (STEP_NET, (STEPS[..., 0] > 0).astype(int), "step"),
+        (make_pipeline(STEP_NET), (STEPS[..., 0] > 0) + (STEPS[..., 1] > 0.5), "step"),
+        (MASK_NET, (STEPS > 0).astype(int), "pixel"),
+        (MASK_NET, (STEPS > 0).astype(int).reshape(12, 64), "pixel"),
+    ],
+)
+def test_metrics_of_rows_are_refused_where_parts_of_rows_have_labels(net, y, part, scoring):
+    search = make_search(net, scoring, refit="a" if isinstance(scoring, dict) else True)
+    with pytest.raises(ValueError, match=f"where each {part} has a label.*Leave scoring at None"):
+        search.fit(STEPS, y)
+
+
+def test_metrics_that_know_of_parts_are_taken():
+    def share(net, X, y):
+        return (net.predict(X) == y).mean()
+
+    steps, masks = (STEPS[..., 0] > 0).astype(int), (STEPS > 0).astype(int)
+    for net, y, scorings in (
+        (STEP_NET, steps, (None, share)),
+        (MASK_NET, masks, (None, share, dice_scorer)),
+    ):
+        for scoring in scorings:
+            assert np.isfinite(make_search(net, scoring).fit(STEPS, y).best_score_)
