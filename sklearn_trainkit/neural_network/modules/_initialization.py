@@ -99,7 +99,7 @@ def begin_at_shares_(output: nn.Module, shares: torch.Tensor) -> None:
     --------
     >>> layer = nn.Linear(1, 2)
     >>> begin_at_shares_(layer, torch.tensor([0.9, 0.1]))
-    >>> layer.bias.softmax(0)
+    >>> layer.bias.detach().softmax(0)
     tensor([0.9000, 0.1000])
     """
     logits = shares.clamp(min=1e-4).log()

@@ -139,6 +139,7 @@ class Labels(Targets):
 
     def probabilities(self, net: Any, X: Any, *, logarithm: bool = False) -> np.ndarray:
         """Return the probability of each class, or its logarithm."""
+        net.check_is_fitted()
         coding = net._coding
         convert = coding.log_probabilities if logarithm else coding.probabilities
         return net._output(X, lambda output: convert(self.logits(net, output))).numpy()
