@@ -120,6 +120,7 @@ class TrainingRun:
         """Tell the callbacks that training begins, which they may prepare the network for."""
         net = self.net
         optimizer = net.optimizer_
+        # From before: a scheduler of skorch's has set those of its first step by the end.
         rates = [group["lr"] for group in optimizer.param_groups]
         self.rates = RunRates(schedule, rates, net.n_steps_)
         self._is_beginning = True
@@ -131,8 +132,7 @@ class TrainingRun:
         self.listeners.refresh()
         self._is_beginning = False
         if net.optimizer_ is not optimizer:
-            rates = [group["lr"] for group in net.optimizer_.param_groups]
-        self.rates.base = rates
+            self.rates.base = [group["lr"] for group in net.optimizer_.param_groups]
 
     @cached_property
     def precision(self) -> MixedPrecision:

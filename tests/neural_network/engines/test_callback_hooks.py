@@ -411,6 +411,15 @@ def test_a_rate_that_a_callback_sets_counts_from_then_on():
     nets, _ = both(Halves, n_epochs=4)
     assert_equal_weights(nets)
 
+    class Sets(Callback):
+        def on_train_begin(self, net, **kwargs):
+            net.set_params(lr=0.05)
+
+    params = {"max_epochs": 3, "lr_schedule": "one_cycle", "random_state": 0}
+    net = MLPNetClassifier((4,), lr=0.001, callbacks=[Sets()], **params).fit(X, y)
+    expected = MLPNetClassifier((4,), lr=0.05, **params).fit(X, y)
+    np.testing.assert_array_equal(net.predict_proba(X), expected.predict_proba(X))
+
     class Momentum(Callback):
         def on_epoch_end(self, net, **kwargs):
             net.set_params(optimizer__momentum=0.5)
