@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier, fit_stacked
 from sklearn_trainkit.neural_network.engines import _choose_engine
 from sklearn_trainkit.neural_network.engines._autograd import AutogradEngine
@@ -18,9 +19,7 @@ Y = (X[:, 0] > 0).astype(int)
 
 
 def small(engine="auto", **params):
-    net = MLPNetClassifier((5,), max_epochs=2, random_state=0, **params)
-    net.engine = engine
-    return net
+    return MLPNetClassifier((5,), max_epochs=2, random_state=0, engine=engine, **params)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +66,10 @@ def test_an_engine_asked_for_is_taken_even_where_it_gains_nothing():
         (small("stacked", callbacks=[WatchesSteps()]), "WatchesSteps listens"),
         (small("stacked", activation=nn.PReLU), "PReLU"),
         (small("stacked", optimizer="lbfgs"), "lbfgs"),
-        (NetClassifier(nn.Sequential(nn.Flatten(), nn.Linear(4, 2))), "Flatten"),
+        (NetClassifier(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), engine="stacked"), "Flatten"),
     ],
 )
 def test_an_engine_that_cannot_is_refused_with_the_obstacle(net, reason):
-    net.engine = "stacked"
     message = f"engine='stacked' cannot train this {type(net).__name__}: .*{reason}.*'auto'"
     with pytest.raises(ValueError, match=message):
         net.start_fit(X, Y)
@@ -80,6 +78,12 @@ def test_an_engine_that_cannot_is_refused_with_the_obstacle(net, reason):
 def test_networks_that_want_autograd_have_no_place_in_a_stack():
     nets = fit_stacked([small(), small(), small("autograd"), small("autograd")], X, Y)
     assert [net.engine_ for net in nets] == ["stacked"] * 2 + ["autograd"] * 2
+
+
+def test_a_search_says_that_autograd_was_asked_for():
+    search = OptunaSearchCV(small("autograd"), {"lr": [0.01]}, n_trials=1, cv=2, random_state=0)
+    assert search.fit(X, Y).evaluations_ == ["per-epoch: engine='autograd' is asked for"]
+    assert search.best_estimator_.engine_ == "autograd"
 
 
 def test_a_new_engine_is_a_class_and_a_line_in_the_registry(monkeypatch):

@@ -6,8 +6,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, EpochScoring, LRScheduler
@@ -19,9 +17,6 @@ from sklearn_trainkit.neural_network import ConvNetClassifier, MLPNetClassifier,
 from tests.neural_network.stacks import WatchesSteps, with_autograd
 from tests.neural_network.training.test_stacked_run import (
     LABELS,
-    NET_PARAMS,
-    TASKS,
-    WEIGHTS,
     Renorm,
     Rescale,
     X,
@@ -31,24 +26,6 @@ from tests.neural_network.training.test_stacked_run import (
 
 def engine_of(net, X=X, y=LABELS):
     return net.fit(X, y).engine_
-
-
-@settings(max_examples=80, deadline=None, derandomize=True, phases=[Phase.generate])
-@given(
-    task=st.sampled_from(sorted(TASKS)),
-    params=st.fixed_dictionaries(NET_PARAMS),
-    weighted=st.booleans(),
-)
-def test_a_fit_without_a_graph_is_autograds(task, params, weighted):
-    kind, y, task_params = TASKS[task]
-    if params["skip"] == "long":
-        params = params | {"hidden_units": (6, 4, 6)}
-    # Rounding of gradients that are zero, divided by its own size, would be steps of its own.
-    adaptive = {} if params["optimizer"] == "sgd" else {"optimizer_params": {"eps": 1e-5}}
-    net = kind(**params, **task_params, **adaptive)
-    reference = with_autograd(net)
-    extra = {"sample_weight": WEIGHTS} if weighted else {}
-    assert_same([reference.fit(X, y, **extra)], [net.fit(X, y, **extra)], atol=1e-10)
 
 
 def hooked(module):
