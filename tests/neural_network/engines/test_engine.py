@@ -26,8 +26,8 @@ def test_a_fit_by_another_engine_is_autograds(engine, task, params, weighted):
     kind, y, task_params = TASKS[task]
     if params["skip"] == "long":
         params = params | {"hidden_units": (6, 4, 6)}
-    # Rounding of gradients that are zero, divided by its own size, would be steps of its own. So are
-    # those before a norm over two features, which makes -1 and 1 of whatever they are.
+    # Rounding of gradients that are zero, divided by its own size, would be steps of its own. So
+    # would be those before a norm over two features, which makes -1 and 1 of whatever they are.
     adaptive = {} if params["optimizer"] == "sgd" else {"optimizer_params": {"eps": 1e-5}}
     if params["norm"] == "group" and min(params["hidden_units"], default=8) < 6:
         params = params | {"norm_groups": 1}
