@@ -56,18 +56,7 @@ def build_user_module(module: Any, params: Mapping[str, Any], widths: Mapping[st
         If the result is not a torch module, or ``params`` does not fit the signature.
     """
     if isinstance(module, nn.Module):
-        if params:
-            raise TypeError(
-                f"module is an instance of {type(module).__name__}, so it takes no further "
-                f"arguments. Got {sorted(params)}; pass the class instead."
-            )
-        try:
-            return copy.deepcopy(module)
-        except (RuntimeError, ValueError) as error:
-            raise TypeError(
-                f"module is an instance of {type(module).__name__} that cannot be copied: {error} "
-                "Pass its class, or a function that makes it."
-            ) from error
+        return _copied(module, params)
     if isinstance(module, type) and not issubclass(module, nn.Module):
         raise TypeError(f"module must be a torch.nn.Module or its class. Got {module!r} instead.")
     signature = inspect.signature(module)
@@ -86,6 +75,21 @@ def build_user_module(module: Any, params: Mapping[str, Any], widths: Mapping[st
             f"module={module!r} must give a torch.nn.Module. Got {type(built).__name__} instead."
         )
     return built
+
+
+def _copied(module: nn.Module, params: Mapping[str, Any]) -> nn.Module:
+    if params:
+        raise TypeError(
+            f"module is an instance of {type(module).__name__}, so it takes no further "
+            f"arguments. Got {sorted(params)}; pass the class instead."
+        )
+    try:
+        return copy.deepcopy(module)
+    except (RuntimeError, ValueError) as error:
+        raise TypeError(
+            f"module is an instance of {type(module).__name__} that cannot be copied: {error} "
+            "Pass its class, or a function that makes it."
+        ) from error
 
 
 def check_user_output(module: nn.Module, X: torch.Tensor, n_outputs: int) -> None:

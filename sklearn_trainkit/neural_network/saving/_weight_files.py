@@ -92,11 +92,7 @@ def read_weights(
         elif use_safetensors:
             raise ValueError("it is not one of safetensors; read it with use_safetensors=False")
         else:
-            kwargs = {"weights_only": True, **(load_kwargs or {})}
-            state = torch.load(io.BytesIO(content), map_location="cpu", **kwargs)
-            remarks = getattr(state, "_metadata", {}).get(_OURS, {})
-            if not remarks and content.startswith(_ZIP):
-                _check_zip(content)
+            state, remarks = _from_torch(content, load_kwargs or {})
         if not isinstance(state, Mapping):
             raise ValueError(f"it holds no state of a module but a {type(state).__name__}")
         note = remarks.get("note")
@@ -110,6 +106,15 @@ def read_weights(
     except Exception as error:  # whatever a torn or foreign file makes of the readers
         raise ValueError(f"{name} cannot be read ({error}).") from error
     return dict(state), note
+
+
+def _from_torch(content: bytes, load_kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
+    options = {"weights_only": True, **load_kwargs}
+    state = torch.load(io.BytesIO(content), map_location="cpu", **options)
+    remarks = getattr(state, "_metadata", {}).get(_OURS, {})
+    if not remarks and content.startswith(_ZIP):
+        _check_zip(content)
+    return state, remarks
 
 
 def _as_safetensors(state: Mapping[str, Any], remarks: dict[str, str], target: Any) -> bytes:

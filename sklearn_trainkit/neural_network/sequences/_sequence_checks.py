@@ -62,15 +62,7 @@ def joined_sequences(X: Any, name: str = "X", n_dims: int = 2) -> Any:
     lengths = [len(part) if part.ndim else 0 for part in parts]
     if deepest == 0 or (deepest == 1 and n_dims == 2 and len(set(lengths)) == 1):
         return X
-    for index, part in enumerate(parts):
-        if part.ndim != n_dims or part.shape[1:] != parts[0].shape[1:] or part.size == 0:
-            wanted = "(n_steps,)" if n_dims == 1 else "(n_steps, n_features)"
-            if parts[0].ndim == n_dims == 2:
-                wanted = f"(n_steps, {parts[0].shape[1]})"
-            raise ValueError(
-                f"{name}[{index}] has shape {part.shape}, but sequences of shape {wanted} with at "
-                "least one step are wanted, as many features in all."
-            )
+    _check_alike(parts, name, n_dims)
     wide = any(float_type(part) == "float64" for part in parts)
     dtype = np.float64 if wide else np.float32
     joined = np.full((len(parts), max(lengths), *parts[0].shape[1:]), np.nan, dtype)
@@ -81,6 +73,19 @@ def joined_sequences(X: Any, name: str = "X", n_dims: int = 2) -> Any:
     named = joined.view(NamedSequences)
     named.table = listed[0]
     return named
+
+
+def _check_alike(parts: list[np.ndarray], name: str, n_dims: int) -> None:
+    """Raise unless all sequences have steps, and as many features as the first."""
+    for index, part in enumerate(parts):
+        if part.ndim != n_dims or part.shape[1:] != parts[0].shape[1:] or part.size == 0:
+            wanted = "(n_steps,)" if n_dims == 1 else "(n_steps, n_features)"
+            if parts[0].ndim == n_dims == 2:
+                wanted = f"(n_steps, {parts[0].shape[1]})"
+            raise ValueError(
+                f"{name}[{index}] has shape {part.shape}, but sequences of shape {wanted} with at "
+                "least one step are wanted, as many features in all."
+            )
 
 
 def _as_numbers(part: Any, name: str, index: int) -> np.ndarray:

@@ -145,30 +145,19 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
     """
     y = as_list(y)
     is_list = isinstance(y, list)
-    if is_list:
-        check_step_list(y, n_steps, longest, name)
-        parts = [_without_na(np.asarray(part)) for part in y]
-        if any(part.dtype != np.float32 for part in parts):
-            parts = [part.astype(np.float64) for part in parts]
-        y = joined_sequences(parts, name, n_dims=parts[0].ndim)
-    if np.ma.isMaskedArray(y):  # numpy would forget the mask without a word
-        y = np.ma.filled(y.astype(y.dtype if y.dtype.kind == "f" else np.float64), np.nan)
-    y = _without_na(np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y))
-    if y.dtype != np.float32:
-        y = y.astype(np.float64)
-    if y.ndim == 2 or y.ndim == 3:
-        if y.shape[1] < longest and is_list:  # X may be padded beyond its longest
-            gap = [(0, 0), (0, longest - y.shape[1]), *[(0, 0)] * (y.ndim - 2)]
-            y = np.pad(y, gap, constant_values=np.nan)
-        if y.shape[1] != longest or len(y) != len(n_steps):
-            raise ValueError(
-                f"return_sequences=True needs {name} with the steps of X. Got {name} of shape "
-                f"{y.shape} for {len(n_steps)} sequences of up to {longest} steps."
-            )
-    else:
+    y = _as_step_array(y, n_steps, longest, name)
+    if y.ndim not in (2, 3):
         raise ValueError(
             f"return_sequences=True needs {name} of shape (n_samples, n_steps) or (n_samples, "
             f"n_steps, n_targets), a target for each step. Got shape {y.shape}."
+        )
+    if y.shape[1] < longest and is_list:  # X may be padded beyond its longest
+        gap = [(0, 0), (0, longest - y.shape[1]), *[(0, 0)] * (y.ndim - 2)]
+        y = np.pad(y, gap, constant_values=np.nan)
+    if y.shape[1] != longest or len(y) != len(n_steps):
+        raise ValueError(
+            f"return_sequences=True needs {name} with the steps of X. Got {name} of shape "
+            f"{y.shape} for {len(n_steps)} sequences of up to {longest} steps."
         )
     there = np.arange(longest) < n_steps[:, None]
     infinite = np.isinf(y) if y.ndim == 2 else np.isinf(y).any(axis=2)
@@ -177,6 +166,20 @@ def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> 
             f"Input {name} contains infinity at step {step} of sample {sample}, which X has."
         )
     return np.where(there if y.ndim == 2 else there[..., None], y, np.nan).astype(y.dtype)
+
+
+def _as_step_array(y: Any, n_steps: np.ndarray, longest: int, name: str) -> np.ndarray:
+    """Return targets as floats in one array; those of a list joined."""
+    if isinstance(y, list):
+        check_step_list(y, n_steps, longest, name)
+        parts = [_without_na(np.asarray(part)) for part in y]
+        if any(part.dtype != np.float32 for part in parts):
+            parts = [part.astype(np.float64) for part in parts]
+        y = joined_sequences(parts, name, n_dims=parts[0].ndim)
+    if np.ma.isMaskedArray(y):  # numpy would forget the mask without a word
+        y = np.ma.filled(y.astype(y.dtype if y.dtype.kind == "f" else np.float64), np.nan)
+    y = _without_na(np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y))
+    return y if y.dtype == np.float32 else y.astype(np.float64)
 
 
 def _without_na(values: np.ndarray) -> np.ndarray:
