@@ -74,9 +74,10 @@ class Ending(NamedTuple):
 
 
 class OutputForms(NamedTuple):
-    """What comes out: "logits", "softmax", "log_softmax", "sigmoid", "log_sigmoid", "bounded".
+    """What comes out: "logits", "[log_]softmax", "[log_]sigmoid", "bounded" or "unit".
 
-    "bounded" is what no logits of classes can be made of, such as a softmax over the rows.
+    "bounded" is what no logits of classes can be made of, such as a softmax over the rows; "unit"
+    is between 0 and 1 by a function that is not known, such as a sigmoid written out.
 
     Attributes
     ----------
@@ -125,13 +126,34 @@ def forms_of(module: nn.Module, X: torch.Tensor) -> OutputForms:
     was_training = module.training
     with seeded_global_torch(0), torch.enable_grad():
         module.eval()
-        predicting = _form_of(module(rows.clone()))
+        output = module(rows.clone())
+        predicting = _form_of(output)
+        if predicting == LOGITS and _stays_in_unit_range(module, rows, output):
+            predicting = "unit"
         module.train(was_training)
         training = predicting
+        if predicting == "unit":
+            return OutputForms(training, predicting)
         # A layer may refuse so few rows in train mode; a copy cannot be made of each module.
         with suppress(RuntimeError, ValueError, TypeError):
             training = _form_of(copy.deepcopy(module).train()(rows.clone()))
     return OutputForms(training, predicting)
+
+
+def _stays_in_unit_range(module: nn.Module, rows: torch.Tensor, output: torch.Tensor) -> bool:
+    """Tell whether outputs that are not all the same are probabilities for rows of any size.
+
+    Logits may happen to lie between 0 and 1, but not for rows a thousand times as large, too.
+    """
+    if not rows.is_floating_point() or not _is_in_unit_range(output):
+        return False
+    return bool((output != output[0]).any()) and all(
+        _is_in_unit_range(module(factor * rows)) for factor in (1000, -1000)
+    )
+
+
+def _is_in_unit_range(output: torch.Tensor) -> bool:
+    return bool(((output >= 0) & (output <= 1)).all())
 
 
 def _form_of(output: torch.Tensor) -> str:
@@ -170,7 +192,7 @@ def as_logits(output: torch.Tensor, form: str, several_labels: bool) -> torch.Te
     >>> as_logits(torch.tensor([[0.2, 0.8]]), "sigmoid", True).sigmoid()
     tensor([[0.2000, 0.8000]])
     """
-    if form in (LOGITS, "bounded") or (form == "log_softmax" and not several_labels):
+    if form in (LOGITS, "bounded", "unit") or (form == "log_softmax" and not several_labels):
         return output
     limits = torch.finfo(output.dtype)
     if form in ("log_softmax", "log_sigmoid"):
@@ -188,6 +210,11 @@ def why_not_logits(forms: OutputForms, several_labels: bool) -> str | None:
         return (
             "its outputs are bounded, and no probabilities over the classes of each row. Let it "
             "end in logits, one for each class and without a function after them"
+        )
+    if "unit" in forms:
+        return (
+            "its outputs lie between 0 and 1 as if it ended in a sigmoid, but by a function that is"
+            " not known here. Let it end in logits, or in torch.sigmoid, which is taken back"
         )
     if several_labels and any(form in ("softmax", "log_softmax") for form in forms):
         return (

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,12 +85,23 @@ def _copied(module: nn.Module, params: Mapping[str, Any]) -> nn.Module:
             f"arguments. Got {sorted(params)}; pass the class instead."
         )
     try:
-        return copy.deepcopy(module)
+        return _copy_module(module)
     except (RuntimeError, ValueError) as error:
         raise TypeError(
             f"module is an instance of {type(module).__name__} that cannot be copied: {error} "
             "Pass its class, or a function that makes it."
         ) from error
+
+
+def _copy_module(module: nn.Module) -> Any:
+    """Return a copy with weights of its own."""
+    if not isinstance(module, torch.jit.ScriptModule):
+        return copy.deepcopy(module)
+    # A deep copy of one has weights that are results of a computation, which nothing can train.
+    file = io.BytesIO()
+    torch.jit.save(module, file)
+    file.seek(0)
+    return torch.jit.load(file)
 
 
 def check_user_output(module: nn.Module, X: torch.Tensor, n_outputs: int) -> None:

@@ -119,6 +119,44 @@ def test_ends_that_fit_no_loss_are_warned_of(y, end):
         NetClassifier(Ends(end), **SETTINGS).fit(X, y)
 
 
+class Written(nn.Module):
+    """A sigmoid that is written out."""
+
+    def forward(self, x):
+        return 1 / (1 + torch.exp(-x))
+
+
+@pytest.mark.parametrize("y", [Y, LABELS], ids=["classes", "labels"])
+@pytest.mark.parametrize("end", [Written(), nn.Sequential(nn.Tanh(), nn.Threshold(0.1, 0.2))])
+def test_outputs_that_stay_between_0_and_1_are_warned_of(y, end):
+    with pytest.warns(UserWarning, match="lie between 0 and 1 as if it ended in a sigmoid, but"):
+        NetClassifier(Ends(end), **SETTINGS).fit(X, y)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_logits_between_0_and_1_for_some_rows_are_logits(seed):
+    torch.manual_seed(seed)
+    for end in (nn.Identity(), nn.ReLU(), nn.LayerNorm(1), nn.Softplus(), nn.BatchNorm1d(1)):
+        module = nn.Sequential(nn.Linear(4, 1), end)
+        rows = torch.randn(3, 4)
+        with torch.no_grad():  # all three rows between 0 and 1
+            module[0].bias.fill_(0.5)
+            module[0].weight.mul_(0.2)
+        assert "unit" not in forms_of(module, rows)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
+@pytest.mark.parametrize("how", ["script", "trace"])
+def test_modules_of_torchscript_train_as_others_do(how):
+    plain = nn.Sequential(nn.Linear(4, 3, dtype=torch.float64))
+    same, rows = copy.deepcopy(plain), torch.zeros(2, 4, dtype=torch.float64)
+    scripted = torch.jit.script(same) if how == "script" else torch.jit.trace(same, rows)
+    weight = scripted.state_dict()["0.weight"].clone()
+    nets = [NetClassifier(each, **SETTINGS).fit(X, Y) for each in (plain, scripted)]
+    assert_allclose(nets[1].predict_proba(X), nets[0].predict_proba(X), atol=1e-10)
+    assert torch.equal(scripted.state_dict()["0.weight"], weight)  # a copy was trained
+
+
 def zero_layer(bias):
     layer = nn.Linear(4, 3)
     nn.init.zeros_(layer.weight)
