@@ -48,8 +48,8 @@ class PostgresServer:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off"
         self._run("pg_ctl", "start", "-w", "-l", f"{self.folder}/log", "-o", options)
 
-    def stop(self):
-        self._run("pg_ctl", "stop", "-w", "-m", "immediate")
+    def stop(self, mode="immediate"):
+        self._run("pg_ctl", "stop", "-w", "-m", mode)
 
     def remove(self):
         self.stop()

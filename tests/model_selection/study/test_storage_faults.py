@@ -49,14 +49,15 @@ def after(number, action):
     return callback
 
 
-def test_a_restarted_database_costs_nothing(server):
+@pytest.mark.parametrize("mode", ["immediate", "fast"])
+def test_a_restarted_database_costs_nothing(server, mode):
     returning = threading.Timer(0.5, server.start)
 
     def go_away():
-        server.stop()
+        server.stop(mode)
         returning.start()
 
-    search = make_search(server.url, study_name="away", callbacks=[after(2, go_away)]).fit(X, y)
+    search = make_search(server.url, study_name=mode, callbacks=[after(2, go_away)]).fit(X, y)
     returning.join()
     alone = make_search(None).fit(X, y)
     assert search.cv_results_["params"] == alone.cv_results_["params"]
