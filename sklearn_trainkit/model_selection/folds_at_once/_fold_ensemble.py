@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_trainkit.model_selection.folds_at_once._fold_models import FoldModels
@@ -33,6 +34,27 @@ def _labels_steps(estimator: Any) -> bool:
     return bool(getattr(last_step(estimator), "return_sequences", False))
 
 
+def _indicators(y: Any) -> np.ndarray | None:
+    """Return y as a matrix with a column for each label, or None where a row has one class."""
+    if type_of_target(y) != "multilabel-indicator":
+        return None
+    return y.toarray() if issparse(y) else np.asarray(y)
+
+
+def _chances_of_labels(model: Any, X: Any) -> np.ndarray:
+    """Return the probability of each label, (n_samples, n_labels)."""
+    given = model.predict_proba(X)
+    if not isinstance(given, list):
+        return given
+    # As of forests: both classes of each label, or the only one that its rows had.
+    return np.column_stack(
+        [
+            (chances * classes).sum(axis=1)
+            for chances, classes in zip(given, model.classes_, strict=True)
+        ]
+    )
+
+
 class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
     """Average the probabilities of models trained on the training parts of cross-validation.
 
@@ -44,6 +66,9 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
 
     Classifiers without ``predict_proba`` vote: each model has one vote for a row, and of classes
     with equally many votes the first one in ``classes_`` is predicted.
+
+    Where a row may have several labels, the probabilities of each are averaged, or the votes; it
+    has those of more than one half. ``score`` is then the share of rows whose labels are all right.
 
     Masks, and sequences with a class for each step, are averaged pixel by pixel and step by step;
     X, y, ``predict``, ``predict_proba`` and ``score`` are as those of the network.
@@ -62,6 +87,7 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
     estimators_ : list of estimators
         One a fold.
     classes_ : ndarray of shape (n_classes,)
+        Where a row may have several labels, their numbers.
     fold_scores_ : ndarray of shape (n_splits,)
         Accuracy (the estimator's ``score``) of each model on the rows it left out.
     oof_proba_ : ndarray of shape (n_samples, n_classes)
@@ -99,6 +125,7 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, 1), or masks or labels of steps
+            Or (n_samples, n_labels) of zeros and ones, where rows may have several labels.
         groups : array-like of shape (n_samples,) or None, default=None
             For the splitter.
         **fit_params
@@ -115,13 +142,21 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
             )
         X, y = indexable(X, y)
         in_parts = _labels_parts(self.estimator)
-        if not in_parts:
+        indicators = None if in_parts else _indicators(y)
+        self._has_several_labels = indicators is not None
+        if indicators is not None:
+            y = indicators
+        elif not in_parts:
             check_classification_targets(y)
             y = column_or_1d(y, warn=True)
         seen, unseen = self._fit_folds(X, y, groups, fit_params)
         if in_parts:
             self.classes_ = np.unique(np.concatenate([m.classes_ for m in self.estimators_]))
             self._places = [self._find_places(model.classes_) for model in self.estimators_]
+        elif indicators is not None:
+            # Of two labels as objects, as nets have them: 0 and 1 would be those of one label.
+            kind = object if y.shape[1] == 2 else int
+            self.classes_ = np.arange(y.shape[1]).astype(kind)
         else:
             self.classes_ = np.unique(y)
             self._places = [
@@ -149,6 +184,8 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row, or the one with the most votes."""
         mean = self._mean_prediction(X)
+        if self._has_several_labels:
+            return (mean > 0.5).astype(int)
         if mean.ndim != 3:
             return self.classes_[mean.argmax(axis=1)]
         from sklearn_trainkit.neural_network.sequences._step_labels import with_ends
@@ -185,6 +222,9 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
     def _one_prediction(self, index: int, X: Any) -> np.ndarray:
         """Return probabilities or votes, with a column for every class: a fold may miss one."""
         model = self.estimators_[index]
+        if self._has_several_labels:
+            chances = _chances_of_labels if _has_probabilities(self) else type(model).predict
+            return np.asarray(chances(model, X), dtype=float)
         if _has_probabilities(self):
             given = model.predict_proba(X)
             if given.ndim == 3:  # steps have their classes last, pixels on axis 1
@@ -208,6 +248,12 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
                 f"{np.unique(labels[strange])}, but y has {self.classes_}."
             )
         return np.searchsorted(self.classes_, labels)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator).classifier_tags
+        tags.classifier_tags.multi_label = inner is not None and inner.multi_label
+        return tags
 
 
 class FoldEnsembleRegressor(RegressorMixin, FoldModels):

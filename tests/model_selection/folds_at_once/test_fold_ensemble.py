@@ -4,11 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.datasets import make_classification, make_regression
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.datasets import (
+    make_classification,
+    make_multilabel_classification,
+    make_regression,
+)
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier, SGDClassifier
+from sklearn.metrics import get_scorer, roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -17,6 +23,7 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_validate,
 )
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
@@ -243,3 +250,45 @@ def test_groups_pass_through_whatever_is_around_an_ensemble(inside):
 def test_an_ensemble_says_that_it_is_not_fitted(model):
     with pytest.raises(NotFittedError):
         FoldEnsembleClassifier(model).predict(X)
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+@pytest.mark.parametrize(
+    "model",
+    [
+        MLPNetClassifier((4,), max_epochs=2, random_state=0),
+        MLPClassifier((4,), max_iter=2, random_state=0),
+        RandomForestClassifier(5, random_state=0),
+        RidgeClassifier(),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_several_labels_are_averaged_one_by_one(model, n_labels):
+    X, y = make_multilabel_classification(60, 4, n_classes=n_labels, random_state=0)
+    y[20:, -1] = 0  # some folds have no row with the last label
+    cv = KFold(3)
+    ensemble = FoldEnsembleClassifier(model, cv=cv).fit(X, y)
+    folds = [clone(model).fit(X[train], y[train]) for train, _ in cv.split(X)]
+
+    def chances(fitted, X):
+        if not hasattr(fitted, "predict_proba"):
+            return fitted.predict(X)
+        given = fitted.predict_proba(X)
+        if not isinstance(given, list):
+            return given
+        return np.transpose([p[:, 1] if p.shape[1] == 2 else np.zeros(len(X)) for p in given])
+
+    mean = np.mean([chances(fitted, X) for fitted in folds], axis=0)
+    np.testing.assert_array_equal(ensemble.predict(X), mean > 0.5)
+    assert ensemble.score(X, y) == (((mean > 0.5) == y).all(axis=1)).mean()
+    tests = [test for _, test in cv.split(X)]
+    out_of_fold = np.concatenate([chances(f, X[t]) for f, t in zip(folds, tests, strict=True)])
+    if not hasattr(model, "predict_proba"):
+        np.testing.assert_allclose(ensemble.oof_votes_, out_of_fold)
+        return
+    np.testing.assert_allclose(ensemble.predict_proba(X), mean, rtol=1e-6)
+    np.testing.assert_allclose(ensemble.oof_proba_, out_of_fold, rtol=1e-6)
+    assert get_scorer("roc_auc")(ensemble, X, y) == pytest.approx(roc_auc_score(y, mean))
+    sparse = FoldEnsembleClassifier(model, cv=cv).fit(X, csr_matrix(y))
+    np.testing.assert_array_equal(sparse.predict_proba(X), ensemble.predict_proba(X))
