@@ -81,7 +81,8 @@ class NumpyStatistics:
             _add_sums(blocks, deviations, total)
         if not blocks.folded:
             return Sums(missing, *total)
-        return Sums(missing, *(layout.gather_row(np.add, part) for part in total))
+        patterns = np.add.reduce(total.reshape(2, blocks.n_fold, layout.period), axis=1)
+        return Sums(missing, *(layout.gather_row(np.add, pattern) for pattern in patterns))
 
     def extremes(self, blocks: FeatureBlocks) -> tuple[Array, Array]:
         """See `BlockStatistics`."""
