@@ -181,3 +181,16 @@ X = np.random.default_rng(0).normal(size=(30_000, 40))
 assert abs(StandardScaler().fit_transform(X).std() - 1) < 1e-12
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("n_rows", range(1, 10))
+def test_ranges_of_rows_that_are_taken_by_fours(n_rows):
+    pytest.importorskip("numba", reason="numba is not installed")
+    from sklearn_trainkit.preprocessing.compiled._statistics import row_range
+
+    X = np.random.default_rng(n_rows).standard_normal((n_rows, 5))
+    X[n_rows // 2, 1], X[:, 4] = np.nan, np.nan
+    low, high = np.full(5, np.inf), np.full(5, -np.inf)
+    row_range(X, low, high)
+    np.testing.assert_array_equal(low, np.fmin(np.fmin.reduce(X), np.inf))
+    np.testing.assert_array_equal(high, np.fmax(np.fmax.reduce(X), -np.inf))
