@@ -17,7 +17,7 @@ import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from sklearn_trainkit.model_selection.study._pruning_snapshot import CurveSnapshot, SnapshotPruning
+from sklearn_trainkit.model_selection.study._ask_pruner import CurveSnapshot, SnapshotPruning
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 SPACE = {f"x{index}": FloatDistribution(0, 1) for index in range(5)}

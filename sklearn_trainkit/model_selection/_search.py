@@ -18,11 +18,9 @@ from sklearn_trainkit.model_selection.scheduling._choose_evaluator import EVALUA
 from sklearn_trainkit.model_selection.scheduling._run_search import run_trials
 from sklearn_trainkit.model_selection.scheduling._search_plan import make_plan
 from sklearn_trainkit.model_selection.study._patient_storage import StorageLostError
-from sklearn_trainkit.model_selection.study._search_study import (
-    PRUNER_NAMES,
-    SAMPLER_NAMES,
-    quiet_optuna,
-)
+from sklearn_trainkit.model_selection.study._pruners import PRUNER_NAMES
+from sklearn_trainkit.model_selection.study._samplers import SAMPLER_NAMES
+from sklearn_trainkit.model_selection.study._search_study import quiet_optuna
 from sklearn_trainkit.preprocessing import warn_of_leakage
 from sklearn_trainkit.utils._did_you_mean import accepts_known_names
 from sklearn_trainkit.utils._sklearn_private import (

@@ -21,11 +21,8 @@ from sklearn_trainkit.model_selection.scheduling._search_plan import SearchPlan,
 from sklearn_trainkit.model_selection.scheduling._trial_tasks import TrialTasks, tell_of_oddities
 from sklearn_trainkit.model_selection.space._tried_points import TriedPoints
 from sklearn_trainkit.model_selection.study._identity import identify_search
-from sklearn_trainkit.model_selection.study._search_study import (
-    SearchStudy,
-    make_sampler,
-    reseed_sampler,
-)
+from sklearn_trainkit.model_selection.study._samplers import make_sampler, reseed_sampler
+from sklearn_trainkit.model_selection.study._search_study import SearchStudy
 from sklearn_trainkit.model_selection.study._shared_study import JointStudy
 from sklearn_trainkit.model_selection.study._storage import (
     copy_to_memory,

@@ -37,11 +37,9 @@ from sklearn_trainkit.model_selection.scheduling._trial_plan import (
     plan_trials,
 )
 from sklearn_trainkit.model_selection.scheduling._trial_tasks import has_listeners
-from sklearn_trainkit.model_selection.study._search_study import (
-    make_pruner,
-    make_sampler,
-    quiet_optuna,
-)
+from sklearn_trainkit.model_selection.study._pruners import make_pruner
+from sklearn_trainkit.model_selection.study._samplers import make_sampler
+from sklearn_trainkit.model_selection.study._search_study import quiet_optuna
 from sklearn_trainkit.model_selection.workers._runners import Workers, choose_workers
 from sklearn_trainkit.utils._sklearn_private import check_method_params
 

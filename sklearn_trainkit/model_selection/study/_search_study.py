@@ -1,30 +1,18 @@
-"""The optuna side of a search: sampler and pruner by name, and the study that holds the trials."""
+"""The study that holds the trials of a search."""
 
 import copy
 import logging
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import optuna
-from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from sklearn_trainkit.model_selection.study._forest_sampler import ForestSampler
-from sklearn_trainkit.model_selection.study._rungs import PauseAndResumePruner, RacingPruner
-
 __all__ = [
-    "PRUNER_NAMES",
-    "SAMPLER_NAMES",
     "STUDY_NAME",
     "SearchStudy",
-    "make_pruner",
-    "make_sampler",
     "quiet_optuna",
-    "reseed_sampler",
     "summarize",
 ]
 
@@ -32,30 +20,6 @@ _WITHDRAWN = "sklearn_trainkit:withdrawn"
 
 # One name for every search in memory: Hyperband's brackets depend on it.
 STUDY_NAME = "OptunaSearchCV"
-
-_SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
-    # That choices are drawn independently is documented, and not worth three lines a trial.
-    "cmaes": lambda seed: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
-    "forest": lambda seed: ForestSampler(seed=seed),
-    "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
-    # The grid is enqueued point by point; nothing is left to sample.
-    "grid": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
-    "qmc": lambda seed: optuna.samplers.QMCSampler(
-        seed=seed, scramble=True, warn_independent_sampling=False
-    ),
-    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-}
-SAMPLER_NAMES = sorted(["auto", "tpe", *_SAMPLERS])
-PRUNER_NAMES = [
-    "auto",
-    "hyperband",
-    "median",
-    "pause_and_resume",
-    "racing",
-    "successive_halving",
-    "wilcoxon",
-]
 
 
 class SearchStudy(optuna.Study):
@@ -116,77 +80,6 @@ class SearchStudy(optuna.Study):
     def stop(self) -> None:
         """Ask the search to end after the running trials."""
         self.stop_requested = True
-
-
-def make_sampler(sampler: "str | BaseSampler", seed: int, parallel: bool) -> BaseSampler:
-    """Return a sampler of its own for one search.
-
-    A given instance is copied, so that fitting twice gives the same result twice. With several
-    workers TPE takes running trials for bad ones, so that it does not propose them again.
-    """
-    if isinstance(sampler, BaseSampler):
-        return copy.deepcopy(sampler)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if sampler in ("auto", "tpe"):
-            return optuna.samplers.TPESampler(seed=seed, constant_liar=parallel)
-        return _SAMPLERS[sampler](seed)
-
-
-def reseed_sampler(
-    sampler: "str | BaseSampler", made: BaseSampler, entropy: list[int], parallel: bool
-) -> BaseSampler:
-    """Return a sampler that does not repeat what ``sampler`` drew in an earlier session."""
-    if isinstance(sampler, BaseSampler):
-        made.reseed_rng()
-        return made
-    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
-    return make_sampler(sampler, seed, parallel)
-
-
-def make_pruner(
-    pruner: "str | BasePruner | None", *, n_trials: int | None, n_splits: int, n_epochs: int | None
-) -> "BasePruner | None":
-    """Return a pruner of its own for one search, or None.
-
-    Parameters
-    ----------
-    pruner : str, optuna pruner or None
-        As in :class:`OptunaSearchCV`.
-    n_trials : int or None
-        Budget, on which "auto" depends.
-    n_splits : int
-        Reports of a whole-fit trial.
-    n_epochs : int or None
-        Reports of a per-epoch trial; None for whole-fit evaluation.
-    """
-    if pruner is None:
-        return None
-    if isinstance(pruner, BasePruner):
-        return copy.deepcopy(pruner)
-    if pruner == "auto":
-        pruner = _choose_pruner(n_trials, n_epochs)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if pruner == "median":
-            return optuna.pruners.MedianPruner(n_startup_trials=5)
-        if pruner == "successive_halving":
-            return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
-        if pruner == "pause_and_resume":
-            return PauseAndResumePruner()
-        if pruner == "racing":
-            return RacingPruner()
-        if pruner == "wilcoxon":
-            return optuna.pruners.WilcoxonPruner(p_threshold=0.1)
-        return optuna.pruners.HyperbandPruner(
-            min_resource=1, max_resource=n_epochs or n_splits, reduction_factor=3
-        )
-
-
-def _choose_pruner(n_trials: int | None, n_epochs: int | None) -> str:
-    """Return what did best in our measurements; docs/search.md has them."""
-    few_or_many = n_trials is not None and (n_trials <= 30 or n_trials >= 200)
-    return "median" if n_epochs is None or few_or_many else "successive_halving"
 
 
 def summarize(study: optuna.Study) -> tuple[float, int]:

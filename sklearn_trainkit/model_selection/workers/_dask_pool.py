@@ -11,7 +11,7 @@ from typing import Any
 from sklearn_trainkit.model_selection.evaluation._evaluator import TrialJob
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResult
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
-from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotRows
+from sklearn_trainkit.model_selection.study._ask_pruner import SnapshotRows
 from sklearn_trainkit.model_selection.workers._pool_runner import Death
 from sklearn_trainkit.model_selection.workers._worker import SharedSetup, evaluate_jobs
 

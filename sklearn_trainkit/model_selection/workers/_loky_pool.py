@@ -15,7 +15,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool, ProcessPoo
 from sklearn_trainkit.model_selection.evaluation._evaluator import TrialJob
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResult
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
-from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotRows
+from sklearn_trainkit.model_selection.study._ask_pruner import SnapshotRows
 from sklearn_trainkit.model_selection.workers._overtime import read_note
 from sklearn_trainkit.model_selection.workers._pool_runner import Death
 from sklearn_trainkit.model_selection.workers._worker import (

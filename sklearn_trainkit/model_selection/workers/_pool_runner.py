@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 from sklearn_trainkit.model_selection.evaluation._evaluator import TrialJob
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResult
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
-from sklearn_trainkit.model_selection.study._pruning_snapshot import CurveSnapshot, SnapshotRows
+from sklearn_trainkit.model_selection.study._ask_pruner import CurveSnapshot, SnapshotRows
 from sklearn_trainkit.model_selection.workers._candidate import Candidate
 
 __all__ = ["Death", "PoolRunner", "WorkerPool"]

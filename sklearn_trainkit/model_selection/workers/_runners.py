@@ -18,6 +18,7 @@ from joblib.parallel import get_active_backend
 from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup, JobEvaluator
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResult
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines, TrialWatch
+from sklearn_trainkit.model_selection.study._ask_pruner import ask_in_study
 from sklearn_trainkit.model_selection.workers._candidate import Candidate
 from sklearn_trainkit.model_selection.workers._loky_pool import LokyPool
 from sklearn_trainkit.model_selection.workers._pool_runner import Death, PoolRunner, WorkerPool
@@ -114,13 +115,8 @@ class InlineRunner:
                 yield
 
     def _watch(self, candidate: Candidate) -> TrialWatch:
-        trial = candidate.trial
-
-        def prune(step: int, value: float) -> bool:
-            trial.report(value, step)
-            return trial.should_prune()
-
-        return self.deadlines.watch(prune if self.prunes else None, candidate.job.spent)
+        prune = ask_in_study(candidate.trial) if self.prunes else None
+        return self.deadlines.watch(prune, candidate.job.spent)
 
 
 @dataclass(frozen=True)

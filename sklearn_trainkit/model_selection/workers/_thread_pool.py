@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from sklearn_trainkit.model_selection.evaluation._evaluator import TrialJob
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialResult
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
-from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotRows
+from sklearn_trainkit.model_selection.study._ask_pruner import SnapshotRows
 from sklearn_trainkit.model_selection.workers._pool_runner import Death
 from sklearn_trainkit.model_selection.workers._worker import SharedSetup, evaluate_jobs
 from sklearn_trainkit.utils._thread_limits import limit_threads

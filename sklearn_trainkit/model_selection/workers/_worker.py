@@ -22,7 +22,7 @@ from sklearn_trainkit.model_selection.evaluation._evaluator import (
 )
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord, TrialResult
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines, TrialWatch
-from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotPruning, SnapshotRows
+from sklearn_trainkit.model_selection.study._ask_pruner import SnapshotPruning, SnapshotRows
 from sklearn_trainkit.model_selection.workers._overtime import end_process_after
 from sklearn_trainkit.utils._thread_limits import limit_threads
 from sklearn_trainkit.utils._told_once import tell_once_per_process

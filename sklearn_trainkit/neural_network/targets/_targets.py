@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from sklearn_trainkit.neural_network.batches._input_checks import resolved_batch_size, writeable
+from sklearn_trainkit.neural_network.batches._batch_size import resolved_batch_size
+from sklearn_trainkit.neural_network.batches._input_checks import writeable
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, TensorRows
 
 

@@ -11,7 +11,7 @@ from sklearn_trainkit.model_selection.evaluation._evaluator import (
 )
 from sklearn_trainkit.model_selection.evaluation._trial_record import FoldOutcome, TrialRecord
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
-from sklearn_trainkit.model_selection.study._pruning_snapshot import SnapshotRows
+from sklearn_trainkit.model_selection.study._ask_pruner import SnapshotRows
 from sklearn_trainkit.model_selection.workers._worker import SharedSetup, evaluate_jobs
 from sklearn_trainkit.utils import _told_once
 

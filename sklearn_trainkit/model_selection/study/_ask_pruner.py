@@ -1,7 +1,8 @@
-"""Pruning in a worker process, on a snapshot of the trials that had finished when its job began."""
+"""Where a pruner is asked: in the study, or in a worker on a snapshot of finished trials."""
 
 import copy
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import optuna
@@ -11,10 +12,20 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME
 
-__all__ = ["CurveSnapshot", "SnapshotPruning", "SnapshotRows"]
+__all__ = ["CurveSnapshot", "SnapshotPruning", "SnapshotRows", "ask_in_study"]
 
 # Successive halving and Hyperband note on each trial how far it got.
 _RUNG_PREFIX = "completed_rung_"
+
+
+def ask_in_study(trial: optuna.Trial) -> Callable[[int, float], bool]:
+    """Return what reports a trial's value at a step to its study, and says what the pruner says."""
+
+    def prune(step: int, value: float) -> bool:
+        trial.report(value, step)
+        return trial.should_prune()
+
+    return prune
 
 
 class SnapshotRows(NamedTuple):

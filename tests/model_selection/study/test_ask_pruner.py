@@ -4,8 +4,9 @@ import numpy as np
 import optuna
 import pytest
 
-from sklearn_trainkit.model_selection.study._pruning_snapshot import CurveSnapshot, SnapshotPruning
-from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME, make_pruner
+from sklearn_trainkit.model_selection.study._ask_pruner import CurveSnapshot, SnapshotPruning
+from sklearn_trainkit.model_selection.study._pruners import make_pruner
+from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME
 
 N_STEPS = 9
 COMPLETE_STATE = optuna.trial.TrialState.COMPLETE
