@@ -356,8 +356,9 @@ def _say_without_targets(written: Any) -> str:
 def _name_parts_with_labels(estimator: Any) -> str | None:
     """Return "pixel" or "step" where each of them has a label and not only each row."""
     final = innermost_step(estimator)
-    targets = getattr(final, "_targets", None) if is_classifier(final) else None
-    if not getattr(targets, "have_own_shape", False):
+    # The last step may be the word "passthrough" until a candidate puts an estimator there.
+    targets = getattr(final, "_targets", None)
+    if not (getattr(targets, "have_own_shape", False) and is_classifier(final)):
         return None
     return "step" if getattr(final, "return_sequences", False) else "pixel"
 
