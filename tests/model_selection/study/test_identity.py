@@ -23,6 +23,7 @@ from sklearn.svm import SVC
 from torch import nn
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from sklearn_trainkit.model_selection.scheduling import _run_search
 from sklearn_trainkit.neural_network import NetClassifier
 from tests.utils.fingerprint_recipes import make
 
@@ -297,9 +298,7 @@ def test_nothing_is_fingerprinted_without_a_storage(monkeypatch):
     def refuse(*args, **options):
         raise AssertionError("not needed")
 
-    from sklearn_trainkit.model_selection import _search
-
-    monkeypatch.setattr(_search, "identify_search", refuse)
+    monkeypatch.setattr(_run_search, "identify_search", refuse)
     OptunaSearchCV(GaussianNB(), {"var_smoothing": [1e-9]}, n_trials=1, cv=2).fit(X, y)
 
 
