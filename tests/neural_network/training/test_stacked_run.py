@@ -233,6 +233,25 @@ def test_epoch_scores_on_validation_rows_are_the_same():
         np.testing.assert_allclose(other.history[:, "log_loss"], one.history[:, "log_loss"])
 
 
+class Clamps(Callback):
+    """Holds aliases of the weights, from before they are trained."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.weights_ = [parameter.data for parameter in net.module_.parameters()]
+
+    def on_epoch_end(self, net, **kwargs):
+        for weight in self.weights_:
+            weight.clamp_(-0.1, 0.1)
+
+
+def test_aliases_of_the_weights_stay_true_in_a_stack():
+    net = MLPNetClassifier((6,), callbacks=[Clamps()], max_epochs=3, random_state=0)
+    parts = [(X[fold], LABELS[fold]) for fold in folds_of(2)]
+    alone, stacked = train_both_ways([net] * 2, parts)
+    assert_same(alone, stacked, atol=1e-10)
+    assert max(p.abs().max() for p in stacked[0].module_.parameters()) <= 0.1
+
+
 class FreezeOutput(Callback):
     def on_epoch_end(self, net, **kwargs):
         net.module_.output.bias.requires_grad_(False)
