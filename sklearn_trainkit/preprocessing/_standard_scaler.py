@@ -1,10 +1,12 @@
 """A `StandardScaler` that reads memory once, takes any shape, and is scikit-learn's elsewhere."""
 
+import warnings
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
 from sklearn.utils import Tags
@@ -218,6 +220,8 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     def _inherited_partial_fit(self, X: Any, y: Any, sample_weight: Any) -> "StandardScaler":
         self.__dict__.pop("_moments", None)
         super().partial_fit(X, y, sample_weight)
+        if self.var_ is not None and issparse(X):
+            _warn_of_lost_scales(X, self.var_)
         return self
 
     def _updated_moments(self, dense: DenseInput, sample_weight: Any) -> ColumnMoments:
@@ -388,3 +392,21 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         if self.clip is not False or self.channel_axis is not None:
             tags.input_tags.sparse = False
         return tags
+
+
+def _warn_of_lost_scales(X: Any, variance: Array) -> None:
+    """Warn of sparse columns that stay unscaled: their squares leave the range of float64."""
+    beyond = np.flatnonzero(~((variance > 1e-290) & (variance < 1e290)))
+    if not len(beyond):
+        return
+    largest = abs(X.tocsc()[:, beyond]).max(axis=0).toarray().ravel()
+    lost = (largest > 1e140) | ((largest > 0) & (largest < 1e-140))
+    if lost.any():
+        named = ", ".join(map(str, beyond[lost][:5]))
+        warnings.warn(
+            f"The squares of sparse columns leave the range of float64: column {named}, of numbers "
+            f"up to {largest[lost][0]:.0e}. Their scale_ is no standard deviation. Change the unit "
+            "or pass a dense X, which is scaled at any magnitude.",
+            UserWarning,
+            stacklevel=4,
+        )

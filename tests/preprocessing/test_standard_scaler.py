@@ -545,3 +545,19 @@ def test_names_of_features_come_and_go_with_the_data(make, X):
     mixed = pd.DataFrame(X, columns=[0, *names[1:]])
     with pytest.raises(TypeError, match="string names"):
         scaler.fit(mixed)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e160, 1e200])
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_sparse_columns_whose_squares_are_no_numbers_are_warned_of(X, size):
+    columns = csr_array(X[:20, :3] * [1, size, 0])
+    with pytest.warns(UserWarning, match=r"range of float64: column 1, of numbers up to 1e"):
+        StandardScaler(with_mean=False).fit(columns)
+    dense = StandardScaler(with_mean=False).fit(columns.toarray())
+    assert dense.scale_[1] / size == pytest.approx(X[:20, 1].std())
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-20, 1.0, 1e100])
+def test_sparse_columns_of_other_magnitudes_are_not(X, size):
+    columns = X[:20, :3] * [size, 0, 0] + [0, size, 0]
+    StandardScaler(with_mean=False).fit(csr_array(columns))
