@@ -1,6 +1,5 @@
 """A `StandardScaler` that reads memory once, takes any shape, and is scikit-learn's elsewhere."""
 
-import warnings
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -31,6 +30,7 @@ from sklearn_trainkit.preprocessing.arrays._standard_moments import (
     lay_out_as_table,
     resume_moments,
     update_moments,
+    warn_of_lost_scales,
     weighted_rows,
 )
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
@@ -221,7 +221,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         self.__dict__.pop("_moments", None)
         super().partial_fit(X, y, sample_weight)
         if self.var_ is not None and issparse(X):
-            _warn_of_lost_scales(X, self.var_)
+            warn_of_lost_scales(X, self.var_)
         return self
 
     def _updated_moments(self, dense: DenseInput, sample_weight: Any) -> ColumnMoments:
@@ -392,21 +392,3 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
         if self.clip is not False or self.channel_axis is not None:
             tags.input_tags.sparse = False
         return tags
-
-
-def _warn_of_lost_scales(X: Any, variance: Array) -> None:
-    """Warn of sparse columns that stay unscaled: their squares leave the range of float64."""
-    beyond = np.flatnonzero(~((variance > 1e-290) & (variance < 1e290)))
-    if not len(beyond):
-        return
-    largest = abs(X.tocsc()[:, beyond]).max(axis=0).toarray().ravel()
-    lost = (largest > 1e140) | ((largest > 0) & (largest < 1e-140))
-    if lost.any():
-        named = ", ".join(map(str, beyond[lost][:5]))
-        warnings.warn(
-            f"The squares of sparse columns leave the range of float64: column {named}, of numbers "
-            f"up to {largest[lost][0]:.0e}. Their scale_ is no standard deviation. Change the unit "
-            "or pass a dense X, which is scaled at any magnitude.",
-            UserWarning,
-            stacklevel=4,
-        )

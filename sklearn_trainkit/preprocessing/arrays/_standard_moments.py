@@ -1,5 +1,6 @@
 """How `StandardScaler` adds rows to its statistics."""
 
+import warnings
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -12,7 +13,13 @@ from sklearn_trainkit.preprocessing.arrays._thread_shares import run_in_threads,
 from sklearn_trainkit.preprocessing.arrays._weighted_moments import weighted_moments
 from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
-__all__ = ["lay_out_as_table", "resume_moments", "update_moments", "weighted_rows"]
+__all__ = [
+    "lay_out_as_table",
+    "resume_moments",
+    "update_moments",
+    "warn_of_lost_scales",
+    "weighted_rows",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -81,3 +88,21 @@ def lay_out_as_table(dense: DenseInput, y: Any, sample_weight: Any) -> tuple[Arr
     if np.ndim(sample_weight) == 1 and len(sample_weight) == len(values):
         sample_weight = np.repeat(np.asarray(sample_weight), len(table) // len(values))
     return table, y, sample_weight
+
+
+def warn_of_lost_scales(X: Any, variance: Array) -> None:
+    """Warn of sparse columns that stay unscaled: their squares leave the range of float64."""
+    beyond = np.flatnonzero(~((variance > 1e-290) & (variance < 1e290)))
+    if not len(beyond):
+        return
+    largest = abs(X.tocsc()[:, beyond]).max(axis=0).toarray().ravel()
+    lost = (largest > 1e140) | ((largest > 0) & (largest < 1e-140))
+    if lost.any():
+        named = ", ".join(map(str, beyond[lost][:5]))
+        warnings.warn(
+            f"The squares of sparse columns leave the range of float64: column {named}, of numbers "
+            f"up to {largest[lost][0]:.0e}. Their scale_ is no standard deviation. Change the unit "
+            "or pass a dense X, which is scaled at any magnitude.",
+            UserWarning,
+            stacklevel=4,
+        )
