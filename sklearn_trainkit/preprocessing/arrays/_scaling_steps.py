@@ -4,13 +4,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite
 
 from sklearn_trainkit.preprocessing.arrays._choose_loops import compiled_loops
-from sklearn_trainkit.preprocessing.arrays._fused_steps import FusedSteps, fuse_steps, touch_pages
 from sklearn_trainkit.preprocessing.arrays._memory_layout import (
     aligned_empty_like,
     layout_of,
@@ -18,6 +16,16 @@ from sklearn_trainkit.preprocessing.arrays._memory_layout import (
 )
 from sklearn_trainkit.preprocessing.arrays._memory_pieces import MemoryPieces, pieces_of, segments
 from sklearn_trainkit.preprocessing.arrays._numpy_settings import BlockLoops
+from sklearn_trainkit.preprocessing.arrays._piece_steps import (
+    FusedSteps,
+    NumpySteps,
+    Operand,
+    PieceSteps,
+    Step,
+    fuse_steps,
+    raise_if_infinite,
+    touch_pages,
+)
 from sklearn_trainkit.preprocessing.arrays._sizes import (
     COMPILED_ELEMENTS,
     COMPILED_ROW,
@@ -32,20 +40,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 # Results of this size find no place in a cache anyway.
 _PAST_CACHE_BYTES = 33_554_432
-# BLAS sums up to this many squares in the calling thread.
-_BLAS_ELEMENTS = 4_096
 
 _SAFE_DIVISORS = {
     np.dtype(t): (4 * float(np.finfo(t).tiny), float(np.finfo(t).max) / 4)
     for t in (np.float32, np.float64)
 }
-
-
-class Step(NamedTuple):
-    """One operation with a number, or one number per feature, as its second operand."""
-
-    operation: np.ufunc
-    value: Array | float
 
 
 def divide_step(divisor: Array) -> Step:
@@ -71,28 +70,7 @@ def check_no_infinity(block: Array) -> None:
     sums = block if block.size <= SMALL_ELEMENTS else np.add.reduce(block, axis=0)
     if isfinite(np.add.reduce(sums, axis=None)):
         return
-    _raise_if_infinite(block)
-
-
-def _raise_if_infinite(block: Array) -> None:
-    if np.isinf(block).any():
-        assert_all_finite(np.ascontiguousarray(block), allow_nan=True, input_name="X")
-
-
-def _is_surely_finite(block: Array) -> bool:
-    """Tell whether the sum of squares of a contiguous block is finite: then every value is."""
-    flat = block.reshape(-1)
-    if flat.size <= SMALL_ELEMENTS:
-        return isfinite(np.dot(flat, flat))
-    start = flat[:_BLAS_ELEMENTS]
-    if not isfinite(np.dot(start, start)):
-        return False  # where NaN are common, this saves going through all of it
-    n_rows = flat.size // _BLAS_ELEMENTS
-    main, rest = flat[: n_rows * _BLAS_ELEMENTS], flat[n_rows * _BLAS_ELEMENTS :]
-    squares = np.matmul(
-        main.reshape(n_rows, 1, _BLAS_ELEMENTS), main.reshape(n_rows, _BLAS_ELEMENTS, 1)
-    )
-    return isfinite(np.add.reduce(squares, axis=None) + np.dot(rest, rest))
+    raise_if_infinite(block)
 
 
 def apply_steps(
@@ -142,50 +120,51 @@ def apply_steps(
             # Nothing may be overwritten before all of it has been seen.
             check_no_infinity(X)
             check_finite = False
-        work = _Work(steps(compute_dtype), finish, compute_dtype, check_finite)
+        plain = NumpySteps(steps(compute_dtype), finish, check_finite)
         if small:
-            return work.run_small(X, X if in_place else None, output_dtype)
-        work.compile_for(X)
+            return _scale_small(plain, X, X if in_place else None, output_dtype, compute_dtype)
+        work = _Work(_choose_steps(plain, X, compute_dtype), compute_dtype)
         out = X if in_place else aligned_empty_like(X, output_dtype)
         work.run(X, out, feature_axes, n_threads)
     return out
 
 
+def _scale_small(
+    steps: NumpySteps,
+    X: Array,
+    out: Array | None,
+    output_dtype: np.dtype[Any],
+    compute_dtype: np.dtype[Any],
+) -> Array:
+    """Do all of a small table at once, with values along its last axis."""
+    if out is not None and out.dtype == compute_dtype:
+        result = out
+    else:
+        result = np.empty_like(X, dtype=compute_dtype, subok=False)
+    steps.run(X, [value for _, value in steps.steps], result, X)
+    if out is None:
+        return result if compute_dtype == output_dtype else result.astype(output_dtype)
+    if out is not result:
+        np.copyto(out, result, casting="same_kind")
+    return out
+
+
+def _choose_steps(plain: NumpySteps, X: Array, dtype: np.dtype[Any]) -> PieceSteps:
+    """Have the first steps done by a compiled loop, if there is one: as many as possible."""
+    loops = compiled_loops(X, if_loaded=True)
+    contiguous = X.transpose(memory_order(X)).flags.c_contiguous
+    if loops is None or X.dtype != dtype or not contiguous or not X.flags.aligned:
+        return plain
+    return fuse_steps(plain, loops, dtype)
+
+
 class _Work:
-    """What is to be done to each piece."""
+    """The way through all memory of an array, with what is to be done to each piece."""
 
-    def __init__(
-        self,
-        steps: Sequence[tuple[np.ufunc, Array | float]],
-        finish: Callable[[Array], None] | None,
-        dtype: np.dtype[Any],
-        check_finite: bool,
-    ) -> None:
-        self.fused: FusedSteps | None = None
+    def __init__(self, steps: PieceSteps, dtype: np.dtype[Any]) -> None:
         self.steps = steps
-        self.finish = finish
         self.dtype = dtype
-        self.check_finite = check_finite
-
-    def compile_for(self, X: Array) -> None:
-        """Have the first steps done by a compiled loop, if there is one: as many as possible."""
-        loops = compiled_loops(X, if_loaded=True)
-        contiguous = X.transpose(memory_order(X)).flags.c_contiguous
-        if loops is not None and X.dtype == self.dtype and contiguous and X.flags.aligned:
-            self.fused, self.steps = fuse_steps(self.steps, loops, self.dtype)
-
-    def run_small(self, X: Array, out: Array | None, output_dtype: np.dtype[Any]) -> Array:
-        """Do all of a small table at once, with values along its last axis."""
-        if out is not None and out.dtype == self.dtype:
-            result = out
-        else:
-            result = np.empty_like(X, dtype=self.dtype, subok=False)
-        self.compute(X, result, _Placed([], self.steps), X)
-        if out is None:
-            return result if self.dtype == output_dtype else result.astype(output_dtype)
-        if out is not result:
-            np.copyto(out, result, casting="same_kind")
-        return out
+        self.past_cache = False
 
     def run(self, X: Array, out: Array, feature_axes: tuple[int, ...], n_threads: int) -> None:
         """Go through all memory of `X` and `out`, in `n_threads` shares."""
@@ -193,13 +172,13 @@ class _Work:
         source, target = X.transpose(layout.order), out.transpose(layout.order)
         # A second piece costs more than it saves.
         size = X.size if X.size <= 2 * PIECE_ELEMENTS else PIECE_ELEMENTS
-        if self.fused is None:
-            pieces = pieces_of(layout, size)
+        if isinstance(self.steps, FusedSteps):
+            alone = self.steps.is_all and out.dtype == self.dtype
+            past_cache = alone and out is not X and out.nbytes >= _PAST_CACHE_BYTES
+            self.steps.past_cache = self.past_cache = past_cache
+            pieces = pieces_of(layout, COMPILED_ELEMENTS if alone else size, COMPILED_ROW)
         else:
-            alone = not self.steps and self.finish is None and out.dtype == self.dtype
-            self.fused.past_cache = alone and out is not X and out.nbytes >= _PAST_CACHE_BYTES
-            piece = COMPILED_ELEMENTS if alone else size
-            pieces = pieces_of(layout, piece, COMPILED_ROW)
+            pieces = pieces_of(layout, size)
         if source.flags.c_contiguous and target.flags.c_contiguous:
             share = partial(self.run_flat, pieces, source.reshape(-1), target.reshape(-1))
             n_lines = X.size // 16
@@ -214,14 +193,14 @@ class _Work:
     ) -> None:
         """Do the memory between two positions, piece by piece."""
         exact = target.dtype == self.dtype
-        placed = self._placed(pieces)
-        if self.fused is not None and self.fused.past_cache:
+        placed = self.steps.place(pieces)
+        if self.past_cache:
             touch_pages(target[start:stop])
         for begin, end, shape, part in pieces.between(start, stop):
             block = source[begin:end].reshape(shape)
             into = target[begin:end].reshape(shape)
             result = into if exact else np.empty(shape, dtype=self.dtype)
-            self.compute(block, result, placed.part(part), block)
+            self.steps.run(block, _of_piece(placed, part), result, block)
             if not exact:
                 np.copyto(into, result, casting="same_kind")
 
@@ -230,7 +209,7 @@ class _Work:
     ) -> None:
         """Do the rows between two numbers, on a contiguous copy of each segment."""
         exact = target.dtype == self.dtype and target.flags.c_contiguous
-        placed = self._placed(pieces)
+        placed = self.steps.place(pieces)
         for index, first, last in segments(source.shape, (start, stop), size):
             block, into = source[index], target[index]
             result = into if exact else np.empty(into.shape, dtype=self.dtype)
@@ -238,61 +217,13 @@ class _Work:
             flat = result.reshape(-1)
             for begin, end, shape, part in pieces.between(first, last):
                 piece = flat[begin - first : end - first].reshape(shape)
-                self.compute(piece, piece, placed.part(part), block)
+                self.steps.run(piece, _of_piece(placed, part), piece, block)
             if not exact:
                 np.copyto(into, result, casting="same_kind")
 
-    def _placed(self, pieces: MemoryPieces) -> "_Placed":
-        steps = [
-            (operation, pieces.place(value) if isinstance(value, np.ndarray) else value)
-            for operation, value in self.steps
-        ]
-        return _Placed([] if self.fused is None else self.fused.place(pieces), steps)
 
-    def compute(self, source: Array, target: Array, placed: "_Placed", original: Array) -> None:
-        """Write the result for `source` into `target`; `original` is where an infinity stays."""
-        unchecked, steps = self.check_finite, placed.steps
-        if self.fused is not None:
-            if self.fused.run(source, placed.operands, target) and unchecked:
-                _raise_if_infinite(original)
-            source, unchecked = target, False
-        if source is not target and (not steps or source.dtype != target.dtype):
-            # Converting first is faster than an operation that converts as it goes.
-            np.copyto(target, source)
-            source = target
-        for operation, value in steps:
-            if unchecked and (operation is np.maximum or operation is np.minimum):
-                self._check(source, original)
-                unchecked = False
-            operation(source, value, out=target)
-            source = target
-        if unchecked:
-            self._check(source, original)
-        if self.finish is not None:
-            self.finish(target)
-
-    def _check(self, result: Array, original: Array) -> None:
-        # Steps keep what is not finite, so that the result, hot in cache, clears most pieces.
-        if not _is_surely_finite(result):
-            _raise_if_infinite(original)
-
-
-class _Placed(NamedTuple):
-    """The operands of the fused steps and the other steps, laid out for pieces of memory."""
-
-    operands: Sequence[Array | float]
-    steps: Sequence[tuple[np.ufunc, Array | float]]
-
-    def part(self, part: slice) -> "_Placed":
-        """Return what belongs to a piece."""
-        return _Placed(
-            [_part(value, part) for value in self.operands],
-            [(operation, _part(value, part)) for operation, value in self.steps],
-        )
-
-
-def _part(value: Array | float, part: slice) -> Array | float:
-    return value[part] if isinstance(value, np.ndarray) else value
+def _of_piece(placed: Sequence[Operand], part: slice) -> list[Operand]:
+    return [value[part] if isinstance(value, np.ndarray) else value for value in placed]
 
 
 def _share_out(work: Callable[[int, int], None], cuts: list[int]) -> None:
