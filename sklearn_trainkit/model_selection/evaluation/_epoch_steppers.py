@@ -41,13 +41,20 @@ class EpochStepper(ABC):
         Epochs trained so far.
     done : bool
         Whether the estimator wants no further epoch.
+    rows : tuple of (X, y)
+        What it trains on.
+    rows_stay : bool
+        Whether a pickle has no rows: whoever opens it has them, and says so to ``go_on``.
     """
+
+    rows: tuple[Any, Any]
 
     def __init__(self, estimator: Any, n_epochs: int) -> None:
         self.estimator = estimator
         self.n_epochs = n_epochs
         self.epoch = 0
         self.done = False
+        self.rows_stay = False
 
     @abstractmethod
     def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
@@ -69,6 +76,16 @@ class EpochStepper(ABC):
     def __getstate__(self) -> dict[str, Any]:
         raise pickle.PicklingError(f"{type(self).__name__} cannot be left and taken up again")
 
+    def go_on(self, rows: tuple[Any, Any] | None) -> None:
+        """Go on after a pickle was opened; ``rows`` are those that stayed, None if they did not."""
+        if rows is not None:
+            self.rows = rows
+
+    def _state_without_rows(self) -> dict[str, Any]:
+        return {
+            key: value for key, value in vars(self).items() if key != "rows" or not self.rows_stay
+        }
+
 
 class StartFitStepper(EpochStepper):
     """For our nets: ``start_fit`` returns a run that is ``fit``, taken apart. Exact."""
@@ -76,7 +93,7 @@ class StartFitStepper(EpochStepper):
     def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
         # What ``fit`` does first; scikit-learn's own name for it, which our nets have.
         self.estimator._validate_params()
-        self._data = X, y, fit_params
+        self.rows, self._fit_params = (X, y), fit_params
         self._run = self.estimator.start_fit(X, y, **fit_params)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -84,13 +101,14 @@ class StartFitStepper(EpochStepper):
             # Rows for early stopping would be picked anew.
             raise pickle.PicklingError("an unseeded net cannot be left and taken up again")
         run = {"_run": self._run.state_dict(), "estimator": clone(self.estimator)}
-        return vars(self) | run
+        return self._state_without_rows() | run
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        X, y, fit_params = self._data
-        self._run = self.estimator.start_fit(X, y, **fit_params)
-        self._run.load_state_dict(state["_run"])
+    def go_on(self, rows: tuple[Any, Any] | None) -> None:
+        """Begin again with these rows, and take up the state that was left."""
+        super().go_on(rows)
+        left = self._run
+        self._run = self.estimator.start_fit(*self.rows, **self._fit_params)
+        self._run.load_state_dict(left)
 
     def train_epoch(self) -> None:
         # Nobody but scorers looks at the net before the next epoch.
@@ -153,17 +171,18 @@ class PartialFitStepper(EpochStepper):
     """
 
     def begin(self, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
-        self._arguments = (X,) if y is None else (X, y)
+        self.rows = X, y
         self._fit_params = dict(fit_params)
         self._first: dict[str, Any] = {}
         if is_classifier(self.estimator):
             self._first["classes"] = unique_labels(y)
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self)
+        return self._state_without_rows()
 
     def train_epoch(self) -> None:
-        self.estimator.partial_fit(*self._arguments, **self._first, **self._fit_params)
+        arguments = self.rows[:1] if self.rows[1] is None else self.rows
+        self.estimator.partial_fit(*arguments, **self._first, **self._fit_params)
         self._first = {}
 
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from traceback import format_exc
 from typing import Any
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sklearn_trainkit.model_selection.evaluation._epoch_steppers import make_stepper
@@ -127,6 +128,7 @@ class FoldTraining:
     def __getstate__(self) -> dict[str, Any]:
         # What the splits can give again does not go to disk.
         dropped = ("_setup", "_fold", "_X_train", "_y_train", "_X_test", "_y_test", "_X_test_final")
+        self._stepper.rows_stay = self.error is None and self._can_make_rows()
         state = {key: value for key, value in vars(self).items() if key not in dropped}
         # The stepper keeps what trains, in a form that can go on.
         state["_estimator"] = _replace_last_step(self._estimator, None)
@@ -140,6 +142,27 @@ class FoldTraining:
         if self.error is None:
             self._cut()
             self._X_test_final = transform_test(self._estimator, self._X_test)
+            self._stepper.go_on(self._make_rows() if self._stepper.rows_stay else None)
+
+    def _make_rows(self) -> tuple[Any, Any]:
+        """Return the rows that the last step trains on, from the splits and the fitted steps."""
+        return transform_test(self._estimator, self._X_train), self._y_train
+
+    def _can_make_rows(self) -> bool:
+        """Return whether that gives the same bits; ``fit_transform`` may differ from ``transform``.
+
+        Then the rows need not travel along with what waits.
+        """
+        if self._stepper.rows[0] is self._X_train:
+            return True
+        made, rows = self._make_rows()[0], self._stepper.rows[0]
+        return (
+            isinstance(made, np.ndarray)
+            and isinstance(rows, np.ndarray)
+            and made.dtype == rows.dtype
+            and made.flags.c_contiguous == rows.flags.c_contiguous
+            and made.tobytes() == rows.tobytes()
+        )
 
     def _cut(self) -> None:
         self._X_train, self._y_train, self._X_test, self._y_test = self._setup.folds.cut(
@@ -224,7 +247,7 @@ def fit_head(estimator: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> Any:
 
 
 def transform_test(estimator: Any, X: Any) -> Any:
-    """Pass test rows through the fitted steps before the last."""
+    """Pass rows through the fitted steps before the last."""
     if not isinstance(estimator, Pipeline) or len(estimator.steps) == 1:
         return X
     return estimator[:-1].transform(X)

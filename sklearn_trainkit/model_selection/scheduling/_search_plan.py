@@ -110,17 +110,7 @@ def make_plan(search: Any, X: Any, y: Any, params: dict[str, Any]) -> SearchPlan
     seeds = _draw_seeds(search.random_state)
     trials = plan_trials(search, seeds[0])
     context, metadata = _begin_task(search, X, y, params)
-    splitter = make_splitter(
-        search.cv, y, classifier=is_stratified(search.estimator), seed=seeds[1]
-    )
-    folds = freeze_folds(
-        splitter,
-        X,
-        y,
-        split_params=routed.splitter.split,
-        fit_params=routed.estimator.fit,
-        score_params=routed.scorer.score,
-    )
+    folds = _draw_folds(search, X, y, routed, seeds[1])
     setup = _make_setup(search, folds, scorer, seeds[2])
     objectives = check_objectives(search.objectives, scorer, search.sampler, search.pruner)
     check_guiding_metrics(search, setup, trials.space, objectives)
@@ -168,6 +158,18 @@ def _begin_task(
     metadata = None if weights is None else {"sample_weight": weights}
     context = search._init_callback_context(max_subtasks=1 + (search.refit is not False))
     return context.call_on_fit_task_begin(estimator=search, X=X, y=y, metadata=metadata), metadata
+
+
+def _draw_folds(search: Any, X: Any, y: Any, routed: Any, seed: int | None) -> FrozenFolds:
+    splitter = make_splitter(search.cv, y, classifier=is_stratified(search.estimator), seed=seed)
+    return freeze_folds(
+        splitter,
+        X,
+        y,
+        split_params=routed.splitter.split,
+        fit_params=routed.estimator.fit,
+        score_params=routed.scorer.score,
+    )
 
 
 def _make_setup(search: Any, folds: FrozenFolds, scorer: Any, seed: int | None) -> EvaluationSetup:

@@ -1,5 +1,6 @@
 """A training that waited goes on as if it never had, in memory or from disk."""
 
+import pickle
 import threading
 import time
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import loguniform
 from sklearn.datasets import make_classification
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold
@@ -232,3 +234,23 @@ def test_the_time_of_a_trial_does_not_run_while_it_waits():
     ).fit(X, y)
     assert sum(search.cv_results_["mean_fit_time"]) * 2 > 0.4
     assert not any("timeout" in (why or "") for why in search.cv_results_["reason"])
+
+
+@pytest.mark.parametrize("head", [StandardScaler(), PCA(2), None])
+def test_rows_travel_only_where_they_cannot_be_made_again(head):
+    rows = np.random.RandomState(0).randn(300, 40)
+    final = EpochLogistic(max_iter=4)
+    pipe = final if head is None else Pipeline([("head", head), ("clf", final)])
+    folds = freeze_folds(
+        KFold(2), rows, rows[:, 0] > 0, split_params={}, fit_params={}, score_params={}
+    )
+    setup = EvaluationSetup(
+        pipe, folds, check_scoring(final), None, np.nan, False, asked_for_epochs=True
+    )
+    ((_, outcome),) = Pause((2, 4), False, True)(
+        setup, [TrialJob(0, {})], lambda place: TrialWatch()
+    )
+    kept = pickle.loads(outcome.kept.training)
+    # What fit_transform of PCA returns, transform gives but for the last bits.
+    travels = isinstance(head, PCA)
+    assert ["rows" in vars(fold._stepper) for fold in kept._folds] == [travels] * 2
