@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn_trainkit.comparison._incumbent import follow_incumbent
 from sklearn_trainkit.comparison._run import RunRecord
 from sklearn_trainkit.model_selection.results._trials_table import TrialCurve
-from sklearn_trainkit.model_selection.space._distributions import label_by_value
+from sklearn_trainkit.model_selection.space._labels import label_by_value
 
 __all__ = ["COLUMNS", "RUN_KEYS", "RunKey", "build_table", "run_rows"]
 

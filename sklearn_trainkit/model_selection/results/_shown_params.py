@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import CategoricalDistribution
 
-from sklearn_trainkit.model_selection.space._distributions import describe, label_apart
+from sklearn_trainkit.model_selection.space._labels import describe, label_apart
 from sklearn_trainkit.model_selection.space._search_space import BRANCH
 
 __all__ = ["params_frame", "with_study_labels"]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sklearn_trainkit.model_selection.space._distributions import Dimension, is_equal
+from sklearn_trainkit.model_selection.space._distributions import Dimension
+from sklearn_trainkit.model_selection.space._labels import is_equal
 from sklearn_trainkit.model_selection.space._search_space import (
     BranchedSpace,
     EnqueuedTrial,

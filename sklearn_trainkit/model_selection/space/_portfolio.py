@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_trainkit.model_selection.evaluation._trial_record import COMPLETE
-from sklearn_trainkit.model_selection.space._distributions import is_equal
+from sklearn_trainkit.model_selection.space._labels import is_equal
 from sklearn_trainkit.utils._sklearn_private import Interval, validate_params
 
 __all__ = ["choose_portfolio"]

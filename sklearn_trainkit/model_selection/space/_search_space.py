@@ -14,10 +14,10 @@ from sklearn_trainkit.model_selection.space._distributions import (
     ChoiceDimension,
     Dimension,
     QuantileDimension,
-    label_choices,
     make_dimension,
     suggest,
 )
+from sklearn_trainkit.model_selection.space._labels import label_choices
 from sklearn_trainkit.utils._did_you_mean import close_names
 from sklearn_trainkit.utils._fingerprint_values import encode_atom
 

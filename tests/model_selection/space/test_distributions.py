@@ -9,11 +9,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from scipy import stats
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sklearn_trainkit.model_selection.space._distributions import (
-    label_choices,
-    make_dimension,
-    suggest,
-)
+from sklearn_trainkit.model_selection.space._distributions import make_dimension, suggest
+from sklearn_trainkit.model_selection.space._labels import label_choices
 
 
 @pytest.mark.parametrize(
