@@ -132,8 +132,7 @@ def find_metric_problems(
     echo = None if within else _make_echo(estimator, y)
     if echo is None and y is not None and not within:
         return []
-    several = isinstance(scorer, MultimetricScorer)
-    problems = []
+    several, problems = isinstance(scorer, MultimetricScorer), []
     for name, each in (scorer._scorers if several else {"score": scorer}).items():
         if not isinstance(each, BaseScorer) or not _is_of_sklearn(each):
             continue
@@ -146,14 +145,13 @@ def find_metric_problems(
         lacking = None if variants is None else _find_lacking(each, variants, X, y)
         tried = splits[:_MAX_SPLITS] if lacking is None else []
         reasons = [_try_metric(each, echo, y, split) for split in tried]
-        everywhere = all(reason is not None for reason in reasons)
-        reason = next((reason for reason in reasons if reason is not None), lacking)
-        if reason is None:
+        found = [reason for reason in [*reasons, lacking] if reason is not None]
+        if not found:
             continue
         names = _list_working(_name_of(written, each), echo, y, splits[0], estimator, variants)
-        message = f"scoring={written!r} cannot be computed for {_describe_target(y)}: {reason}."
+        message = f"scoring={written!r} cannot be computed for {_describe_target(y)}: {found[0]}."
         message += f" Metrics that can: {', '.join(map(repr, names))}." if names else ""
-        problems.append(MetricProblem(name, everywhere, message))
+        problems.append(MetricProblem(name, None not in reasons, message))
     return problems
 
 

@@ -150,10 +150,21 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
             check_classification_targets(y)
             y = column_or_1d(y, warn=True)
         seen, unseen = self._fit_folds(X, y, groups, fit_params)
+        self._learn_classes(y, in_parts, seen)
+        width = None if in_parts else (len(self.classes_),)
+        out_of_fold = self._mean_out_of_fold(X, unseen, width)
+        name = "oof_proba_" if _has_probabilities(self) else "oof_votes_"
+        for old in {"oof_proba_", "oof_votes_"} & set(vars(self)):
+            delattr(self, old)
+        setattr(self, name, out_of_fold)
+        return self
+
+    def _learn_classes(self, y: Any, in_parts: bool, seen: Any) -> None:
+        """Set the classes, and the places of each model's among them."""
         if in_parts:
             self.classes_ = np.unique(np.concatenate([m.classes_ for m in self.estimators_]))
             self._places = [self._find_places(model.classes_) for model in self.estimators_]
-        elif indicators is not None:
+        elif self._has_several_labels:
             # Of two labels as objects, as nets have them: 0 and 1 would be those of one label.
             kind = object if y.shape[1] == 2 else int
             self.classes_ = np.arange(y.shape[1]).astype(kind)
@@ -163,13 +174,6 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
                 self._find_places(getattr(model, "classes_", np.unique(y[rows])))
                 for model, rows in zip(self.estimators_, seen, strict=True)
             ]
-        width = None if in_parts else (len(self.classes_),)
-        out_of_fold = self._mean_out_of_fold(X, unseen, width)
-        name = "oof_proba_" if _has_probabilities(self) else "oof_votes_"
-        for old in {"oof_proba_", "oof_votes_"} & set(vars(self)):
-            delattr(self, old)
-        setattr(self, name, out_of_fold)
-        return self
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
