@@ -157,7 +157,7 @@ def test_a_deadline_refuses_evaluations_but_no_other_fit(data):
     assert meter.spent().n_fits == 1
 
 
-def test_going_on_with_a_fit_counts_its_new_steps_and_is_no_other_fit(meter):
+def test_warm_start_with_a_fit_counts_its_new_steps_and_is_no_other_fit(meter):
     X, y = make_classification(n_samples=64, n_features=5, random_state=0)
     net = MLPNetClassifier(hidden_units=(4,), batch_size=16, max_epochs=2).set_callbacks(meter)
     for _ in range(3):

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord, failed_record
 from sklearn_trainkit.model_selection.space._search_space import EnqueuedTrial, SearchSpace
-from sklearn_trainkit.model_selection.study._drivers import Drivers
+from sklearn_trainkit.model_selection.study._live_processes import Drivers
 from sklearn_trainkit.model_selection.study._search_study import SearchStudy
 from sklearn_trainkit.model_selection.study._storage import (
     ENQUEUED,

@@ -33,7 +33,7 @@ from sklearn_trainkit.neural_network.base._shared_parameters import (
     SharedParameters,
     constraints_of,
 )
-from sklearn_trainkit.neural_network.base._spelled_out import spell_out
+from sklearn_trainkit.neural_network.base._signatures import spell_out
 from sklearn_trainkit.neural_network.base._start_fit import checkpoint_file, start_fit
 from sklearn_trainkit.neural_network.batches._input_checks import checked_device
 from sklearn_trainkit.neural_network.batches._tensor_loader import (

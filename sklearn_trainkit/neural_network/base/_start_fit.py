@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from sklearn_trainkit.neural_network.base._fit_rows import chunk_rows, split_rows
-from sklearn_trainkit.neural_network.base._going_on import refuse_changes, take_changes
 from sklearn_trainkit.neural_network.base._initialize import initialize_all, take_data
+from sklearn_trainkit.neural_network.base._warm_start import refuse_changes, take_changes
 from sklearn_trainkit.neural_network.batches._input_checks import (
     checked_weights,
     mean_one_weights,

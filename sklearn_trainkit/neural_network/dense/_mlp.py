@@ -13,7 +13,7 @@ from sklearn_trainkit.neural_network.base._shared_parameters import (
     ClassifierParameters,
     RegressorParameters,
 )
-from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
+from sklearn_trainkit.neural_network.base._signatures import store_arguments
 from sklearn_trainkit.neural_network.batches._input_checks import (
     check_enough_rows,
     checked_hidden_units,

@@ -12,7 +12,7 @@ from sklearn_trainkit.neural_network.base._shared_parameters import (
     ClassifierParameters,
     RegressorParameters,
 )
-from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
+from sklearn_trainkit.neural_network.base._signatures import store_arguments
 from sklearn_trainkit.neural_network.images._conv_architecture import ConvArchitecture
 from sklearn_trainkit.neural_network.images._image_input import (
     IMAGES_TEXT,

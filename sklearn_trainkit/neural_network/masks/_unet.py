@@ -9,7 +9,7 @@ import torch
 
 from sklearn_trainkit.neural_network.base._net_kinds import ClassifierNet
 from sklearn_trainkit.neural_network.base._shared_parameters import SharedParameters
-from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
+from sklearn_trainkit.neural_network.base._signatures import store_arguments
 from sklearn_trainkit.neural_network.images._conv_architecture import ConvArchitecture
 from sklearn_trainkit.neural_network.images._image_input import (
     IMAGES_TEXT,

@@ -16,7 +16,7 @@ from sklearn_trainkit.neural_network.base._shared_parameters import (
     ClassifierParameters,
     RegressorParameters,
 )
-from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
+from sklearn_trainkit.neural_network.base._signatures import store_arguments
 from sklearn_trainkit.neural_network.batches._input_checks import check_enough_rows
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
 from sklearn_trainkit.neural_network.own_modules._integer_codes import describe_unknown_code

@@ -11,7 +11,7 @@ from sklearn_trainkit.neural_network.base._shared_parameters import (
     ClassifierParameters,
     RegressorParameters,
 )
-from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
+from sklearn_trainkit.neural_network.base._signatures import store_arguments
 from sklearn_trainkit.neural_network.sequences._sequence_input import SequenceInput
 from sklearn_trainkit.neural_network.sequences._sequence_net import Recurrent, SequenceNet
 from sklearn_trainkit.neural_network.sequences._step_labels import StepLabels

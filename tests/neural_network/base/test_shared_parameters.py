@@ -25,7 +25,7 @@ from sklearn_trainkit.neural_network.base._shared_parameters import (
     SharedParameters,
     entries_of,
 )
-from sklearn_trainkit.neural_network.base._spelled_out import store_arguments
+from sklearn_trainkit.neural_network.base._signatures import store_arguments
 from tests.neural_network.every_net import LABELS, ROWS
 
 TABLES = {

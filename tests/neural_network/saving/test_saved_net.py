@@ -20,7 +20,7 @@ from sklearn_trainkit.neural_network import (
     NetRegressor,
     RecurrentNetRegressor,
 )
-from tests.neural_network.base.test_going_on import REFUSED, changed_value, names_of
+from tests.neural_network.base.test_warm_start import REFUSED, changed_value, names_of
 from tests.neural_network.every_net import (
     IMAGES,
     KINDS,
