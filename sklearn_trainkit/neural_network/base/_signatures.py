@@ -129,7 +129,8 @@ def _spell_signature(cls: Any, make: Callable) -> None:
         )
         for e in entries
     ]
-    rest = [last] if origin is Annotated else []
+    # Readers of the signature are to see what else may come, not where the table stands.
+    rest = [last.replace(annotation=last.annotation.__origin__)] if origin is Annotated else []
     make.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[*own, *shared, *rest]
     )

@@ -246,9 +246,9 @@ class NetClassifier(_OwnModuleNet, ClassifierNet):
         module: Any,
         *,
         module_params: dict | None = None,
-        **parameters: Annotated[Any, ClassifierParameters],
+        **module__kwargs: Annotated[Any, ClassifierParameters],
     ) -> None:
-        self._store(module, module_params, parameters)
+        self._store(module, module_params, module__kwargs)
 
     @property
     def _output_forms(self) -> OutputForms:
@@ -318,9 +318,9 @@ class NetRegressor(_OwnModuleNet, RegressorNet):
         module: Any,
         *,
         module_params: dict | None = None,
-        **parameters: Annotated[Any, RegressorParameters],
+        **module__kwargs: Annotated[Any, RegressorParameters],
     ) -> None:
-        self._store(module, module_params, parameters)
+        self._store(module, module_params, module__kwargs)
 
     def _look_at_outputs(self, module: torch.nn.Module, rows: Rows) -> None:
         """Warn of a module that cannot reach the targets by what it ends in."""

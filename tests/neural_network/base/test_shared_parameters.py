@@ -152,3 +152,10 @@ def test_engine_is_a_parameter_of_all_networks_and_takes_effect():
     with pytest.raises(ValueError, match="'engine' parameter of MLPNetClassifier"):
         net.set_params(engine="steam").fit(X, y)
     assert {inspect.signature(net).parameters["engine"].default for net in TABLES} == {"auto"}
+
+
+def test_signatures_show_no_table():
+    for net in TABLES:
+        assert "_shared_parameters" not in str(inspect.signature(net))
+    for net in (NetClassifier, NetRegressor):
+        assert str(inspect.signature(net)).endswith("**module__kwargs: Any) -> None")
