@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution
 from scipy.stats import loguniform, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
@@ -32,9 +33,9 @@ def without_times(results):
     [
         OptunaSearchCV(estimator, space, n_trials=2, cv=2, error_score="raise")
         for estimator, space in [
-            (LogisticRegression(), {"C": loguniform(0.1, 10)}),
+            (LogisticRegression(), {"C": FloatDistribution(0.1, 10, log=True)}),
             (Ridge(), {"alpha": [0.1, 1.0]}),
-            (make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": loguniform(0.1, 1)}),
+            (make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": FloatDistribution(0.1, 1)}),
         ]
     ]
 )

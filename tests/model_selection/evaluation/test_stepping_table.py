@@ -31,6 +31,7 @@ from sklearn_trainkit.model_selection.scheduling._choose_evaluator import (
     choose_evaluator,
 )
 from tests.model_selection.epoch_learner import EpochLogistic
+from tests.stable_ids import stable_id
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -124,7 +125,7 @@ def cases():
             allowed = kind._get_param_names()
             own = {key: value for key, value in settings.items() if key in allowed}
             if own == settings:
-                yield pytest.param(name, kind, settings, id=f"{name}-{settings}")
+                yield pytest.param(name, kind, settings, id=stable_id(f"{name}-{settings}"))
 
 
 def make(name, kind, settings):
@@ -255,7 +256,7 @@ def assert_learned_the_same(found, expected):
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-@pytest.mark.parametrize("settings", PERCEPTRONS, ids=str)
+@pytest.mark.parametrize("settings", PERCEPTRONS, ids=stable_id)
 @pytest.mark.parametrize("form", ["rows", "several", "float32"])
 def test_a_stepped_perceptron_learns_what_fit_learns(kind, settings, form):
     defaults = {"hidden_layer_sizes": (4,), "max_iter": 12, "random_state": 0}

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from tests.stable_ids import stable_id
 
 X, y = np.arange(24.0).reshape(12, 2), np.arange(12) % 2
 
@@ -99,7 +100,7 @@ def test_every_sampler_tries_a_point_once(sampler):
         {"sampler": optuna.samplers.BruteForceSampler()},
         {"random_state": None},
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_no_setting_repeats_a_point(settings):
     with joblib.parallel_config("threading"):

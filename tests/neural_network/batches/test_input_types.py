@@ -81,7 +81,7 @@ def test_doubles_of_every_form_are_doubles(net, form):
     assert net.partial_fit(data, y).partial_fit(data, y).dtype_ == "float64"
 
 
-@pytest.mark.parametrize("form", DOUBLES.keys() - {"sparse", "slices of a data set"})
+@pytest.mark.parametrize("form", sorted(DOUBLES.keys() - {"sparse", "slices of a data set"}))
 @pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()], ids=["standard", "min max"])
 def test_scalers_keep_the_digits_of_every_form(scaler, form):
     model = make_pipeline(scaler, MLPNetRegressor((3,), max_epochs=1, random_state=0))
