@@ -92,12 +92,17 @@ def summarize(study: optuna.Study) -> tuple[float, int]:
 
 @contextmanager
 def quiet_optuna(verbose: int) -> Iterator[None]:
-    """Keep optuna's log below warnings unless ``verbose`` is high, and restore it after."""
-    logger = logging.getLogger("optuna")
-    level = logger.level
-    if verbose < 10:
-        logger.setLevel(max(level, logging.WARNING))
+    """Keep optuna's log below warnings unless ``verbose`` is high, and restore it after.
+
+    Without ``verbose``, warnings of its storages are left out too: an outage is waited for.
+    """
+    least = {"optuna": logging.WARNING if verbose < 10 else logging.NOTSET}
+    least["optuna.storages"] = logging.ERROR if verbose < 1 else logging.NOTSET
+    before = {name: logging.getLogger(name).level for name in least}
+    for name, level in least.items():
+        logging.getLogger(name).setLevel(max(before[name], level))
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
