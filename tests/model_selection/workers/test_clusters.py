@@ -133,6 +133,15 @@ def test_workers_use_one_thread_unless_told_otherwise(backend):
     assert fit(backend, Faulty(), {"a": [0]}, n_trials=1).best_score_ == 1.0
 
 
+@pytest.fixture
+def ctrl_c():
+    """Have SIGINT raise KeyboardInterrupt, which processes of pytest-xdist do not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_keeps_what_the_workers_have_finished(backend):
     def interrupt(study, trial):
         if trial.number == 2:

@@ -68,8 +68,8 @@ TAKEN_UP = {
 }
 # Taken up, and looked at in tests of their own: they leave the weights of a sound fit as they are.
 WITHOUT_EFFECT_ON_WEIGHTS = {
-    *("callbacks", "compile", "device", "n_threads", "on_divergence", "patience", "verbose"),
-    *("sequence_shape", "tile_size", "validation_fraction"),
+    *("callbacks", "compile", "device", "engine", "n_threads", "on_divergence", "patience"),
+    *("sequence_shape", "tile_size", "validation_fraction", "verbose"),
 }
 # What partial_fit does not look at; masks keep the class weights of the first call.
 _SCHEDULE = {"early_stopping", "warm_start", "max_epochs", "lr_schedule", "lr_schedule_params"}
@@ -171,6 +171,13 @@ def test_callbacks_and_limits_are_taken_up():
         X, y
     )
     assert len(net.history) < 40
+
+
+def test_another_engine_is_taken_up():
+    net, X, y = make_net("MLPNetClassifier", warm_start=True)
+    assert net.fit(X, y).engine_ == "stacked"
+    assert net.set_params(engine="autograd").fit(X, y).engine_ == "autograd"
+    assert net.set_params(engine="auto").partial_fit(X, y).engine_ == "stacked"
 
 
 def test_verbose_is_taken_up(capsys):
