@@ -11,6 +11,7 @@ import numpy as np
 
 from sklearn_trainkit.preprocessing.arrays._choose_loops import compiled_loops
 from sklearn_trainkit.preprocessing.arrays._feature_blocks import FeatureBlocks
+from sklearn_trainkit.preprocessing.arrays._missing_values import leave_out_missing
 from sklearn_trainkit.preprocessing.arrays._sizes import COMPILED_SUMS_ROW
 
 __all__ = ["BlockStatistics", "CompiledStatistics", "NumpyStatistics", "Sums", "statistics_for"]
@@ -77,7 +78,7 @@ class NumpyStatistics:
             into = buffer[: block.size].reshape(block.shape)
             deviations = _deviations(blocks, block, placed, exponent, into)
             if careful:
-                missing += _leave_out_missing(blocks, deviations)
+                missing += leave_out_missing(blocks, deviations)
             _add_sums(blocks, deviations, total)
         if not blocks.folded:
             return Sums(missing, *total)
@@ -117,22 +118,6 @@ def _deviations(
     for rows, target in parts:
         np.subtract(rows, shift[: rows.shape[1]], out=target)
     return buffer
-
-
-def _leave_out_missing(blocks: FeatureBlocks, deviations: Array) -> Array | int:
-    """Set NaN to zero in the deviations, and count them per feature."""
-    if np.isfinite(np.add.reduce(deviations, axis=None)):
-        return 0
-    missing = np.isnan(deviations)
-    np.copyto(deviations, 0.0, where=missing)
-    layout = blocks.layout
-    if blocks.folded and missing.size <= 255 * layout.period * blocks.n_fold:
-        # Sums of at most 255 bytes cannot overflow a byte, and add sixteen times as fast.
-        main, rest = blocks.fold(missing.view(np.uint8), blocks.n_fold)
-        row = np.add.reduce(main, axis=0, dtype=np.uint8).astype(np.int64)
-        pattern = layout.join_patterns(np.add, row) + np.add.reduce(rest, axis=0, dtype=np.int64)
-        return layout.gather_row(np.add, pattern)
-    return blocks.reduce(np.add, missing, dtype=np.int64)
 
 
 def _add_sums(blocks: FeatureBlocks, block: Array, total: Array) -> None:
