@@ -174,9 +174,9 @@ class JobEvaluator(Protocol):
 
 @dataclass(frozen=True)
 class OneByOne:
-    """Evaluates each trial by itself, to its end."""
+    """Evaluates each trial by itself, to its end or to where it rests."""
 
-    evaluate: Evaluator
+    evaluate: Callable[[EvaluationSetup, TrialJob, TrialWatch], TrialRecord | Resting]
 
     def __call__(
         self,

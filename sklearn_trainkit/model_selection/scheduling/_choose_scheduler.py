@@ -57,13 +57,14 @@ def _make_pausing(plan: SearchPlan, pruner: PauseAndResumePruner) -> tuple[Sched
     costs = [float(end - begin) for begin, end in zip([0, *rungs], rungs, strict=False)]
     factors = [pruner.reduction_factor] * (len(rungs) - 1)
     pause = Pause(tuple(rungs), plan.evaluator == FOLD_STACK, plan.workers.are_processes)
-    return Climbing(factors, costs, WaitingRoom(pruner.max_in_memory)), pause
+    return Climbing(factors, costs, WaitingRoom(pruner.max_in_memory)), OneByOne(pause)
 
 
 def _make_race(plan: SearchPlan, pruner: RacingPruner) -> tuple[Scheduler, JobEvaluator]:
     rungs = _list_rungs(plan, pruner)
     race = Race(EVALUATORS[plan.evaluator], tuple(rungs))
-    return Climbing(race_factors(pruner, len(rungs)), _list_costs(rungs), WaitingRoom()), race
+    climbing = Climbing(race_factors(pruner, len(rungs)), _list_costs(rungs), WaitingRoom())
+    return climbing, OneByOne(race)
 
 
 def _list_rungs(plan: SearchPlan, pruner: RacingPruner) -> list[Rung]:

@@ -1,7 +1,6 @@
 """Pause and resume: candidates wait at rungs with their weights, and the best of a rung go on."""
 
 import pickle
-from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 from joblib.externals.loky.backend.reduction import dumps
@@ -77,23 +76,20 @@ class Pause:
     def __call__(
         self,
         setup: EvaluationSetup,
-        jobs: Sequence[TrialJob],
-        start_watch: Callable[[int], TrialWatch],
-    ) -> "Generator[tuple[int, TrialRecord | Resting], None, None]":
+        job: TrialJob,
+        watch: TrialWatch,
+    ) -> TrialRecord | Resting:
         """Train up to a rung, and wait there or end there."""
-        for place, job in enumerate(jobs):
-            paused: Paused | None = job.kept
-            watch = start_watch(place)
-            if paused is None:
-                watch = watch.going_on((), ())
-                started = start_training(setup, job, begin_folds if self.stacks else None)
-            else:
-                watch = watch.going_on(paused.curve, paused.fold_scores)
-                started = paused.unpack(setup)
-            if isinstance(started, TrialRecord):
-                yield place, started
-            else:
-                yield place, self._climb(started, watch, job.rung)
+        paused: Paused | None = job.kept
+        if paused is None:
+            watch = watch.going_on((), ())
+            started = start_training(setup, job, begin_folds if self.stacks else None)
+        else:
+            watch = watch.going_on(paused.curve, paused.fold_scores)
+            started = paused.unpack(setup)
+        if isinstance(started, TrialRecord):
+            return started
+        return self._climb(started, watch, job.rung)
 
     def _climb(
         self, training: TrialTraining, watch: TrialWatch, rung: int

@@ -1,6 +1,5 @@
 """Racing: candidates begin with one fold and short trainings, the best are given all folds."""
 
-from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -74,18 +73,16 @@ class Race:
     def __call__(
         self,
         setup: EvaluationSetup,
-        jobs: Sequence[TrialJob],
-        start_watch: Callable[[int], TrialWatch],
-    ) -> "Generator[tuple[int, TrialRecord | Resting], None, None]":
+        job: TrialJob,
+        watch: TrialWatch,
+    ) -> TrialRecord | Resting:
         """Evaluate what a rung asks for beyond the one before."""
-        for place, job in enumerate(jobs):
-            racer = job.kept or Racer()
-            record = self._train(racer, setup, job, start_watch(place))
-            if record.state == COMPLETE and job.rung < len(self.rungs) - 1:
-                reason = f"paused at {_describe(self.rungs[job.rung])}"
-                yield place, Resting(replace(record, state=PRUNED, reason=reason), racer)
-            else:
-                yield place, record
+        racer = job.kept or Racer()
+        record = self._train(racer, setup, job, watch)
+        if record.state == COMPLETE and job.rung < len(self.rungs) - 1:
+            reason = f"paused at {_describe(self.rungs[job.rung])}"
+            return Resting(replace(record, state=PRUNED, reason=reason), racer)
+        return record
 
     def _train(
         self, racer: Racer, setup: EvaluationSetup, job: TrialJob, watch: TrialWatch

@@ -6,6 +6,8 @@ from contextlib import ExitStack, closing
 
 from sklearn_trainkit.model_selection.evaluation._evaluator import (
     EvaluationSetup,
+    OneByOne,
+    Resting,
     TrialJob,
 )
 from sklearn_trainkit.model_selection.evaluation._fold_stack import (
@@ -24,7 +26,7 @@ __all__ = ["evaluate_trials_together"]
 
 def evaluate_trials_together(
     setup: EvaluationSetup, jobs: Sequence[TrialJob], start_watch: Callable[[int], TrialWatch]
-) -> Generator[tuple[int, TrialRecord], None, None]:
+) -> Generator[tuple[int, TrialRecord | Resting], None, None]:
     """Train candidates on all folds in step, networks of one shape as one stack.
 
     Yields the place in ``jobs`` and the record of each candidate as it ends, so that it is not lost
@@ -33,8 +35,7 @@ def evaluate_trials_together(
     fit into memory. ``start_watch`` takes a place in ``jobs`` and is called when that trial begins.
     """
     if bytes_of_folds(setup.folds.X, len(setup.folds) * len(jobs)) > memory_limit():
-        for place, job in enumerate(jobs):
-            yield place, evaluate_fold_stack(setup, job, start_watch(place))
+        yield from OneByOne(evaluate_fold_stack)(setup, jobs, start_watch)
         return
     trainings: dict[int, StackedTrialTraining] = {}
     watches: dict[int, TrialWatch] = {}

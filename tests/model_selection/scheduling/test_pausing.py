@@ -172,7 +172,7 @@ def test_a_training_that_was_packed_goes_on_with_the_same_bits():
         pause, job = Pause((2, 4, 6), True, travels), TrialJob(0, {})
         for rung in range(3):
             job = replace(job, rung=rung)
-            ((_, outcome),) = pause(setup, [job], lambda place: TrialWatch())
+            outcome = pause(setup, job, TrialWatch())
             if rung < 2:
                 assert isinstance(outcome.kept.training, bytes) == travels
                 job = replace(job, kept=outcome.kept)
@@ -247,9 +247,7 @@ def test_rows_travel_only_where_they_cannot_be_made_again(head):
     setup = EvaluationSetup(
         pipe, folds, check_scoring(final), None, np.nan, False, asked_for_epochs=True
     )
-    ((_, outcome),) = Pause((2, 4), False, True)(
-        setup, [TrialJob(0, {})], lambda place: TrialWatch()
-    )
+    outcome = Pause((2, 4), False, True)(setup, TrialJob(0, {}), TrialWatch())
     kept = pickle.loads(outcome.kept.training)
     # What fit_transform of PCA returns, transform gives but for the last bits.
     travels = isinstance(head, PCA)
