@@ -17,6 +17,7 @@ from sklearn_trainkit.neural_network import ConvNetClassifier, MLPNetClassifier,
 from tests.neural_network.stacks import WatchesSteps, with_autograd
 from tests.neural_network.training.test_stacked_run import (
     LABELS,
+    Clamps,
     Renorm,
     Rescale,
     X,
@@ -296,14 +297,6 @@ def test_a_layer_that_a_callback_keeps_in_evaluation_mode_stays_there():
 
 
 def test_aliases_of_the_weights_stay_true():
-    class Clamps(Callback):
-        def on_train_begin(self, net, **kwargs):
-            self.weights_ = [parameter.data for parameter in net.module_.parameters()]
-
-        def on_epoch_end(self, net, **kwargs):
-            for weight in self.weights_:
-                weight.clamp_(-0.1, 0.1)
-
     net = MLPNetClassifier((6,), callbacks=[Clamps()], max_epochs=3, random_state=0)
     net.fit(X, LABELS)
     assert max(p.abs().max() for p in net.module_.parameters()) <= 0.1
