@@ -60,8 +60,6 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
         if setup.error_score == "raise":
             raise
         return record_bad_params(setup, job, format_exc())
-    n_bytes = bytes_of_folds(setup.folds.X, len(setup.folds))
-    limit = memory_limit()
     if not can_stack_folds(setup, candidate):
         # What the search would do without nets.
         in_epochs = watch.prunes or setup.in_epochs
@@ -71,6 +69,8 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
             reason = f"{type(last_step(candidate)).__name__} is no network of this package"
         how = "whole-fit" if record.n_epochs is None else "per-epoch"
         return replace(record, evaluation=f"{how}: {reason}")
+    n_bytes = bytes_of_folds(setup.folds.X, len(setup.folds))
+    limit = memory_limit()
     if n_bytes > limit:
         record = evaluate_whole_fit(setup, job, watch.without_pruner())
         reason = f"all folds at once would take {n_bytes} bytes of {limit}"

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_trainkit.model_selection.evaluation._epoch_steppers import make_stepper
 from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup, TrialJob
-from sklearn_trainkit.model_selection.evaluation._trial_record import FoldOutcome
+from sklearn_trainkit.model_selection.evaluation._trial_record import FoldOutcome, select_score
 from sklearn_trainkit.model_selection.evaluation._verbose import print_fold
 from sklearn_trainkit.model_selection.evaluation._whole_fit import failed_outcome
 from sklearn_trainkit.utils._pipelines import last_step, own_fit_params
@@ -103,9 +103,7 @@ class FoldTraining:
             self._setup.error_score,
         )
         self._score_time += time.time() - started
-        if isinstance(score, dict):
-            score = score.get(self._setup.metric, next(iter(score.values())))
-        return float(score)
+        return select_score(score, self._setup.metric)
 
     def outcome(self) -> FoldOutcome:
         """Return the fold's outcome as of this epoch."""

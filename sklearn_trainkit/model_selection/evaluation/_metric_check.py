@@ -166,7 +166,9 @@ def list_variants(estimator: Any, choices: Iterable[Mapping[str, Sequence[Any]]]
                 except Exception:  # a choice that needs another one
                     continue
                 variants.append(variant)
-    return variants[:_MAX_VARIANTS]
+                if len(variants) == _MAX_VARIANTS:
+                    return variants
+    return variants
 
 
 class _Echo(BaseEstimator):

@@ -246,9 +246,10 @@ def _study_score(trial: Any, objective: int) -> float:
 
 def _elapsed(trials: Sequence[Any]) -> list[float]:
     starts = [trial.datetime_start for trial in trials if trial.datetime_start is not None]
+    began = min(starts, default=None)
     ends = [trial.datetime_complete or trial.datetime_start for trial in trials]
     return [
-        float("nan") if end is None else (end - min(starts)).total_seconds() if starts else 0.0
+        float("nan") if end is None else 0.0 if began is None else (end - began).total_seconds()
         for end in ends
     ]
 

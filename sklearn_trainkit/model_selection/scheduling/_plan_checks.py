@@ -23,6 +23,7 @@ from sklearn_trainkit.model_selection.study._rungs import PauseAndResumePruner, 
 from sklearn_trainkit.model_selection.study._search_study import STUDY_NAME, SearchStudy
 from sklearn_trainkit.model_selection.workers._runners import Workers
 from sklearn_trainkit.utils._pipelines import last_step
+from sklearn_trainkit.utils._scorers import name_first_metric
 from sklearn_trainkit.utils._sklearn_private import MultimetricScorer
 
 __all__ = [
@@ -91,8 +92,8 @@ def check_guiding_metrics(
     search: Any, setup: EvaluationSetup, space: SearchSpace, objectives: tuple[str, ...]
 ) -> None:
     """Refuse a metric that guides the search and cannot be computed; warn of the others."""
-    first = next(iter(getattr(setup.scorer, "_scorers", {"score": None})))
-    named = {name or setup.metric or first for name in objectives}
+    first = setup.metric or name_first_metric(setup.scorer)
+    named = {name or first for name in objectives}
     # Who picks the winner by a function, or not at all, may look at single splits.
     partly = isinstance(search.refit, str) or search.refit is True
     choices = space.list_choices()

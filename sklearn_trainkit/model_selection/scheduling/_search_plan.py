@@ -1,9 +1,8 @@
 """Everything a search settles before its first fit; nothing is fitted, or stored, here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import optuna
 from joblib import effective_n_jobs
 from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
@@ -21,6 +20,7 @@ from sklearn_trainkit.model_selection.evaluation._trial_record import FIT_TIME
 from sklearn_trainkit.model_selection.scheduling._choose_evaluator import (
     check_pruner,
     choose_evaluator,
+    compares_folds,
     count_candidate_epochs,
     hopes_for_epochs,
 )
@@ -116,7 +116,6 @@ def make_plan(search: Any, X: Any, y: Any, params: dict[str, Any]) -> SearchPlan
     check_guiding_metrics(search, setup, trials.space, objectives)
     evaluator = choose_evaluator(search.evaluator, search.pruner, setup)
     pruner = _make_pruner(search.pruner, evaluator, setup, trials.budget.n_trials)
-    setup = replace(setup, report_folds=isinstance(pruner, optuna.pruners.WilcoxonPruner))
     workers = choose_workers(search.n_jobs)
     check_schedule(search.trials_per_stack, evaluator, pruner, setup, workers)
     plan = SearchPlan(
@@ -186,6 +185,7 @@ def _make_setup(search: Any, folds: FrozenFolds, scorer: Any, seed: int | None) 
         force_stack=search.evaluator == "fold-stack",
         asked_for_epochs=search.evaluator == "per-epoch",
         explains_whole_fits=hopes_for_epochs(search.evaluator, search.pruner),
+        report_folds=compares_folds(search.pruner),
     )
 
 

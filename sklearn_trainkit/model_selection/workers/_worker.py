@@ -1,6 +1,5 @@
 """What happens in a worker, whatever engine started it: jobs in, results out."""
 
-import contextlib
 import os
 import signal
 import threading
@@ -75,7 +74,7 @@ def evaluate_jobs(
     def start_watch(place: int) -> TrialWatch:
         return deadlines.watch(prunings[place].prune if prunings else None, jobs[place].spent)
 
-    guard = _no_guard() if here else end_process_after(deadlines.hard_limit, note)
+    guard = end_process_after(None if here else deadlines.hard_limit, note)
     results: dict[int, TrialResult] = {}
     with guard, limit_threads(shared.n_threads), _as_in_the_driver(shared, here):
         for place, result in time_outcomes(shared.evaluate(shared.setup, jobs, start_watch)):
@@ -122,7 +121,3 @@ def _as_in_the_driver(shared: SharedSetup, here: bool) -> Iterator[None]:
     with config_context(**shared.config), warnings.catch_warnings():
         warnings.filters = shared.filters
         yield
-
-
-def _no_guard() -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext()
