@@ -14,14 +14,19 @@ def outputs_of(net: Any, rows: Rows, training: bool) -> Iterator[torch.Tensor]:
     """Yield the module's output for a part of the rows at a time, in train mode or not."""
     switch_mode(net.module_, training)
     own = next(net.module_.parameters()).device
-    n_rows, step = rows.n_rows, net._input_form.rows_per_pass(net, rows.sample_shape)
-    for start in range(0, n_rows, step):
-        part = rows.part(start, min(start + step, n_rows)).X
+    for part in parts_of(net, rows):
         with torch_threads(net.n_threads), torch.inference_mode(not training):
             # A foreign module may write into its input.
             samples = part.to(own, copy=net._architecture.is_foreign)
             output = net._architecture.forward(net, samples)
         yield output
+
+
+def parts_of(net: Any, rows: Rows) -> Iterator[torch.Tensor]:
+    """Yield the samples of as many rows at a time as the network takes in one pass."""
+    step = net._input_form.rows_per_pass(net, rows.sample_shape)
+    for start in range(0, rows.n_rows, step):
+        yield rows.part(start, min(start + step, rows.n_rows)).X
 
 
 def joined(

@@ -1,7 +1,7 @@
 """The parameters that many networks share: each with its type, default, constraint and text."""
 
+import functools
 import os
-from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Annotated, Any, NamedTuple, TypedDict, get_type_hints
 
@@ -308,13 +308,16 @@ class Entry(NamedTuple):
     text: str
 
 
-def entries_of(table: type) -> Iterator[Entry]:
-    """Yield the parameters of a table: those of its own first, then those of all networks."""
+@functools.cache
+def entries_of(table: type) -> tuple[Entry, ...]:
+    """Return the parameters of a table: those of its own first, then those of all networks."""
+    entries = []
     hints = get_type_hints(table, include_extras=True)
     for name in sorted(hints, key=SharedParameters.__annotations__.__contains__):
         own = SharedParameters if name in SharedParameters.__annotations__ else table
         shared, *text = hints[name].__metadata__
-        yield Entry(own, name, hints[name].__origin__, shared, "".join(text))
+        entries.append(Entry(own, name, hints[name].__origin__, shared, "".join(text)))
+    return tuple(entries)
 
 
 def constraints_of(table: type) -> dict[str, list]:

@@ -118,7 +118,7 @@ def _spell_signature(cls: Any, make: Callable) -> None:
     if origin not in (Unpack, Annotated):
         return
     *_, table = get_args(last.annotation)
-    entries = list(entries_of(table))
+    entries = entries_of(table)
     defaults = {entry.name: entry.shared.default for entry in entries}
     _refuse_unknown(cls, cls._own_defaults, defaults)
     defaults.update(cls._own_defaults)

@@ -66,7 +66,7 @@ def start_fit(
         net.max_epochs,
         steps_per_epoch=len(batch_bounds(train.n_rows, batch_size)),
     )
-    settings = _loop_settings(net, net.max_epochs, batch_size, has_valid=valid is not None)
+    settings = _loop_settings(net, net.max_epochs, batch_size)
     return _training_run(net, train, valid, settings, schedule, (X, y))
 
 
@@ -96,7 +96,7 @@ def train_one_epoch(
     if batch_size != "auto" and batch_size > rows.n_rows and not fresh:
         batch_size = -1
     batch_size = net._targets.batch_rows(net, batch_size, rows.n_rows)
-    settings = _loop_settings(net, 1, batch_size, has_valid=False)
+    settings = _loop_settings(net, 1, batch_size)
     schedule = LRSchedule("constant", None, 1, 1)
     _training_run(net, rows, None, settings, schedule, (X, y)).train()
 
@@ -153,13 +153,9 @@ def _read_validation(net: Any, X_val: Any, y_val: Any) -> tuple[Any, np.ndarray]
     return net._input_form.read_with_targets(net, X_val, y_val, reset=False)
 
 
-def _loop_settings(net: Any, n_epochs: int, batch_size: int, has_valid: bool) -> LoopSettings:
+def _loop_settings(net: Any, n_epochs: int, batch_size: int) -> LoopSettings:
     """Return what the loop wants to know: parameters by their names, but for what a fit settles."""
-    settled: dict[str, Any] = {
-        "n_epochs": n_epochs,
-        "batch_size": batch_size,
-        "early_stopping": net.early_stopping and has_valid,
-    }
+    settled: dict[str, Any] = {"n_epochs": n_epochs, "batch_size": batch_size}
     names = [name for name in LoopSettings._fields if name not in settled]
     return LoopSettings(**settled, **{name: getattr(net, name) for name in names})
 

@@ -33,8 +33,7 @@ class AutogradEngine(SteppedEngine):
         self._run = runs[0]
         self._net = self._run.net
         self._parameters = [parameter for _, parameter in self._run.named]
-        settings = self._run.settings
-        self._limits = settings.clip_norm, settings.clip_value, settings.clip_adaptive
+        self._limits = self._run.settings.clippings
         self._clips = any(limit is not None for limit in self._limits)
         self._has_stepped = False
 

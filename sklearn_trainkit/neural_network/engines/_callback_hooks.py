@@ -25,6 +25,8 @@ from sklearn_trainkit.neural_network.batches._tensor_loader import (
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
 
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
+# What is called between the steps of training.
+STEP_HOOKS = (*BATCH_HOOKS, "on_grad_computed")
 # These look on: they change neither weights nor optimizer while a network trains.
 _ONLOOKERS = {
     GradientFlow,

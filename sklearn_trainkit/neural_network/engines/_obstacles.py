@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sklearn_trainkit.neural_network.engines._callback_hooks import BATCH_HOOKS, may_change_a_step
+from sklearn_trainkit.neural_network.engines._callback_hooks import STEP_HOOKS, may_change_a_step
 from sklearn_trainkit.neural_network.engines._engine import Trainee
 from sklearn_trainkit.neural_network.modules._module_hooks import has_global_hooks
 from sklearn_trainkit.neural_network.stacking._stacked_batches import networks_side_by_side
@@ -42,7 +42,7 @@ def obstacle_to_stacking(runs: Sequence[Trainee]) -> str | None:
 def obstacle_to_a_place(run: Trainee) -> str | None:
     """Return why a network cannot have a place among several in a stack; None for nothing."""
     hooks = run.listeners.hooks
-    for hook in (*BATCH_HOOKS, "on_grad_computed"):
+    for hook in STEP_HOOKS:
         if hooks[hook]:
             return f"a callback listens to {hook}"
     # An EpochScoring on validation rows is served after the pass, by each network itself.
@@ -87,7 +87,7 @@ def _no_gain_alone(run: Trainee) -> str | None:
 
 def _listener_to_steps(run: Trainee) -> str | None:
     """Return who hears of single steps and may do whatever autograd allows."""
-    for hook in (*BATCH_HOOKS, "on_grad_computed"):
+    for hook in STEP_HOOKS:
         for callback in run.listeners.hooks[hook]:
             if may_change_a_step(callback):
                 return f"{type(callback).__name__} listens to {hook}"

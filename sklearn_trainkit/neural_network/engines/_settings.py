@@ -20,3 +20,8 @@ class LoopSettings(NamedTuple):
     precision: str
     compile: bool
     engine: str = "auto"
+
+    @property
+    def clippings(self) -> tuple[float | None, float | None, float | None]:
+        """The limits by norm, by value and by the ratio to the weights."""
+        return self.clip_norm, self.clip_value, self.clip_adaptive

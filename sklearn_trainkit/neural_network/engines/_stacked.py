@@ -27,7 +27,7 @@ from sklearn_trainkit.neural_network.stacking._stacked_batches import (
     StackedLoader,
     networks_side_by_side,
 )
-from sklearn_trainkit.neural_network.stacking._stacked_clipping import Clip, make_clipping
+from sklearn_trainkit.neural_network.stacking._stacked_clipping import make_clipping
 from sklearn_trainkit.neural_network.stacking._stacked_optimizers import make_step_groups
 
 __all__ = ["StackedEngine"]
@@ -72,7 +72,8 @@ class StackedEngine(SteppedEngine):
             self._block.check_all_used()
             self._block.show_gradients()
             self._groups = make_step_groups(self._block, runs, self._loader.n_steps)
-            self._clippings = _make_clippings(self._block, runs)
+            limits = zip(*(run.settings.clippings for run in runs), strict=True)
+            self._clippings = make_clipping(self._block, *limits)
         except BaseException:
             self._block.detach()
             raise
@@ -159,15 +160,6 @@ class StackedEngine(SteppedEngine):
         if (first, last) not in self._networks:
             self._networks[first, last] = StackedNetwork(self._block, self._criteria, first, last)
         return self._networks[first, last]
-
-
-def _make_clippings(block: ModuleBlock, runs: Sequence[Trainee]) -> list[Clip]:
-    settings = [run.settings for run in runs]
-    limits = [[s.clip_norm, s.clip_value, s.clip_adaptive] for s in settings]
-    if all(limit is None for own in limits for limit in own):
-        return []
-    norms, values, ratios = zip(*limits, strict=True)
-    return make_clipping(block, norms, values, ratios)
 
 
 def _alike_side_by_side(runs: Sequence[Trainee]) -> list[Trainee]:

@@ -67,7 +67,7 @@ class Masks(Labels):
         super().learn_again(net, y, weight)
         net._weight_scale = 1.0
         there = None if weight is None else are_labelled(y, net._ignored_label())
-        if weight is not None and there is not None and y.ndim > 1:
+        if weight is not None and there is not None:
             # The mean is over labelled pixels, of which some images have more than others.
             n_labelled = there.sum(axis=(1, 2))
             if not (weighted := float(n_labelled @ weight)):

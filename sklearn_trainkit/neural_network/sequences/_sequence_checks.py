@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sklearn_trainkit.neural_network.base._outputs import parts_of
 from sklearn_trainkit.neural_network.batches._input_lists import as_list, column_names
 from sklearn_trainkit.neural_network.batches._input_types import as_plain, float_type
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
@@ -232,6 +233,5 @@ def step_counts(X: np.ndarray) -> np.ndarray:
 
 def true_steps(net: Any, rows: Rows) -> np.ndarray:
     """Return which steps come before the end of their sequence, (n_samples, n_steps)."""
-    n_rows, step = rows.n_rows, net._input_form.rows_per_pass(net, rows.sample_shape)
-    parts = (rows.part(i, min(i + step, n_rows)).X for i in range(0, n_rows, step))
-    return np.concatenate([~torch.isnan(part[..., 0]).cpu().numpy() for part in parts])
+    parts = [~torch.isnan(part[..., 0]).cpu().numpy() for part in parts_of(net, rows)]
+    return np.concatenate(parts)

@@ -44,7 +44,7 @@ def make_step_groups(
         Steps of an epoch of each.
     """
     keys = [
-        (_common_key(run, block, row), steps)
+        (_common_key(run, row), steps)
         for row, (run, steps) in enumerate(zip(runs, n_steps, strict=True))
     ]
     groups: list[StepGroup] = []
@@ -128,7 +128,6 @@ class SharedSteps(StepGroup):
     ) -> None:
         self._block = block
         self._runs = runs
-        self._first = first
         self._rows = torch.nn.Parameter(block.values[first:last])
         self._rows.grad = block.gradients[first:last]
         own = runs[0].net.optimizer_
@@ -144,9 +143,9 @@ class SharedSteps(StepGroup):
     def _take_state(self) -> None:
         """Go on from the state of the networks' own optimizers."""
         own = [run.net.optimizer_.state for run in self._runs]
-        parameters = [list(run.net.module_.parameters()) for run in self._runs]
+        first = next(self._runs[0].net.module_.parameters())
         self._optimizer.state.pop(self._rows, None)
-        for name, value in own[0].get(parameters[0][0], {}).items():
+        for name, value in own[0].get(first, {}).items():
             if _is_scalar(value):
                 value = value.clone() if isinstance(value, torch.Tensor) else value
             elif value is not None:
@@ -180,7 +179,7 @@ def has_step_hooks(optimizer: torch.optim.Optimizer) -> bool:
     return "step" in vars(optimizer) or any(getattr(optimizer, name, None) for name in names)
 
 
-def _common_key(run: Any, block: ModuleBlock, row: int) -> Any:
+def _common_key(run: Any, row: int) -> Any:
     """Return what neighbours need in common to step together; None for those that cannot."""
     optimizer = run.net.optimizer_
     if type(optimizer) not in ELEMENTWISE or len(optimizer.param_groups) != 1:
@@ -189,15 +188,17 @@ def _common_key(run: Any, block: ModuleBlock, row: int) -> Any:
     parameters = list(run.net.module_.parameters())
     if {id(p) for p in group["params"]} != {id(p) for p in parameters}:
         return None
-    course = run.rates.course(run.net.n_steps_)
-    options = tuple(sorted((k, v) for k, v in group.items() if k != "params"))
     scalars = []
     for parameter in parameters:
         state = optimizer.state.get(parameter, {})
         # A tensor such as a momentum, None or not there yet: all of a group have it or none has.
         scalars.append(tuple((k, _entry(v)) for k, v in state.items()))
-    if course is None or len(set(scalars)) != 1 or isinstance(group["lr"], torch.Tensor):
-        return (row, options, scalars[0]) if len(set(scalars)) == 1 else None
+    if len(set(scalars)) != 1:
+        return None
+    course = run.rates.course(run.net.n_steps_)
+    if course is None or isinstance(group["lr"], torch.Tensor):
+        return row  # no neighbour has it
+    options = tuple(sorted((k, v) for k, v in group.items() if k != "params"))
     return type(optimizer), options, course, scalars[0]
 
 
