@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn import get_config
-from sklearn.utils import Tags, assert_all_finite
+from sklearn.utils import Tags
 
 from sklearn_trainkit.exceptions import DriftWarning
 from sklearn_trainkit.preprocessing._clipping import smooth_clipper
@@ -29,7 +29,7 @@ from sklearn_trainkit.preprocessing.arrays._scaling_steps import (
 from sklearn_trainkit.preprocessing.arrays._sizes import BLOCK_ELEMENTS
 from sklearn_trainkit.utils._sklearn_private import Interval, Options, StrOptions
 
-__all__ = ["SHARED_CONSTRAINTS", "DenseScalerMixin", "raise_infinite", "require_finite"]
+__all__ = ["SHARED_CONSTRAINTS", "DenseScalerMixin", "require_finite"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -216,11 +216,6 @@ _LEARNT = (
     *("_moments", "_published", "_step_memory", "data_min_", "data_max_"),
     *("feature_shape_", "out_of_range_share_"),
 )
-
-
-def raise_infinite(values: Array) -> None:
-    """Raise scikit-learn's error about infinite values."""
-    assert_all_finite(np.ascontiguousarray(values), allow_nan=True, input_name="X")
 
 
 def require_finite(values: Array) -> None:

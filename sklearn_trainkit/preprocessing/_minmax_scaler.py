@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_trainkit.preprocessing._dense_scaler import (
     SHARED_CONSTRAINTS,
     DenseScalerMixin,
-    raise_infinite,
     require_finite,
 )
 from sklearn_trainkit.preprocessing._minmax_steps import (
@@ -26,6 +25,7 @@ from sklearn_trainkit.preprocessing.arrays._dense_input import (
     take_input,
 )
 from sklearn_trainkit.preprocessing.arrays._feature_blocks import InfiniteValueError
+from sklearn_trainkit.preprocessing.arrays._piece_steps import raise_if_infinite
 from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step
 from sklearn_trainkit.utils._sklearn_private import fit_context
 
@@ -186,7 +186,7 @@ class MinMaxScaler(DenseScalerMixin, SklearnMinMaxScaler):
                 self._n_threads(values),
             )
         except InfiniteValueError:
-            raise_infinite(values)
+            raise_if_infinite(values)
         return low.astype(dtype, copy=False), high.astype(dtype, copy=False)
 
     def _publish(self, low: Array, high: Array) -> None:

@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_trainkit.preprocessing._dense_scaler import (
     SHARED_CONSTRAINTS,
     DenseScalerMixin,
-    raise_infinite,
 )
 from sklearn_trainkit.preprocessing._standard_steps import restoring_steps, standardizing_steps
 from sklearn_trainkit.preprocessing.arrays._column_moments import ColumnMoments
@@ -25,6 +24,7 @@ from sklearn_trainkit.preprocessing.arrays._dense_input import (
     take_input,
 )
 from sklearn_trainkit.preprocessing.arrays._feature_blocks import InfiniteValueError
+from sklearn_trainkit.preprocessing.arrays._piece_steps import raise_if_infinite
 from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step, take_steps
 from sklearn_trainkit.preprocessing.arrays._standard_moments import (
     lay_out_as_table,
@@ -233,7 +233,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
             else:
                 moments.merge(weighted_rows(dense, sample_weight, check_finite))
         except InfiniteValueError:
-            raise_infinite(dense.values)
+            raise_if_infinite(dense.values)
         return moments
 
     def _publish(self, moments: ColumnMoments) -> None:
