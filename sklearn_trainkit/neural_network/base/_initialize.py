@@ -44,7 +44,10 @@ def initialize_without_data(net: Any) -> None:
 
 
 def take_data(net: Any, rows: Rows) -> None:
-    """Let a network that was made before its data keep its weights and get to know these."""
+    """Let a network that was made before its data keep its weights and get to know these.
+
+    ``take_changes`` follows, as for any network that goes on.
+    """
     net.module_.to(checked_device(net.device), FLOAT_TYPES[net.dtype_])
     net._architecture.prepare(net, net.module_, rows)
     net._waits_for_data = False

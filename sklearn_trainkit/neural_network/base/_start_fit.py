@@ -17,7 +17,7 @@ from sklearn_trainkit.neural_network.engines._learning_rates import LRSchedule
 from sklearn_trainkit.neural_network.engines._settings import LoopSettings
 from sklearn_trainkit.neural_network.training._checkpoint import CheckpointFile, fit_fingerprint
 from sklearn_trainkit.neural_network.training._training_run import TrainingRun
-from sklearn_trainkit.utils._random_streams import stream_seeds
+from sklearn_trainkit.utils._random_streams import StreamSeeds, stream_seeds
 
 _NOT_IN_FINGERPRINT = ("checkpoint_dir", "device", "n_threads", "verbose")
 
@@ -35,7 +35,7 @@ def start_fit(
     """Prepare a fit and return it; the arguments are those of ``fit``."""
     fresh = not (net.warm_start and hasattr(net, "module_"))
     unseen = fresh or net._waits_for_data
-    if not unseen:
+    if not fresh:
         # What was set aside by another share would be rows that it has been trained on.
         splits_again = net.early_stopping and X_val is None and _has_split(net)
         refuse_changes(net, ["validation_fraction"] if splits_again else [])
@@ -53,12 +53,7 @@ def start_fit(
     seeds = seeds._replace(split=net._split_seed)
     validation = _read_validation(net, X_val, y_val)
     train, valid = split_rows(net, (X, y, weight), validation, groups, seeds.split)
-    if fresh:
-        initialize_all(net, seeds, train)
-    elif unseen:
-        take_data(net, train)
-    else:
-        take_changes(net, seeds, new_callbacks=True)
+    _make_or_go_on(net, seeds, train, fresh=fresh, new_callbacks=True)
     batch_size = net._targets.batch_rows(net, net.batch_size, train.n_rows)
     schedule = LRSchedule(
         net.lr_schedule,
@@ -83,12 +78,7 @@ def train_one_epoch(
     rows = chunk_rows(net, X, y, weight)
     seeds = stream_seeds(net.random_state)
     fresh = not hasattr(net, "module_")
-    if fresh:
-        initialize_all(net, seeds, rows)
-    elif first:
-        take_data(net, rows)
-    else:
-        take_changes(net, seeds, new_callbacks=False)
+    _make_or_go_on(net, seeds, rows, fresh=fresh, new_callbacks=False)
     if rows.weight is not None and not rows.weight.any():
         return  # rows of weight 0 teach nothing; momentum and decay would move the weights
     # The last chunk of a stream may well be smaller than a batch; the first should not.
@@ -134,10 +124,22 @@ def _begins(net: Any) -> bool:
             "rows to stop by. Use set_params(early_stopping=False), or fit with "
             "warm_start=True to train on until the validation loss rises."
         )
-    if not hasattr(net, "module_") or net._waits_for_data:
+    if not hasattr(net, "module_"):
         return True
     refuse_changes(net)
-    return False
+    return net._waits_for_data
+
+
+def _make_or_go_on(
+    net: Any, seeds: StreamSeeds, rows: Rows, *, fresh: bool, new_callbacks: bool
+) -> None:
+    """Make the network, or let the one there is go on with data and parameters as they are now."""
+    if fresh:
+        initialize_all(net, seeds, rows)
+        return
+    if net._waits_for_data:
+        take_data(net, rows)
+    take_changes(net, seeds, new_callbacks=new_callbacks)
 
 
 def _has_split(net: Any) -> bool:

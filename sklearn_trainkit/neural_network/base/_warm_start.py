@@ -16,6 +16,8 @@ from sklearn_trainkit.utils._random_streams import (
 def refuse_changes(net: Any, further: Sequence[str] = ()) -> None:
     """Raise if a parameter that an existing network cannot follow has changed since it was made.
 
+    One that waits for its data has been trained in no type and no units yet.
+
     Parameters
     ----------
     net : estimator
@@ -30,13 +32,14 @@ def refuse_changes(net: Any, further: Sequence[str] = ()) -> None:
     """
     now = net.get_params(deep=False)
     before = _earlier(net, now)
-    names = [*net._fixed_names(), *further]
+    waits = net._waits_for_data
+    names = net._architecture.fixed_names(net) if waits else [*net._fixed_names(), *further]
     changed = [
         f"{n}={before.get(n)!r}, now {n}={now.get(n)!r}" for n in changed_names(before, now, names)
     ]
-    if net.dtype not in ("auto", net.dtype_):
+    if not waits and net.dtype not in ("auto", net.dtype_):
         changed.append(f"dtype={net.dtype_!r}, now dtype={net.dtype!r}")
-    if net.precision != "full" and net.dtype_ != "float32":
+    if not waits and net.precision != "full" and net.dtype_ != "float32":
         changed.append(
             f"dtype={net.dtype_!r}, now precision={net.precision!r}, which works on float32"
         )

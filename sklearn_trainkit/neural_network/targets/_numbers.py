@@ -43,7 +43,7 @@ class Numbers(Targets):
 
     def learn_again(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn mean and scale anew, unless weights go on that were trained in others."""
-        if not hasattr(net, "module_") or not net.warm_start:
+        if not hasattr(net, "module_") or not net.warm_start or net._waits_for_data:
             self.learn(net, y, weight)
 
     def learn_chunk(

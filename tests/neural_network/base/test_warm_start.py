@@ -11,6 +11,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier
+from sklearn_trainkit.utils._random_streams import stream_seeds
 from tests.neural_network.every_net import KINDS, LABELS, ROWS, Tiny, answers, make_net
 
 # What a network was made with.
@@ -257,3 +258,24 @@ def test_initialize_begins_anew_with_the_present_parameters():
     net.set_params(hidden_units=(8,)).initialize().partial_fit(ROWS, LABELS)
     assert net.module_.output.in_features == 8
     assert isinstance(net.optimizer_, torch.optim.AdamW)
+
+
+KNOWN_WIDTHS = {"module__n_features": 4, "module__n_outputs": 3}
+
+
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+def test_a_network_that_waits_for_data_refuses_what_its_weights_cannot_follow(way):
+    net = NetClassifier(Tiny, **KNOWN_WIDTHS, module__width=5, warm_start=True).initialize()
+    with pytest.raises(ValueError, match="module__width=5, now module__width=8"):
+        getattr(net.set_params(module__width=8), way)(ROWS, LABELS)
+
+
+def test_a_network_that_waits_for_data_takes_up_other_parameters():
+    net = NetClassifier(Tiny, **KNOWN_WIDTHS, warm_start=True, max_epochs=1, random_state=0)
+    seeded = copy.deepcopy(net).initialize().set_params(random_state=5, dtype="float64", lr=0.5)
+    assert seeded.start_fit(ROWS, LABELS).streams.order.initial_seed() == stream_seeds(5).order
+    assert seeded.optimizer_.param_groups[0]["lr"] == 0.5
+    assert seeded.predict_proba(ROWS).dtype == np.float64
+    net.initialize().set_params(early_stopping=True, validation_fraction=0.2).fit(ROWS, LABELS)
+    with pytest.raises(ValueError, match=r"validation_fraction=0.2, now validation_fraction=0.5"):
+        net.set_params(validation_fraction=0.5).fit(ROWS, LABELS)
