@@ -36,9 +36,13 @@ class Architecture(ABC):
 
     def prepare(self, net: Any, module: torch.nn.Module, rows: Rows) -> None:
         """Let a new module's layers learn what the training rows are like."""
-        for layer in module.children():
-            if isinstance(layer, InputStandardization):
-                layer.learn(rows)
+        for layer in _standardizations(module):
+            layer.learn(rows)
+
+    def keep_statistics(self, old: torch.nn.Module, new: torch.nn.Module) -> None:
+        """Let new layers know what old ones have learnt of the training rows; weights stay new."""
+        for before, now in zip(_standardizations(old), _standardizations(new), strict=False):
+            now.load_state_dict(before.state_dict())
 
     def check_module(self, net: Any, rows: Rows) -> None:  # noqa: B027
         """Raise if the module, as callbacks have left it, does not take the training rows."""
@@ -53,3 +57,7 @@ class Architecture(ABC):
     def forward(self, net: Any, samples: torch.Tensor) -> torch.Tensor:
         """Return the module's output for some samples to predict."""
         return net.module_(samples)
+
+
+def _standardizations(module: torch.nn.Module) -> list[InputStandardization]:
+    return [layer for layer in module.children() if isinstance(layer, InputStandardization)]
