@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_trainkit.neural_network.batches._tensor_loader import RowsDataset
+from sklearn_trainkit.neural_network.batches._tensor_loader import IN_TRAINING_UNITS
 from sklearn_trainkit.neural_network.masks._mask_coding import are_labelled, mask_array, masks_like
 from sklearn_trainkit.neural_network.targets._label_kinds import (
     check_label_kind,
@@ -251,7 +251,7 @@ class MaskScorer(BaseScorer):
     ) -> float:
         predicted = method_caller(estimator, "predict", X, pos_label=None)
         classes, ignored = estimator.classes_, _ignore_index(estimator)
-        if isinstance(X, RowsDataset):  # in training units, as skorch's callbacks have them
+        if isinstance(X, IN_TRAINING_UNITS):  # of a callback
             classes, ignored = np.arange(len(classes)), len(classes)
         return score_masks(
             self._score_func,

@@ -9,7 +9,7 @@ from torch import nn
 
 from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES
 from sklearn_trainkit.neural_network.batches._input_lists import as_list
-from sklearn_trainkit.neural_network.batches._tensor_loader import Rows, RowsDataset
+from sklearn_trainkit.neural_network.batches._tensor_loader import IN_TRAINING_UNITS, Rows
 from sklearn_trainkit.neural_network.sequences._sequence_checks import step_counts, true_steps
 from sklearn_trainkit.neural_network.sequences._step_targets import (
     check_some_targets,
@@ -45,7 +45,6 @@ class StepLabels(Labels):
     def coding(self, net: Any, y: np.ndarray, classes: Any = None) -> Any:
         """Return how labels become codes: those of ``y``, or all that may ever come."""
         labels = np.unique(np.ma.compressed(y) if classes is None else classes)
-        labels = labels if net.ignore_index is None else labels[labels != net.ignore_index]
         if len(labels) < 2:
             raise ValueError(
                 f"{type(net).__name__} needs at least 2 classes in y. Got {len(labels)} class: "
@@ -65,6 +64,16 @@ class StepLabels(Labels):
         super().learn_chunk(net, y, weight, classes, first)
         net._mean_steps = _mean_labelled(y, weight)
 
+    def possible_classes(self, net: Any, classes: Any) -> np.ndarray:
+        """Return what the user says may ever come; what stands for no label is none of it."""
+        classes = np.asarray(classes)
+        return np.unique(_plain(classes[_is_label(classes, net.ignore_index)], "classes"))
+
+    def decode(self, net: Any, codes: np.ndarray, units: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Return the label of each step, masked where there is none."""
+        classes = units[0]
+        return np.ma.masked_array(classes[codes.clip(max=len(classes) - 1)], codes == len(classes))
+
     def row_weights(
         self, net: Any, codes: np.ndarray, weight: np.ndarray | None
     ) -> np.ndarray | None:
@@ -72,8 +81,8 @@ class StepLabels(Labels):
         return weight
 
     def check_parts(self, net: Any, train: Rows, valid: Rows | None) -> None:
-        """Raise if none of the validation rows has a label."""
-        check_some_targets(valid, lambda y: y < self.n_outputs(net))
+        """Raise if none of the steps of a part has a label."""
+        check_some_targets(train, valid, lambda y: y < self.n_outputs(net))
 
     def batch_rows(self, net: Any, batch_size: int | str, n_rows: int) -> int:
         """Return how many of ``n_rows`` training sequences make a batch."""
@@ -98,19 +107,19 @@ class StepLabels(Labels):
 
     def predict(self, net: Any, X: Any) -> np.ndarray:
         """Return the label of each step, and a mark after the end of a sequence."""
-        if isinstance(X, RowsDataset):
+        if isinstance(X, IN_TRAINING_UNITS):
             return super().predict(net, X)
-        labels, there = self._predicted_steps(net, X)
-        return with_ends(labels, there, net.ignore_index)
+        codes, there = self._predicted_steps(net, X)
+        return with_ends(net._coding.labels(codes), there, net.ignore_index)
 
     def _predicted_steps(self, net: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return a label for each step of padded sequences, and which of the steps there are."""
+        """Return a code for each step of padded sequences, and which of the steps there are."""
         data = net.get_dataset(X)
-        return net._coding.labels(super().predict(net, data)), true_steps(net, data.rows)
+        return super().predict(net, data), true_steps(net, data.rows)
 
     def probabilities(self, net: Any, X: Any, *, logarithm: bool = False) -> np.ndarray:
         """Return probabilities for each step, NaN after the end of a sequence."""
-        if isinstance(X, RowsDataset):
+        if isinstance(X, IN_TRAINING_UNITS):
             return super().probabilities(net, X, logarithm=logarithm)
         data = net.get_dataset(X)
         values = super().probabilities(net, data, logarithm=logarithm)
@@ -119,8 +128,11 @@ class StepLabels(Labels):
 
     def score(self, net: Any, X: Any, y: Any, sample_weight: Any) -> float:
         """Return the accuracy over all labelled steps."""
-        predicted, there = self._predicted_steps(net, X)
-        return step_accuracy(y, predicted, there, net.ignore_index, sample_weight)
+        codes, there = self._predicted_steps(net, X)
+        if isinstance(X, IN_TRAINING_UNITS):  # of a callback
+            return step_accuracy(y, codes, there, self.n_outputs(net), sample_weight)
+        labels = net._coding.labels(codes)
+        return step_accuracy(y, labels, there, net.ignore_index, sample_weight)
 
 
 def _mean_labelled(y: np.ndarray, weight: np.ndarray | None) -> float:
@@ -253,9 +265,7 @@ def step_labels(
     values = _aligned(y, n_steps, longest, name)
     check_label_kind(values, ignore_index, name, "ignore_index")
     there = (np.arange(longest) < n_steps[:, None]) & _is_label(values, ignore_index)
-    labels = values[there]
-    if labels.dtype == object:
-        labels = _plain(labels, name)
+    labels = _plain(values[there], name)
     check_classification_targets(labels if len(labels) else np.zeros(1, int))
     result = np.ma.masked_all(there.shape, labels.dtype)
     result[there] = labels
@@ -308,7 +318,9 @@ def _is_one(value: Any, ignore_index: Any) -> bool:
 
 
 def _plain(labels: np.ndarray, name: str) -> np.ndarray:
-    """Return objects as an array of text, numbers or truth values."""
+    """Return objects as an array of text, numbers or truth values; other arrays as they are."""
+    if labels.dtype != object:
+        return labels
     words = [isinstance(label, str) for label in labels]
     if any(words) and not all(words):
         raise ValueError(

@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score
 from torch import nn
 
 from sklearn_trainkit.neural_network.batches._input_lists import as_list
-from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
+from sklearn_trainkit.neural_network.batches._tensor_loader import IN_TRAINING_UNITS, Rows
 from sklearn_trainkit.neural_network.modules._losses import REGRESSION_LOSSES
 from sklearn_trainkit.neural_network.sequences._sequence_checks import (
     joined_sequences,
@@ -50,8 +50,8 @@ class StepNumbers(Numbers):
             raise ValueError("sample_weight is zero for every sequence that has a target in y.")
 
     def check_parts(self, net: Any, train: Rows, valid: Rows | None) -> None:
-        """Raise if none of the validation rows has a target."""
-        check_some_targets(valid, lambda y: ~torch.isnan(y))
+        """Raise if none of the steps of a part has a target."""
+        check_some_targets(train, valid, lambda y: ~torch.isnan(y))
 
     def encode(self, net: Any, y: np.ndarray, name: str) -> np.ndarray:
         """Return standardized values, (n_samples, n_steps, n_targets)."""
@@ -71,7 +71,7 @@ class StepNumbers(Numbers):
         """Return numbers for each step, NaN after the end of a sequence."""
         data = net.get_dataset(X)
         values = net._output(data).numpy()
-        if data is X:  # a data set of ours wants an answer in training units
+        if isinstance(X, IN_TRAINING_UNITS):
             return values
         values = self.decode(net, values, self.units(net)).astype(net._y_dtype)
         values[~true_steps(net, data.rows)] = np.nan
@@ -204,13 +204,19 @@ def check_step_list(y: list, n_steps: np.ndarray, longest: int, name: str) -> No
             )
 
 
-def check_some_targets(rows: Any, has_target: Callable[[torch.Tensor], torch.Tensor]) -> None:
-    """Raise if there are validation rows, but none with a target at some step."""
-    if rows is not None and not bool(has_target(rows.y).any()):
-        raise ValueError(
-            f"None of the {rows.n_rows} validation sequences has a step with a target, so that "
-            "they cannot stop the training. Use other rows, or another validation_fraction."
-        )
+def check_some_targets(
+    train: Rows, valid: Rows | None, has_target: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    """Raise if no step of the training rows, or of the validation rows, has a target."""
+    for rows, name, use in (
+        (train, "training", "teach the network"),
+        (valid, "validation", "stop the training"),
+    ):
+        if rows is not None and not bool(has_target(rows.y).any()):
+            raise ValueError(
+                f"None of the {rows.n_rows} {name} sequences has a step with a target, so that "
+                f"they cannot {use}. Use other rows, or another validation_fraction."
+            )
 
 
 def step_r2(y: Any, predicted: np.ndarray, sample_weight: Any = None) -> float:

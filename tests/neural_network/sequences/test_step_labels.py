@@ -224,6 +224,32 @@ def test_chunks_without_labels_or_with_one_class_go_on():
 
 
 @pytest.mark.parametrize(
+    ("labels", "mark", "classes"),
+    [
+        ([0, 1, 2], -1, [0, 1, 2, -1]),
+        ([0, 1, 2], -1, [2, 1, 0]),
+        (["rest", "run", "walk"], "?", ["?", "rest", "run", "walk"]),
+        (["rest", "run", "walk"], "?", pd.Series(["?", "rest", "run", "walk"], dtype=object)),
+        ([0.0, 1.0, 2.0], None, [0.0, 1.0, 2.0, np.nan]),
+        (["rest", "run", "walk"], None, ["rest", "run", "walk", None]),
+    ],
+)
+def test_every_chunk_may_name_what_stands_for_no_label(labels, mark, classes):
+    y = np.where(KNOWN, np.array(labels, dtype=object)[CODES], mark)
+    fitted = net(ignore_index=mark)
+    for part in (slice(0, 8), slice(8, 16), slice(16, 24)):
+        fitted.partial_fit(PADDED[part], y[part], classes=classes)
+    wanted = net(ignore_index=mark)
+    for part in (slice(0, 8), slice(8, 16), slice(16, 24)):
+        wanted.partial_fit(PADDED[part], y[part], classes=labels)
+    assert_array_equal(fitted.classes_, np.array(labels))
+    assert fitted.classes_.dtype == np.array(labels).dtype
+    assert_array_equal(fitted.predict_proba(PADDED), wanted.predict_proba(PADDED))
+    with pytest.raises(ValueError, match="are not those of the first call"):
+        fitted.partial_fit(PADDED, y, classes=labels[:2])
+
+
+@pytest.mark.parametrize(
     ("y", "message"),
     [
         (CODES[:, :-1], r"a label for each of the steps of X. Got y of shape \(24, 5\)"),

@@ -4,8 +4,10 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import r2_score
 
+from sklearn_trainkit.neural_network.batches._tensor_loader import TensorRows
 from sklearn_trainkit.neural_network.sequences._step_targets import (
     StepLoss,
+    check_some_targets,
     r2_of_steps,
     step_targets,
 )
@@ -86,3 +88,17 @@ def test_the_score_is_over_true_steps():
     there = ~np.isnan(y)
     seen = r2_of_steps(torch.from_numpy(output), torch.from_numpy(y))
     assert_allclose(seen, r2_score(y[there], output[there]))
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ((False, True), "None of the 2 training sequences"),
+        ((True, False), "2 validation sequences"),
+    ],
+)
+def test_a_part_of_a_split_without_targets_is_said(known, message):
+    rows = [TensorRows(torch.zeros(2, 3, 1), torch.full((2, 3), float(each))) for each in known]
+    check_some_targets(*rows[:1], None, lambda y: y >= 0)
+    with pytest.raises(ValueError, match=message):
+        check_some_targets(*rows, lambda y: y > 0)
