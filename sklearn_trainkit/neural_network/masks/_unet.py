@@ -159,6 +159,7 @@ class UNetSegmenter(ClassifierNet):
     _architecture = _UNet()
     _input_form = _ImagesOfAnySize()
     _of_samples: Targets = Masks()
+    _weight_scale = 1.0
     _own_defaults: ClassVar[dict[str, Any]] = {"max_epochs": 20}
     _doc_words: ClassVar[dict[str, str]] = {
         "auto_batch": "8, or as many as there are",

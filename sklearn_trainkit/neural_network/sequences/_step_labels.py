@@ -7,7 +7,6 @@ import torch
 from sklearn.utils.multiclass import check_classification_targets
 from torch import nn
 
-from sklearn_trainkit.neural_network.batches._input_checks import FLOAT_TYPES
 from sklearn_trainkit.neural_network.batches._input_lists import as_list
 from sklearn_trainkit.neural_network.batches._tensor_loader import IN_TRAINING_UNITS, Rows
 from sklearn_trainkit.neural_network.sequences._sequence_checks import step_counts, true_steps
@@ -17,7 +16,7 @@ from sklearn_trainkit.neural_network.sequences._step_targets import (
 )
 from sklearn_trainkit.neural_network.targets._label_coding import SingleLabel
 from sklearn_trainkit.neural_network.targets._label_kinds import check_label_kind, check_same_kind
-from sklearn_trainkit.neural_network.targets._labels import Labels
+from sklearn_trainkit.neural_network.targets._place_labels import PlaceLabels
 from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
 __all__ = [
@@ -31,115 +30,6 @@ __all__ = [
 
 # Fewer sequences in a batch cost more time than they bring.
 _FEWEST_SEQUENCES = 8
-
-
-class StepLabels(Labels):
-    """A label for each step. On the network stands ``_mean_steps``: labelled ones of a sequence."""
-
-    have_own_shape: ClassVar[bool] = True
-
-    def read(self, net: Any, X: Any, y: Any) -> np.ndarray:
-        """Return the labels of each step, masked where there is none."""
-        return step_labels(y, step_counts(X), X.shape[1], net.ignore_index)
-
-    def coding(self, net: Any, y: np.ndarray, classes: Any = None) -> Any:
-        """Return how labels become codes: those of ``y``, or all that may ever come."""
-        labels = np.unique(np.ma.compressed(y) if classes is None else classes)
-        if len(labels) < 2:
-            raise ValueError(
-                f"{type(net).__name__} needs at least 2 classes in y. Got {len(labels)} class: "
-                f"{labels.tolist()}."
-            )
-        return StepCoding(labels)
-
-    def learn_again(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
-        """Learn the shares of the classes, and how many steps are labelled."""
-        super().learn_again(net, y, weight)
-        net._mean_steps = _mean_labelled(y, weight)
-
-    def learn_chunk(
-        self, net: Any, y: np.ndarray, weight: np.ndarray | None, classes: Any, first: bool
-    ) -> None:
-        """Count the classes of further sequences, and their labelled steps."""
-        super().learn_chunk(net, y, weight, classes, first)
-        net._mean_steps = _mean_labelled(y, weight)
-
-    def possible_classes(self, net: Any, classes: Any) -> np.ndarray:
-        """Return what the user says may ever come; what stands for no label is none of it."""
-        classes = np.asarray(classes)
-        return np.unique(_plain(classes[_is_label(classes, net.ignore_index)], "classes"))
-
-    def decode(self, net: Any, codes: np.ndarray, units: tuple[np.ndarray, ...]) -> np.ndarray:
-        """Return the label of each step, masked where there is none."""
-        classes = units[0]
-        return np.ma.masked_array(classes[codes.clip(max=len(classes) - 1)], codes == len(classes))
-
-    def row_weights(
-        self, net: Any, codes: np.ndarray, weight: np.ndarray | None
-    ) -> np.ndarray | None:
-        """Return the given weights: those of classes are for steps, and the loss has them."""
-        return weight
-
-    def check_parts(self, net: Any, train: Rows, valid: Rows | None) -> None:
-        """Raise if none of the steps of a part has a label."""
-        check_some_targets(train, valid, lambda y: y < self.n_outputs(net))
-
-    def batch_rows(self, net: Any, batch_size: int | str, n_rows: int) -> int:
-        """Return how many of ``n_rows`` training sequences make a batch."""
-        usual = super().batch_rows(net, batch_size, n_rows)
-        if batch_size != "auto":
-            return usual
-        # Targets make a batch, of which a sequence has many.
-        n_targets = super().batch_rows(net, "auto", round(n_rows * net._mean_steps))
-        return min(usual, max(_FEWEST_SEQUENCES, round(n_targets / net._mean_steps)))
-
-    def criterion(self, net: Any) -> nn.Module:
-        """Return cross-entropy over the labelled steps."""
-        criterion = super().criterion(net)
-        if net.class_weight is None or net._class_counts is None:
-            return StepClassLoss(criterion, net._mean_steps)
-        factors = torch.tensor(net._class_factors[0], dtype=FLOAT_TYPES[net.dtype_])
-        return StepClassLoss(criterion, net._mean_steps, factors)
-
-    def rows_score(self, net: Any, output: torch.Tensor, rows: Rows) -> float:
-        """Return the accuracy over labelled steps."""
-        return net._coding.accuracy(output, rows.y)
-
-    def predict(self, net: Any, X: Any) -> np.ndarray:
-        """Return the label of each step, and a mark after the end of a sequence."""
-        if isinstance(X, IN_TRAINING_UNITS):
-            return super().predict(net, X)
-        codes, there = self._predicted_steps(net, X)
-        return with_ends(net._coding.labels(codes), there, net.ignore_index)
-
-    def _predicted_steps(self, net: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return a code for each step of padded sequences, and which of the steps there are."""
-        data = net.get_dataset(X)
-        return super().predict(net, data), true_steps(net, data.rows)
-
-    def probabilities(self, net: Any, X: Any, *, logarithm: bool = False) -> np.ndarray:
-        """Return probabilities for each step, NaN after the end of a sequence."""
-        if isinstance(X, IN_TRAINING_UNITS):
-            return super().probabilities(net, X, logarithm=logarithm)
-        data = net.get_dataset(X)
-        values = super().probabilities(net, data, logarithm=logarithm)
-        values[~true_steps(net, data.rows)] = np.nan
-        return values
-
-    def score(self, net: Any, X: Any, y: Any, sample_weight: Any) -> float:
-        """Return the accuracy over all labelled steps."""
-        codes, there = self._predicted_steps(net, X)
-        if isinstance(X, IN_TRAINING_UNITS):  # of a callback
-            return step_accuracy(y, codes, there, self.n_outputs(net), sample_weight)
-        labels = net._coding.labels(codes)
-        return step_accuracy(y, labels, there, net.ignore_index, sample_weight)
-
-
-def _mean_labelled(y: np.ndarray, weight: np.ndarray | None) -> float:
-    n_labelled = (~np.ma.getmaskarray(y)).sum(axis=1)
-    weighs = weight is not None and weight.any()
-    mean = float(np.average(n_labelled, weights=weight if weighs else None))
-    return mean or 1.0  # without labels there is no loss to divide
 
 
 class StepCoding(SingleLabel):
@@ -188,6 +78,95 @@ class StepCoding(SingleLabel):
         """Return the share of labelled steps whose most probable code is the true one."""
         there = codes < self.n_outputs
         return (self.codes(output) == codes)[there].double().mean().item()
+
+
+class StepLabels(PlaceLabels):
+    """A label for each step. On the network stands ``_mean_steps``: labelled ones of a sequence."""
+
+    kind_of_coding: ClassVar[type] = StepCoding
+
+    def read(self, net: Any, X: Any, y: Any) -> np.ndarray:
+        """Return the labels of each step, masked where there is none."""
+        return step_labels(y, step_counts(X), X.shape[1], net.ignore_index)
+
+    def labels_among(self, net: Any, y: np.ndarray) -> np.ndarray:
+        """Return those entries of ``y`` that are labels, neither masked nor marked."""
+        y = np.ma.compressed(y)
+        return _plain(y[_is_label(y, net.ignore_index)], "y")
+
+    def learn_again(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Learn the shares of the classes, and how many steps are labelled."""
+        super().learn_again(net, y, weight)
+        net._mean_steps = _mean_labelled(y, weight)
+
+    def learn_chunk(
+        self, net: Any, y: np.ndarray, weight: np.ndarray | None, classes: Any, first: bool
+    ) -> None:
+        """Count the classes of further sequences, and their labelled steps."""
+        super().learn_chunk(net, y, weight, classes, first)
+        net._mean_steps = _mean_labelled(y, weight)
+
+    def decode(self, net: Any, codes: np.ndarray, units: tuple[np.ndarray, ...]) -> np.ndarray:
+        """Return the label of each step, masked where there is none."""
+        classes = units[0]
+        return np.ma.masked_array(classes[codes.clip(max=len(classes) - 1)], codes == len(classes))
+
+    def check_parts(self, net: Any, train: Rows, valid: Rows | None) -> None:
+        """Raise if none of the steps of a part has a label."""
+        check_some_targets(train, valid, lambda y: y < self.n_outputs(net))
+
+    def batch_rows(self, net: Any, batch_size: int | str, n_rows: int) -> int:
+        """Return how many of ``n_rows`` training sequences make a batch."""
+        usual = super().batch_rows(net, batch_size, n_rows)
+        if batch_size != "auto":
+            return usual
+        # Targets make a batch, of which a sequence has many.
+        n_targets = super().batch_rows(net, "auto", round(n_rows * net._mean_steps))
+        return min(usual, max(_FEWEST_SEQUENCES, round(n_targets / net._mean_steps)))
+
+    def criterion(self, net: Any) -> nn.Module:
+        """Return cross-entropy over the labelled steps."""
+        return StepClassLoss(super().criterion(net), net._mean_steps, self.place_factors(net))
+
+    def rows_score(self, net: Any, output: torch.Tensor, rows: Rows) -> float:
+        """Return the accuracy over labelled steps."""
+        return net._coding.accuracy(output, rows.y)
+
+    def predict(self, net: Any, X: Any) -> np.ndarray:
+        """Return the label of each step, and a mark after the end of a sequence."""
+        if isinstance(X, IN_TRAINING_UNITS):
+            return super().predict(net, X)
+        codes, there = self._predicted_steps(net, X)
+        return with_ends(net._coding.labels(codes), there, net.ignore_index)
+
+    def _predicted_steps(self, net: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return a code for each step of padded sequences, and which of the steps there are."""
+        data = net.get_dataset(X)
+        return super().predict(net, data), true_steps(net, data.rows)
+
+    def probabilities(self, net: Any, X: Any, *, logarithm: bool = False) -> np.ndarray:
+        """Return probabilities for each step, NaN after the end of a sequence."""
+        if isinstance(X, IN_TRAINING_UNITS):
+            return super().probabilities(net, X, logarithm=logarithm)
+        data = net.get_dataset(X)
+        values = super().probabilities(net, data, logarithm=logarithm)
+        values[~true_steps(net, data.rows)] = np.nan
+        return values
+
+    def score(self, net: Any, X: Any, y: Any, sample_weight: Any) -> float:
+        """Return the accuracy over all labelled steps."""
+        codes, there = self._predicted_steps(net, X)
+        if isinstance(X, IN_TRAINING_UNITS):  # of a callback
+            return step_accuracy(y, codes, there, self.n_outputs(net), sample_weight)
+        labels = net._coding.labels(codes)
+        return step_accuracy(y, labels, there, net.ignore_index, sample_weight)
+
+
+def _mean_labelled(y: np.ndarray, weight: np.ndarray | None) -> float:
+    n_labelled = (~np.ma.getmaskarray(y)).sum(axis=1)
+    weighs = weight is not None and weight.any()
+    mean = float(np.average(n_labelled, weights=weight if weighs else None))
+    return mean or 1.0  # without labels there is no loss to divide
 
 
 class StepClassLoss(nn.Module):
