@@ -219,6 +219,7 @@ class Slow(EpochLogistic):
         return super().partial_fit(X, y, classes, sample_weight)
 
 
+@pytest.mark.usefixtures("clock")
 def test_the_time_of_a_trial_does_not_run_while_it_waits():
     pipe = Pipeline([("clf", Slow(max_iter=4))])
     search = OptunaSearchCV(

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import optuna
 import pytest
-from scipy.stats import loguniform
+from scipy.stats import loguniform, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.callback import ProgressBar
 from sklearn.datasets import make_classification
@@ -231,6 +231,7 @@ class SlowClassifier(CountingClassifier):
         return float(self.shift)
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("pruner", ["racing", "pause_and_resume"])
 def test_candidates_that_run_out_of_time_give_their_place_to_others(pruner):
     # The best take half a second for three folds of nine epochs.
@@ -328,6 +329,7 @@ def test_what_has_no_epochs_is_fitted_once_a_fold(monkeypatch):
     assert search.cv_results_["state"].tolist() == ["complete"]
 
 
+@pytest.mark.usefixtures("clock")
 def test_waiting_candidates_count_as_evaluated():
     class SlowSampler(optuna.samplers.RandomSampler):
         def sample_relative(self, study, trial, space):
@@ -387,10 +389,13 @@ def test_a_progress_bar_sees_the_race(capsys):
     assert "rung #3" in capsys.readouterr().out
 
 
-def test_a_race_ends_in_time():
-    search = make_search(n_trials=None, timeout=1.0).fit(X, y)
-    assert search.refit_time_ < 1.0
+def test_a_race_ends_in_time(clock):
+    began = clock.now
+    space = {"shift": uniform(-2, 4)}
+    search = make_search(SlowClassifier(), space, n_trials=None, timeout=3.0).fit(X, y)
     assert (search.cv_results_["state"] == "complete").any()
+    # All folds end the epoch that they are at.
+    assert 3.0 <= clock.now - began - search.refit_time_ <= 3.0 + 3 * 0.02
 
 
 def test_a_stored_race_goes_on_with_two_workers(tmp_path):

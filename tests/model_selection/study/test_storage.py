@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import optuna
@@ -159,15 +158,21 @@ SCRIPT = """
     from scipy.stats import expon, loguniform
     from sklearn_trainkit.model_selection import OptunaSearchCV
 
-    class Slow(GaussianNB):
+    n_fits = 0
+
+    class Hangs(GaussianNB):
         def fit(self, X, y):
-            time.sleep(0.05)
+            global n_fits
+            n_fits += 1
+            if n_fits == 2 * int(sys.argv[3]) + 1:
+                print("hanging", flush=True)
+                time.sleep(1000)
             return super().fit(X, y)
 
     rng = np.random.RandomState(0)
     X, y = rng.randn(40, 3), np.arange(40) % 2
     search = OptunaSearchCV(
-        Slow(), {"var_smoothing": loguniform(1e-9, 1)}, n_trials=int(sys.argv[2]), cv=2,
+        Hangs(), {"var_smoothing": loguniform(1e-9, 1)}, n_trials=int(sys.argv[2]), cv=2,
         random_state=0, storage=sys.argv[1], study_name="killed", resume=True,
         callbacks=[lambda study, trial: print(trial.number, flush=True)],
     ).fit(X, y)
@@ -181,15 +186,15 @@ def test_after_a_kill_the_rerun_starts_where_it_was(tmp_path):
     command = [sys.executable, str(script), str(tmp_path / "study")]
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     process = subprocess.Popen(
-        [*command, "100"], stdout=subprocess.PIPE, text=True, env=environment
+        [*command, "100", "4"], stdout=subprocess.PIPE, text=True, env=environment
     )
-    assert [process.stdout.readline().strip() for _ in range(4)] == ["0", "1", "2", "3"]
-    time.sleep(0.03)  # the fifth trial is under way, and takes three times as long
+    lines = [process.stdout.readline().strip() for _ in range(5)]
+    assert lines == ["0", "1", "2", "3", "hanging"]  # in the fifth
     process.send_signal(signal.SIGKILL)
     process.wait()
-    n_done = 4 + len(process.stdout.read().split())
+    n_done = 4
     rerun = subprocess.run(
-        [*command, str(n_done + 2)], capture_output=True, text=True, env=environment
+        [*command, str(n_done + 2), "100"], capture_output=True, text=True, env=environment
     )
     lines = rerun.stdout.split("\n")
     # The killed trial keeps its number, and its candidate is tried again under a new one.
