@@ -155,6 +155,8 @@ class GradientFlow(Callback):
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Look at the first step of the epoch."""
         self.seen_ = False
+        if not self.epochs_:  # those before a checkpoint
+            self.epochs_ = [row["gradient_flow"] for row in net.history if "gradient_flow" in row]
         self._stop_listening()
         # A compiled pass gives all gradients back at once.
         if not getattr(net, "compile", False):

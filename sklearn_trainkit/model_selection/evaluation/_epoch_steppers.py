@@ -22,7 +22,7 @@ from sklearn_trainkit.model_selection.evaluation._stepping_table import (
 from sklearn_trainkit.utils._pipelines import last_step
 from sklearn_trainkit.utils._sklearn_private import mlp_stopped
 
-__all__ = ["EpochStepper", "count_epochs", "limit_epochs", "make_stepper"]
+__all__ = ["EpochStepper", "count_epochs", "limit_epochs", "make_stepper", "name_with_memory"]
 
 
 class EpochStepper(ABC):
@@ -100,6 +100,8 @@ class StartFitStepper(EpochStepper):
         if self.estimator.random_state is None:
             # Rows for early stopping would be picked anew.
             raise pickle.PicklingError("an unseeded net cannot be left and taken up again")
+        if (name := name_with_memory(self.estimator)) is not None:
+            raise pickle.PicklingError(f"{name} keeps what a pickle of the training has not")
         run = {"_run": self._run.state_dict(), "estimator": clone(self.estimator)}
         return self._state_without_rows() | run
 
@@ -209,6 +211,17 @@ class MLPStepper(PartialFitStepper):
     def finish(self) -> None:
         super().finish()
         self.estimator.random_state = self._random_state
+
+
+def name_with_memory(net: Any) -> str | None:
+    """Return the name of a callback of one of our nets that loses what it knows in a pickle.
+
+    An EarlyStopping's patience, for example; None if there is no such callback.
+    """
+    from sklearn_trainkit.neural_network.engines import _callback_hooks  # torch is loaded by now
+
+    given = net.callbacks
+    return _callback_hooks.name_with_memory(given if isinstance(given, list | tuple) else [])
 
 
 _STEPPERS: dict[str, type[EpochStepper]] = {

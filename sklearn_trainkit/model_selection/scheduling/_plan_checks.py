@@ -11,6 +11,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from sklearn.utils import get_tags
 
+from sklearn_trainkit.model_selection.evaluation._epoch_steppers import name_with_memory
 from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup, build_candidate
 from sklearn_trainkit.model_selection.evaluation._fold_stack import FOLD_STACK
 from sklearn_trainkit.model_selection.evaluation._metric_check import check_metrics, list_variants
@@ -145,6 +146,11 @@ def _check_travelling(setup: EvaluationSetup) -> None:
         raise ValueError(
             f"{message}the training of {type(final).__name__} cannot be sent there. Use a net of "
             f"this package, {otherwise}"
+        )
+    if kind == START_FIT and (name := name_with_memory(final)) is not None:
+        raise ValueError(
+            f"{message}what {name} of callbacks={final.callbacks!r} keeps for itself would stay "
+            f"behind. Use the net's own early_stopping or lr_schedule, {otherwise}"
         )
     if kind == START_FIT and final.random_state is None:
         raise ValueError(

@@ -21,8 +21,9 @@ class PauseAndResumePruner(BasePruner):
     """Let candidates wait with their weights, and train on the best of those that wait.
 
     Only where training is in epochs. Candidates that still wait when the search ends are reported
-    as pruned. Between worker processes weights travel: nets that cannot be sent (skorch's own, and
-    those without a seed) are refused there, and as one choice among others do not wait.
+    as pruned. Between worker processes weights travel: nets that cannot be sent (skorch's own,
+    those without a seed, and with callbacks that keep more than the history, such as skorch's
+    EarlyStopping) are refused there, and as one choice among others do not wait.
 
     Parameters
     ----------

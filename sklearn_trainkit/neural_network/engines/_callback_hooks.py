@@ -1,12 +1,14 @@
 """Which callbacks want to hear of what, and how they are told."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from sklearn.callback import ProgressBar, ScoringMonitor
 from skorch import callbacks as skorch_callbacks
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
+from skorch.callbacks.scoring import ScoringBase
 from skorch.exceptions import SkorchException
 
 from sklearn_trainkit.callbacks import EpochScoring as OwnEpochScoring
@@ -58,6 +60,21 @@ _READ_EPOCHS_ONLY = {
     skorch_callbacks.Unfreezer,
 }
 
+# What these know of the epochs before stands in the history.
+_GO_BY_HISTORY = {
+    GradientClipping,
+    GradientFlow,
+    OwnEpochScoring,
+    TrainingMeter,
+    skorch_callbacks.BatchScoring,
+    skorch_callbacks.EpochScoring,
+    skorch_callbacks.EpochTimer,
+    skorch_callbacks.Freezer,
+    skorch_callbacks.GradientNormClipping,
+    skorch_callbacks.PassthroughScoring,
+    skorch_callbacks.PrintLog,
+}
+
 
 def quiet_hook(self: Any, net: Any, *args: Any, **kwargs: Any) -> None:
     """Do nothing: what a network does in skorch's hooks, unless a sub-class overrides them.
@@ -78,6 +95,22 @@ def may_change_a_step(callback: Any) -> bool:
     Our clipping changes gradients where they are, which needs no graph.
     """
     return not is_onlooker(callback) and type(callback) is not GradientClipping
+
+
+def name_with_memory(callbacks: Iterable[Any]) -> str | None:
+    """Return the name of a callback that may know what is not in the history; None if all do not.
+
+    Parameters
+    ----------
+    callbacks : iterable
+        As a network is given them: instances, or classes, also in pairs with their names.
+    """
+    for given in callbacks:
+        callback = given[-1] if isinstance(given, tuple) else given
+        kind = callback if isinstance(callback, type) else type(callback)
+        if kind not in _GO_BY_HISTORY:
+            return kind.__name__
+    return None
 
 
 def find_listeners(net: Any) -> dict[str, list[Any]]:
@@ -199,6 +232,12 @@ class Listeners:
         """Whether a callback that may change anything is called around epochs."""
         listeners = self.hooks["on_epoch_begin"] + self.hooks["on_epoch_end"]
         return not all(is_onlooker(each) for each in [*listeners, *get_callbacks(self._net)])
+
+    def find_best_scores(self, X: Any, y: Any) -> None:
+        """Have skorch's scoring callbacks go by a history that was loaded."""
+        for _, callback in self._net.callbacks_:
+            if isinstance(callback, ScoringBase):
+                ScoringBase.on_train_begin(callback, self._net, X, y)
 
     def notify(self, hook: str, **kwargs: Any) -> None:
         """Call a hook of those who do something in it."""

@@ -166,6 +166,19 @@ def history_to_text(history: list) -> str:
     return json.dumps(history, default=lambda v: v.item() if hasattr(v, "item") else repr(v))
 
 
+def best_losses(history: list) -> dict[str, float]:
+    """Return the lowest training and validation loss of a history, where there is one.
+
+    As skorch has it, a training that goes on, from a checkpoint or another fit, goes by them.
+    """
+    best = {}
+    for name in ("train_loss", "valid_loss"):
+        row = next((row for row in reversed(history) if row.get(f"{name}_best")), None)
+        if row is not None:
+            best[name] = row[name]
+    return best
+
+
 def history_from_text(text: str) -> list:
     """Return the rows of :func:`history_to_text`."""
     rows = json.loads(text)

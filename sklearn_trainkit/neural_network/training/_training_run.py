@@ -27,6 +27,7 @@ from sklearn_trainkit.neural_network.engines._settings import LoopSettings
 from sklearn_trainkit.neural_network.modules._dropout import set_dropout_generator
 from sklearn_trainkit.neural_network.training._checkpoint import (
     CheckpointFile,
+    best_losses,
     history_from_text,
     history_to_text,
 )
@@ -94,7 +95,7 @@ class TrainingRun:
         if valid is not None:
             rows_per_pass = min(1024, net._input_form.rows_per_pass(net, valid.sample_shape))
             self._valid = TensorLoader(valid, max(settings.batch_size, rows_per_pass))
-        self._best_losses: dict[str, float] = {}
+        self._best_losses = best_losses(net.history_)
         self._slot = EngineSlot()
         net.__dict__.pop("best_epoch_", None)
         refuse_conflicts(net, settings.precision, schedule.constant)
@@ -245,6 +246,7 @@ class TrainingRun:
             "optimizer": net.optimizer_.state_dict(),
             "streams": self.streams.state_dict(),
             "schedule": self.rates.schedule.state_dict(),
+            "rates": self.rates.base,
             "precision": self.precision.state_dict(),
             "kept": None if self._kept is None else vars(self._kept),
             "history": history_to_text(net.history_.to_list()),
@@ -260,13 +262,16 @@ class TrainingRun:
         net.optimizer_.load_state_dict(state["optimizer"])
         self.streams.load_state_dict(state["streams"])
         self.rates.schedule.load_state_dict(state["schedule"])
+        self.rates.base = state.get("rates", self.rates.base)
         self.precision.load_state_dict(state["precision"])
         if self._kept is not None:
             vars(self._kept).update(state["kept"])
         net.history_[:] = history_from_text(state["history"])
+        self._best_losses = best_losses(net.history_)
+        self.listeners.find_best_scores(*self._data)
 
     def release(self) -> None:
-        """Give network and optimizer storage of their own, as they have between fits."""
+        """Give network and optimizer storage of their own."""
         self._slot.release()
 
     def begin_epoch(self) -> None:

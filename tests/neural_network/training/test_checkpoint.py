@@ -8,9 +8,11 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from skorch.callbacks import Callback
+from skorch.callbacks import EpochScoring as SkorchEpochScoring
 from torch import nn
 
-from sklearn_trainkit.callbacks import GradientClipping, GradientFlow
+from sklearn_trainkit.callbacks import EpochScoring, GradientClipping, GradientFlow
 from sklearn_trainkit.neural_network import MLPNetClassifier, NetClassifier
 from sklearn_trainkit.neural_network.base._start_fit import checkpoint_file
 from sklearn_trainkit.neural_network.training import _checkpoint
@@ -74,6 +76,52 @@ def test_an_interrupted_fit_goes_on_bit_for_bit(tmp_path, cut_after, case):
     assert resumed.history[0]["gradient_flow"][0].grad_norm > 0
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
     assert resumed.history[:, "train_loss"] == whole.history[:, "train_loss"]
+
+
+class HalvesRate(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 3:
+            net.set_params(lr=net.lr / 2)
+
+
+def test_what_is_the_best_is_known_after_an_interruption(tmp_path, cut_after):
+    def make(**params):
+        scores = [
+            EpochScoring("accuracy", lower_is_better=False, name="ours"),
+            SkorchEpochScoring("neg_log_loss", lower_is_better=False, name="skorchs"),
+        ]
+        flow = GradientFlow(warn=False)
+        rest = {"lr": 0.1, "lr_schedule": "cosine", "early_stopping": True, "patience": 12}
+        callbacks = [*scores, flow, HalvesRate()]
+        return MLPNetClassifier(
+            (8,), max_epochs=12, random_state=0, callbacks=callbacks, **rest, **params
+        )
+
+    whole = make().fit(X, y)
+    cut_after(5)
+    with pytest.raises(PowerCut):
+        make(checkpoint_dir=tmp_path).fit(X, y)
+    cut_after(None)
+    resumed = make(checkpoint_dir=tmp_path).fit(X, y)
+    best = ["train_loss_best", "valid_loss_best", "ours_best", "skorchs_best"]
+    assert not all(resumed.history[5, best])
+    for name in [*best, "ours", "skorchs", "train_loss", "lr"]:
+        assert resumed.history[:, name] == whole.history[:, name]
+    (flow,), (whole_flow,) = (
+        [each for _, each in net.callbacks_ if isinstance(each, GradientFlow)]
+        for net in (resumed, whole)
+    )
+    assert flow.epochs_ == whole_flow.epochs_
+
+
+def test_what_is_the_best_is_known_to_a_fit_that_goes_on():
+    net = MLPNetClassifier((8,), max_epochs=4, warm_start=True, random_state=0)
+    net.fit(X, y).set_params(lr=10.0, on_divergence="raise").fit(X, y)
+    for name in ("train_loss",):
+        losses = net.history[:, name]
+        flags = [loss < min(losses[:row], default=np.inf) for row, loss in enumerate(losses)]
+        assert net.history[:, f"{name}_best"] == flags
+    assert not net.history[4, "train_loss_best"]
 
 
 def test_a_finished_fit_is_not_run_again(tmp_path, cut_after):
