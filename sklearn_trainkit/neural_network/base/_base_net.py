@@ -31,6 +31,7 @@ from sklearn_trainkit.neural_network.base._nested_parameters import (
 from sklearn_trainkit.neural_network.base._outputs import joined, outputs_of
 from sklearn_trainkit.neural_network.base._shared_parameters import (
     SharedParameters,
+    all_constraints,
     constraints_of,
 )
 from sklearn_trainkit.neural_network.base._signatures import spell_out
@@ -105,6 +106,7 @@ class BaseNet(CallbackSupportMixin, NeuralNet):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._parameter_constraints = all_constraints(cls)
         spell_out(cls)
         accepts_known_names(cls, KNOWN_NAMES, NESTED_PREFIXES)
 

@@ -20,6 +20,7 @@ __all__ = [
     "RegressorParameters",
     "Shared",
     "SharedParameters",
+    "all_constraints",
     "constraints_of",
     "entries_of",
 ]
@@ -323,3 +324,13 @@ def entries_of(table: type) -> tuple[Entry, ...]:
 def constraints_of(table: type) -> dict[str, list]:
     """Return the constraints of a table's parameters, for scikit-learn's validation."""
     return {entry.name: entry.shared.constraint for entry in entries_of(table)}
+
+
+def all_constraints(cls: Any) -> dict[str, list]:
+    """Return the constraints of an estimator's parameters: its bases', its parts' and its own."""
+    gathered: dict[str, list] = {}
+    for base in reversed(cls.__mro__[1:]):
+        gathered.update(vars(base).get("_parameter_constraints", {}))
+    for part in ("_architecture", "_input_form"):
+        gathered.update(getattr(vars(cls).get(part), "constraints", {}))
+    return {**gathered, **vars(cls).get("_parameter_constraints", {})}

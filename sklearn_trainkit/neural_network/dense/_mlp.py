@@ -137,10 +137,6 @@ class MLPNetClassifier(_DenseNet, ClassifierNet):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **ClassifierNet._parameter_constraints,
-        **_Dense.constraints,
-    }
     _portfolio: ClassVar[tuple] = CLASSIFIER_PORTFOLIO
 
     def __init__(
@@ -193,10 +189,6 @@ class MLPNetRegressor(_DenseNet, RegressorNet):
     (442,)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **RegressorNet._parameter_constraints,
-        **_Dense.constraints,
-    }
     _portfolio: ClassVar[tuple] = REGRESSOR_PORTFOLIO
 
     def __init__(

@@ -141,12 +141,6 @@ class ConvNetClassifier(_ConvNet, ClassifierNet):
     True
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **ClassifierNet._parameter_constraints,
-        **_Conv.constraints,
-        **ImageInput.constraints,
-    }
-
     def __init__(
         self,
         channels: Sequence[int] = (16, 32, 64, 128),
@@ -204,12 +198,6 @@ class ConvNetRegressor(_ConvNet, RegressorNet):
     >>> net.fit(X, X.mean(axis=(1, 2, 3))).predict(X).shape
     (100,)
     """
-
-    _parameter_constraints: ClassVar[dict] = {
-        **RegressorNet._parameter_constraints,
-        **_Conv.constraints,
-        **ImageInput.constraints,
-    }
 
     def __init__(
         self,

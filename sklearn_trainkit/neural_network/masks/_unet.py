@@ -169,9 +169,6 @@ class UNetSegmenter(ClassifierNet):
         "stratified": "",
     }
     _parameter_constraints: ClassVar[dict] = {
-        **ClassifierNet._parameter_constraints,
-        **_UNet.constraints,
-        **ImageInput.constraints,
         "loss": [StrOptions(set(MASK_LOSSES))],
         "ignore_index": [Real, str, "boolean", None],
         "ignore_label": [Real, str, "boolean", None],

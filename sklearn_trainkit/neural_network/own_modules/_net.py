@@ -236,10 +236,6 @@ class NetClassifier(_OwnModuleNet, ClassifierNet):
     """
 
     _of_samples: Targets = _ModuleLabels()
-    _parameter_constraints: ClassVar[dict] = {
-        **ClassifierNet._parameter_constraints,
-        **_OwnModule.constraints,
-    }
 
     def __init__(
         self,
@@ -307,11 +303,6 @@ class NetRegressor(_OwnModuleNet, RegressorNet):
     >>> net.fit(X, y).predict(X).shape
     (442,)
     """
-
-    _parameter_constraints: ClassVar[dict] = {
-        **RegressorNet._parameter_constraints,
-        **_OwnModule.constraints,
-    }
 
     def __init__(
         self,

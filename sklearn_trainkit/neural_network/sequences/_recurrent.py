@@ -12,8 +12,7 @@ from sklearn_trainkit.neural_network.base._shared_parameters import (
     RegressorParameters,
 )
 from sklearn_trainkit.neural_network.base._signatures import store_arguments
-from sklearn_trainkit.neural_network.sequences._sequence_input import SequenceInput
-from sklearn_trainkit.neural_network.sequences._sequence_net import Recurrent, SequenceNet
+from sklearn_trainkit.neural_network.sequences._sequence_net import SequenceNet
 from sklearn_trainkit.neural_network.sequences._step_labels import StepLabels
 from sklearn_trainkit.neural_network.sequences._step_targets import StepNumbers
 from sklearn_trainkit.neural_network.targets._labels import Labels
@@ -75,12 +74,7 @@ class RecurrentNetClassifier(SequenceNet, ClassifierNet):
 
     _of_samples: Targets = _SequenceLabels()
     _of_steps: Targets = StepLabels()
-    _parameter_constraints: ClassVar[dict] = {
-        **ClassifierNet._parameter_constraints,
-        **Recurrent.constraints,
-        **SequenceInput.constraints,
-        "ignore_index": [Real, str, "boolean", None],
-    }
+    _parameter_constraints: ClassVar[dict] = {"ignore_index": [Real, str, "boolean", None]}
     _doc_words: ClassVar[dict[str, str]] = {
         "auto_batch": (
             "near a twentieth of them,\n    from 64 to 256; with ``return_sequences`` as many as "
@@ -249,11 +243,6 @@ class RecurrentNetRegressor(SequenceNet, RegressorNet):
 
     _of_samples: Targets = Numbers()
     _of_steps: Targets = StepNumbers()
-    _parameter_constraints: ClassVar[dict] = {
-        **RegressorNet._parameter_constraints,
-        **Recurrent.constraints,
-        **SequenceInput.constraints,
-    }
 
     def __init__(
         self,

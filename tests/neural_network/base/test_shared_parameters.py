@@ -2,7 +2,7 @@
 
 import inspect
 import pickle
-from typing import Annotated, Unpack
+from typing import Annotated, ClassVar, Unpack
 
 import pytest
 from sklearn.base import clone
@@ -159,3 +159,17 @@ def test_signatures_show_no_table():
         assert "_shared_parameters" not in str(inspect.signature(net))
     for net in (NetClassifier, NetRegressor):
         assert str(inspect.signature(net)).endswith("**module__kwargs: Any) -> None")
+
+
+def test_a_subclass_has_the_constraints_of_its_bases_and_its_own():
+    class Wider(MLPNetClassifier):
+        _parameter_constraints: ClassVar[dict] = {"lr": [None], "norm": [str]}
+
+    class Widest(Wider):
+        _parameter_constraints: ClassVar[dict] = {"norm": [None]}
+
+    earlier = MLPNetClassifier._parameter_constraints
+    assert {**earlier, "lr": [None], "norm": [str]} == Wider._parameter_constraints
+    assert {**earlier, "lr": [None], "norm": [None]} == Widest._parameter_constraints
+    with pytest.raises(ValueError, match="'norm' parameter of Widest must be None"):
+        Widest(norm="layer", lr=None).fit(ROWS, LABELS)
