@@ -6,8 +6,10 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from skorch.exceptions import NotInitializedError
 
+from sklearn_trainkit.neural_network.batches._input_checks import checked_device
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
 from sklearn_trainkit.neural_network.modules._input_standardization import InputStandardization
+from sklearn_trainkit.utils._random_streams import StreamSeeds, TrainingStreams
 
 
 class Architecture(ABC):
@@ -33,6 +35,10 @@ class Architecture(ABC):
             f"{type(net).__name__} learns its input and output widths from data; call fit first, "
             "or load_params, which needs no initialize."
         )
+
+    def new_streams(self, net: Any, seeds: StreamSeeds) -> TrainingStreams:
+        """Return the random streams of a training, from their beginning."""
+        return TrainingStreams(seeds, checked_device(net.device), self.is_foreign)
 
     def prepare(self, net: Any, module: torch.nn.Module, rows: Rows) -> None:
         """Let a new module's layers learn what the training rows are like."""

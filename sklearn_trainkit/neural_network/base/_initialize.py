@@ -16,7 +16,6 @@ from sklearn_trainkit.neural_network.engines._optimizers import (
 from sklearn_trainkit.neural_network.saving._made_with import MadeWith, describe_layers, own_copy
 from sklearn_trainkit.utils._random_streams import (
     StreamSeeds,
-    TrainingStreams,
     seeded_global_torch,
     stream_seeds,
 )
@@ -57,12 +56,11 @@ def take_data(net: Any, rows: Rows) -> None:
 
 def make_weights(net: Any, seeds: StreamSeeds, rows: Rows | None = None) -> None:
     """Make a new module, which may look at training rows, and new random streams."""
-    device = checked_device(net.device)
     dtype = FLOAT_TYPES[net.dtype_ if hasattr(net, "dtype_") else possible_dtypes(net)[0]]
     with seeded_global_torch(seeds.weights):
         module = net._architecture.make(net)
         layers = describe_layers(module)
-        module.to(device=device, dtype=dtype)
+        module.to(checked_device(net.device), dtype)
         if rows is not None:
             with torch_threads(net.n_threads):
                 net._architecture.prepare(net, module, rows)
@@ -70,7 +68,7 @@ def make_weights(net: Any, seeds: StreamSeeds, rows: Rows | None = None) -> None
             net._architecture.keep_statistics(net.module_, module)
     net.module_ = module
     net._made_with = MadeWith(own_copy(net.get_params(deep=False)), layers)
-    net.streams_ = TrainingStreams(seeds, device, net._architecture.is_foreign)
+    net.streams_ = net._architecture.new_streams(net, seeds)
 
 
 def new_optimizer(net: Any) -> torch.optim.Optimizer:

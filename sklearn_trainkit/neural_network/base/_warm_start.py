@@ -7,10 +7,7 @@ import numpy as np
 
 from sklearn_trainkit.neural_network.batches._input_checks import checked_device
 from sklearn_trainkit.neural_network.saving._made_with import changed_names, own_copy
-from sklearn_trainkit.utils._random_streams import (
-    StreamSeeds,
-    TrainingStreams,
-)
+from sklearn_trainkit.utils._random_streams import StreamSeeds
 
 
 def refuse_changes(net: Any, further: Sequence[str] = ()) -> None:
@@ -68,7 +65,7 @@ def take_changes(net: Any, seeds: StreamSeeds, *, new_callbacks: bool) -> None:
     if changed & {"device"}:
         net.module_.to(checked_device(net.device))
     if changed & {"device", "random_state"}:
-        streams = TrainingStreams(seeds, checked_device(net.device), net._architecture.is_foreign)
+        streams = net._architecture.new_streams(net, seeds)
         if not _is_other_seed(before["random_state"], net.random_state):
             streams.load_state_dict(net.streams_.state_dict())
         net.streams_ = streams

@@ -23,11 +23,7 @@ from sklearn_trainkit.neural_network.saving._made_with import (
 from sklearn_trainkit.neural_network.saving._plain_values import values_from_text, values_to_text
 from sklearn_trainkit.neural_network.saving._weight_files import read_weights, write_weights
 from sklearn_trainkit.neural_network.training._checkpoint import history_to_text
-from sklearn_trainkit.utils._random_streams import (
-    TrainingStreams,
-    seeded_global_torch,
-    stream_seeds,
-)
+from sklearn_trainkit.utils._random_streams import seeded_global_torch, stream_seeds
 from sklearn_trainkit.utils._whole_files import replace_file
 
 # Attributes that are no part of what was learnt: they are made anew, or have files of their own.
@@ -273,9 +269,7 @@ def _take_loaded(
         net.initialize_criterion()
         return
     net.module_, net._made_with = module, made_with
-    net.streams_ = TrainingStreams(
-        stream_seeds(net.random_state), checked_device(net.device), net._architecture.is_foreign
-    )
+    net.streams_ = net._architecture.new_streams(net, stream_seeds(net.random_state))
     net.__dict__.pop("best_epoch_", None)
     net.n_steps_ = 0
     net._waits_for_data = False
