@@ -30,24 +30,31 @@ class StepNumbers(Numbers):
         return step_targets(y, step_counts(X), X.shape[1])
 
     def learn(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
-        """Learn mean and scale over the steps that have a target."""
+        """Learn mean and scale, and how many steps of a sequence have a target."""
+        super().learn(net, y, weight)
+        net._y_ndim = y.ndim - 1
+        known = ~np.isnan(y).reshape(*y.shape[:2], -1)
+        n_known = known.sum(axis=(1, 2)) / known.shape[2]
+        net._mean_steps = float(np.average(n_known, weights=weight))
+        if not net._mean_steps:
+            raise ValueError("sample_weight is zero for every sequence that has a target in y.")
+
+    def mean_and_scale(
+        self, net: Any, y: np.ndarray, weight: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and scale of each target, over the steps that have it."""
         columns = y if y.ndim == 3 else y[..., None]
         known = ~np.isnan(columns)
         if not known.any(axis=(0, 1)).all():
             raise ValueError(
                 "y must have a target at some step, for each of the targets. Got NaN at all steps."
             )
-        weights = None if weight is None else np.broadcast_to(weight[:, None], known.shape[:2])
         found = []
         for j, has in enumerate(np.moveaxis(known, 2, 0)):
-            super().learn(net, columns[has, j], None if weights is None else weights[has])
-            found.append((net.y_mean_[0], net.y_scale_[0]))
-        net.y_mean_, net.y_scale_ = (np.array(each) for each in zip(*found, strict=True))
-        net._y_ndim = y.ndim - 1
-        n_known = known.sum(axis=(1, 2)) / known.shape[2]
-        net._mean_steps = float(np.average(n_known, weights=weight))
-        if not net._mean_steps:
-            raise ValueError("sample_weight is zero for every sequence that has a target in y.")
+            weights = None if weight is None else np.broadcast_to(weight[:, None], has.shape)[has]
+            found.append(super().mean_and_scale(net, columns[has, j], weights))
+        mean, scale = (np.concatenate(each) for each in zip(*found, strict=True))
+        return mean, scale
 
     def check_parts(self, net: Any, train: Rows, valid: Rows | None) -> None:
         """Raise if none of the steps of a part has a target."""

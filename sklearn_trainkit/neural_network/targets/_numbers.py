@@ -31,15 +31,28 @@ class Numbers(Targets):
 
     def learn(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn mean and scale of each target, and the form of ``y``."""
-        columns = y.reshape(len(y), -1).astype(np.float64)
         net._y_ndim = y.ndim
         both_short = net.dtype_ == "float32" and y.dtype == np.float32
         net._y_dtype = np.float32 if both_short else np.float64
-        if net.standardize_y:
-            net.y_mean_, net.y_scale_ = _mean_and_scale(columns, weight)
-        else:
-            net.y_mean_ = np.zeros(columns.shape[1])
-            net.y_scale_ = np.ones(columns.shape[1])
+        net.y_mean_, net.y_scale_ = self.mean_and_scale(net, y, weight)
+
+    def mean_and_scale(
+        self, net: Any, y: np.ndarray, weight: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is subtracted from each target, and what it is divided by then."""
+        columns = y.reshape(len(y), -1).astype(np.float64)
+        if not net.standardize_y:
+            return np.zeros(columns.shape[1]), np.ones(columns.shape[1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.average(columns, axis=0, weights=weight)
+            variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
+        spread = np.sqrt(variance)
+        if not np.isfinite(spread).all():
+            raise ValueError(
+                "standardize_y=True needs targets whose variance is a finite number. Got y "
+                f"from {columns.min():.3g} to {columns.max():.3g}; scale y."
+            )
+        return mean, np.where(spread > 0, spread, 1.0)
 
     def learn_again(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn mean and scale anew, unless weights go on that were trained in others."""
@@ -89,18 +102,3 @@ class Numbers(Targets):
             return values
         values = self.decode(net, values, self.units(net)).astype(net._y_dtype)
         return values[:, 0] if net._y_ndim == 1 else values
-
-
-def _mean_and_scale(
-    columns: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.average(columns, axis=0, weights=weight)
-        variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
-    spread = np.sqrt(variance)
-    if not np.isfinite(spread).all():
-        raise ValueError(
-            "standardize_y=True needs targets whose variance is a finite number. Got y "
-            f"from {columns.min():.3g} to {columns.max():.3g}; scale y."
-        )
-    return mean, np.where(spread > 0, spread, 1.0)
