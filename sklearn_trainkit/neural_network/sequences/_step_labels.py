@@ -13,6 +13,8 @@ from sklearn_trainkit.neural_network.sequences._sequence_checks import step_coun
 from sklearn_trainkit.neural_network.sequences._step_targets import (
     check_some_targets,
     check_step_list,
+    mean_steps,
+    mean_steps_of_rows,
 )
 from sklearn_trainkit.neural_network.targets._label_coding import SingleLabel
 from sklearn_trainkit.neural_network.targets._label_kinds import check_label_kind, check_same_kind
@@ -97,14 +99,17 @@ class StepLabels(PlaceLabels):
     def learn_again(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn the shares of the classes, and how many steps are labelled."""
         super().learn_again(net, y, weight)
-        net._mean_steps = _mean_labelled(y, weight)
+        net._mean_steps = mean_steps(~np.ma.getmaskarray(y), weight)
 
     def learn_chunk(
         self, net: Any, y: np.ndarray, weight: np.ndarray | None, classes: Any, first: bool
     ) -> None:
-        """Count the classes of further sequences, and their labelled steps."""
+        """Count the classes of further sequences; the first that have labels say how many."""
+        counts = None if first else net._class_counts
         super().learn_chunk(net, y, weight, classes, first)
-        net._mean_steps = _mean_labelled(y, weight)
+        if counts is None or not counts.any():
+            has_some = net._class_counts.any()  # without labels there is no loss to divide
+            net._mean_steps = mean_steps(~np.ma.getmaskarray(y), weight) if has_some else 1.0
 
     def decode(self, net: Any, codes: np.ndarray, units: tuple[np.ndarray, ...]) -> np.ndarray:
         """Return the label of each step, masked where there is none."""
@@ -127,6 +132,10 @@ class StepLabels(PlaceLabels):
     def criterion(self, net: Any) -> nn.Module:
         """Return cross-entropy over the labelled steps."""
         return StepClassLoss(super().criterion(net), net._mean_steps, self.place_factors(net))
+
+    def valid_loss(self, net: Any, loss: float, rows: Rows) -> float:
+        """Return the mean loss over the labelled steps of the validation rows."""
+        return loss * net._mean_steps / mean_steps_of_rows(rows, rows.y < self.n_outputs(net))
 
     def rows_score(self, net: Any, output: torch.Tensor, rows: Rows) -> float:
         """Return the accuracy over labelled steps."""
@@ -160,13 +169,6 @@ class StepLabels(PlaceLabels):
             return step_accuracy(y, codes, there, self.n_outputs(net), sample_weight)
         labels = net._coding.labels(codes)
         return step_accuracy(y, labels, there, net.ignore_index, sample_weight)
-
-
-def _mean_labelled(y: np.ndarray, weight: np.ndarray | None) -> float:
-    n_labelled = (~np.ma.getmaskarray(y)).sum(axis=1)
-    weighs = weight is not None and weight.any()
-    mean = float(np.average(n_labelled, weights=weight if weighs else None))
-    return mean or 1.0  # without labels there is no loss to divide
 
 
 class StepClassLoss(nn.Module):

@@ -33,11 +33,12 @@ class StepNumbers(Numbers):
         """Learn mean and scale, and how many steps of a sequence have a target."""
         super().learn(net, y, weight)
         net._y_ndim = y.ndim - 1
-        known = ~np.isnan(y).reshape(*y.shape[:2], -1)
-        n_known = known.sum(axis=(1, 2)) / known.shape[2]
-        net._mean_steps = float(np.average(n_known, weights=weight))
-        if not net._mean_steps:
-            raise ValueError("sample_weight is zero for every sequence that has a target in y.")
+        net._mean_steps = mean_steps(~np.isnan(y), weight)
+
+    def learn_again(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Learn mean and scale as others do, and how many steps of a sequence have a target."""
+        super().learn_again(net, y, weight)
+        net._mean_steps = mean_steps(~np.isnan(y), weight)
 
     def mean_and_scale(
         self, net: Any, y: np.ndarray, weight: np.ndarray | None
@@ -52,6 +53,8 @@ class StepNumbers(Numbers):
         found = []
         for j, has in enumerate(np.moveaxis(known, 2, 0)):
             weights = None if weight is None else np.broadcast_to(weight[:, None], has.shape)[has]
+            if weights is not None and not weights.any():
+                raise _no_weight()
             found.append(super().mean_and_scale(net, columns[has, j], weights))
         mean, scale = (np.concatenate(each) for each in zip(*found, strict=True))
         return mean, scale
@@ -69,6 +72,10 @@ class StepNumbers(Numbers):
     def criterion(self, net: Any) -> nn.Module:
         """Return the loss over steps that have a target."""
         return StepLoss(net.loss, net._mean_steps)
+
+    def valid_loss(self, net: Any, loss: float, rows: Rows) -> float:
+        """Return the mean loss over the targets that the validation rows have."""
+        return loss * net._mean_steps / mean_steps_of_rows(rows, ~torch.isnan(rows.y))
 
     def rows_score(self, net: Any, output: torch.Tensor, rows: Rows) -> float:
         """Return R2 over steps that have a target."""
@@ -125,6 +132,36 @@ class StepLoss(nn.Module):
         if weight is not None:
             losses = losses * weight
         return losses.mean() / self.mean_steps
+
+
+def mean_steps(known: np.ndarray, weight: np.ndarray | None) -> float:
+    """Return how many steps of a sequence have a target, on (weighted) average.
+
+    Parameters
+    ----------
+    known : ndarray of bool of shape (n_samples, n_steps) or (n_samples, n_steps, n_targets)
+    weight : ndarray of shape (n_samples,) or None
+
+    Raises
+    ------
+    ValueError
+        If there is none that counts.
+    """
+    n_known = known.reshape(len(known), -1).sum(axis=1) / known[0, 0].size
+    mean = float(np.average(n_known, weights=weight))
+    if not mean:
+        raise _no_weight()
+    return mean
+
+
+def mean_steps_of_rows(rows: Rows, known: torch.Tensor) -> float:
+    """Return :func:`mean_steps` of rows in training units."""
+    weight = None if rows.weight is None else rows.weight.numpy(force=True)
+    return mean_steps(known.numpy(force=True), weight)
+
+
+def _no_weight() -> ValueError:
+    return ValueError("sample_weight is zero for every sequence that has a target in y.")
 
 
 def step_targets(y: Any, n_steps: np.ndarray, longest: int, name: str = "y") -> np.ndarray:

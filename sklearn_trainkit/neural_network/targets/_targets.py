@@ -91,6 +91,10 @@ class Targets(ABC):
         """Return what a batch's mean loss is a mean over: rows, or what of them has a target."""
         return len(batch.y)
 
+    def valid_loss(self, net: Any, loss: float, rows: Rows) -> float:
+        """Return the mean loss of the validation rows, from that of their batches."""
+        return loss
+
     @abstractmethod
     def criterion(self, net: Any) -> torch.nn.Module:
         """Return the loss, a module called with (output, target, weight)."""

@@ -51,7 +51,7 @@ def validate(
             n_rows += size
             outputs.append(net._targets.kept_for_score(net, output))
             listeners.end_batch(batch, False, loss, output, value, size)
-    mean = total / n_rows
+    mean = net._targets.valid_loss(net, total / n_rows, loader.rows)
     if not math.isfinite(mean):
         raise divergence_error(net, epoch, f"validation loss became {mean}")
     return mean, net._targets.rows_score(net, torch.cat(outputs), loader.rows)

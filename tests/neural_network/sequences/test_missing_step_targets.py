@@ -154,3 +154,34 @@ def test_what_numpy_masks_was_not_measured_either(n_targets):
     wanted = net().fit(PADDED, y)
     assert_allclose(net().fit(PADDED, masked).predict(PADDED), wanted.predict(PADDED))
     assert wanted.score(PADDED, masked) == wanted.score(PADDED, y)
+
+
+def standardized_error(estimator, X, y):
+    return np.nanmean(((estimator.predict(X) - y) / estimator.y_scale_) ** 2)
+
+
+def test_the_loss_of_a_warm_start_is_the_mean_over_the_targets_that_it_has():
+    y, _ = targets(1)
+    estimator = net(warm_start=True, batch_size=-1, max_epochs=1, lr=1e-9).fit(PADDED, y)
+    y[:, 1:] = np.nan
+    estimator.fit(PADDED, y)
+    wanted = standardized_error(estimator, PADDED, y)
+    assert estimator.history_[-1, "train_loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+def test_the_validation_loss_is_the_mean_over_the_targets_of_its_rows():
+    y, _ = targets(1)
+    longer, y_longer = np.tile(X, (1, 3, 1)), np.tile(FULL[..., 0], (1, 3))
+    estimator = net(early_stopping=True, max_epochs=1)
+    estimator.fit(PADDED, y, X_val=longer, y_val=y_longer)
+    wanted = standardized_error(estimator, longer, y_longer)
+    assert estimator.history_[-1, "valid_loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("standardize_y", [True, False])
+def test_targets_of_sequences_without_weight_are_none(standardize_y):
+    y, _ = targets(1)
+    y[4:] = np.nan
+    weight = np.where(np.arange(20) < 4, 0.0, 1.0)
+    with pytest.raises(ValueError, match="sample_weight is zero for every sequence that has a t"):
+        net(standardize_y=standardize_y).fit(PADDED, y, weight)

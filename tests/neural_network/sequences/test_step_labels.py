@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
 from sklearn_trainkit.callbacks import EpochScoring
@@ -332,3 +332,27 @@ def test_a_mark_that_no_label_can_equal_is_said(y, mark, message):
 def test_steps_are_scored_by_labels_of_one_kind():
     with pytest.raises(ValueError, match="Got 0 in y and 'a' in classes_"):
         step_accuracy([[0, 1]], np.array([["a", "b"]]), np.ones((1, 2), bool))
+
+
+def test_the_validation_loss_is_the_mean_over_the_labelled_steps_of_its_rows():
+    longer, y_longer = np.tile(X, (1, 3, 1)), np.tile(CODES, (1, 3))
+    fitted = net(early_stopping=True, max_epochs=1, label_smoothing=0.0)
+    fitted.fit(PADDED, np.where(KNOWN, CODES, np.nan), X_val=longer, y_val=y_longer)
+    wanted = log_loss(y_longer.ravel(), fitted.predict_proba(longer).reshape(-1, 3))
+    assert fitted.history_[-1, "valid_loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+def test_a_step_of_a_stream_counts_the_same_whichever_steps_it_comes_with():
+    fitted = net(label_smoothing=0.0, lr=1e-9, batch_size=-1, ignore_index=-1)
+    fitted.partial_fit(PADDED, np.full((N, T), -1), classes=[0, 1, 2])  # says nothing yet
+    fitted.partial_fit(X, CODES)
+    few = np.where(np.arange(T) < 1, CODES, -1)
+    fitted.partial_fit(X, few)
+    wanted = log_loss(CODES[:, 0], fitted.predict_proba(X)[:, 0]) / T
+    assert fitted.history_[-1, "train_loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+def test_labels_of_sequences_without_weight_are_none():
+    y = np.where(np.arange(N)[:, None] < 4, CODES, np.nan)
+    with pytest.raises(ValueError, match="sample_weight is zero for every sequence that has a t"):
+        net().fit(X, y, np.where(np.arange(N) < 4, 0.0, 1.0))
