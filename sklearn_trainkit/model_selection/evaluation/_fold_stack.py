@@ -69,22 +69,30 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
             reason = f"{type(last_step(candidate)).__name__} is no network of this package"
         how = "whole-fit" if record.n_epochs is None else "per-epoch"
         return replace(record, evaluation=f"{how}: {reason}")
+    training = begin_folds(setup, job, candidate, watch)
+    if isinstance(training, TrialRecord):
+        return training
+    with closing(training):
+        stopped = training.train(watch)
+        return training.finish(watch, stopped)
+
+
+def begin_folds(
+    setup: EvaluationSetup, job: TrialJob, candidate: Any, watch: TrialWatch
+) -> TrialTraining | TrialRecord:
+    """Begin a trial that trains in epochs: as one network, where that is possible.
+
+    Returns its record instead where the copies of its data would not fit into memory.
+    """
+    if not can_stack_folds(setup, candidate):
+        return TrialTraining(setup, job, candidate)
     n_bytes = bytes_of_folds(setup.folds.X, len(setup.folds))
     limit = memory_limit()
     if n_bytes > limit:
         record = evaluate_whole_fit(setup, job, watch.without_pruner())
         reason = f"all folds at once would take {n_bytes} bytes of {limit}"
         return replace(record, evaluation=f"whole-fit: {reason}")
-    training = StackedTrialTraining(setup, job, candidate)
-    with closing(training):
-        stopped = training.train(watch)
-        return training.finish(watch, stopped)
-
-
-def begin_folds(setup: EvaluationSetup, job: TrialJob, candidate: Any) -> TrialTraining:
-    """Begin a trial that trains in epochs: as one network, where that is possible."""
-    kind = StackedTrialTraining if can_stack_folds(setup, candidate) else TrialTraining
-    return kind(setup, job, candidate)
+    return StackedTrialTraining(setup, job, candidate)
 
 
 class StackedTrialTraining(TrialTraining):

@@ -57,7 +57,7 @@ def evaluate_per_epoch(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
     step does not train in epochs is evaluated fold by fold, without reports: they would be
     compared with epochs.
     """
-    training = start_training(setup, job)
+    training = start_training(setup, job, watch)
     if isinstance(training, TrialRecord):
         return training
     with closing(training):
@@ -66,11 +66,14 @@ def evaluate_per_epoch(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
 
 
 def start_training(
-    setup: EvaluationSetup, job: TrialJob, make: "Callable[..., TrialTraining] | None" = None
+    setup: EvaluationSetup,
+    job: TrialJob,
+    watch: TrialWatch,
+    begin: "Callable[..., TrialTraining | TrialRecord] | None" = None,
 ) -> "TrialTraining | TrialRecord":
     """Begin a trial; return its record instead when there is nothing to advance by epochs.
 
-    ``make(setup, job, candidate)`` begins it in place of :class:`TrialTraining`.
+    ``begin(setup, job, candidate, watch)`` does so in place of :class:`TrialTraining`.
     """
     try:
         candidate = build_trainable(setup, job.params)
@@ -79,9 +82,11 @@ def start_training(
             raise
         return record_bad_params(setup, job, format_exc())
     if setup.stepping_of(candidate).kind is None:
-        record = evaluate_whole_fit(setup, job, TrialWatch())
+        record = evaluate_whole_fit(setup, job, watch.without_pruner())
         return replace(record, evaluation=setup.describe_whole_fit(candidate))
-    return (make or TrialTraining)(setup, job, candidate)
+    if begin is not None:
+        return begin(setup, job, candidate, watch)
+    return TrialTraining(setup, job, candidate)
 
 
 class TrialTraining:

@@ -5,7 +5,11 @@ from sklearn_trainkit.model_selection.evaluation._evaluator import (
     JobEvaluator,
     OneByOne,
 )
-from sklearn_trainkit.model_selection.evaluation._fold_stack import FOLD_STACK
+from sklearn_trainkit.model_selection.evaluation._fold_stack import (
+    FOLD_STACK,
+    bytes_of_folds,
+    memory_limit,
+)
 from sklearn_trainkit.model_selection.scheduling._choose_evaluator import (
     EVALUATORS,
     count_candidate_epochs,
@@ -57,7 +61,13 @@ def _make_pausing(plan: SearchPlan, pruner: PauseAndResumePruner) -> tuple[Sched
     costs = [float(end - begin) for begin, end in zip([0, *rungs], rungs, strict=False)]
     factors = [pruner.reduction_factor] * (len(rungs) - 1)
     pause = Pause(tuple(rungs), plan.evaluator == FOLD_STACK, plan.workers.are_processes)
-    return Climbing(factors, costs, WaitingRoom(pruner.max_in_memory)), OneByOne(pause)
+    n_in_memory = pruner.max_in_memory
+    if not pause.travels:  # each keeps its rows, and those on their way have theirs, too
+        folds = plan.setup.folds
+        n_in_memory = min(
+            n_in_memory, memory_limit() // max(1, bytes_of_folds(folds.X, len(folds)))
+        )
+    return Climbing(factors, costs, WaitingRoom(n_in_memory)), OneByOne(pause)
 
 
 def _make_race(plan: SearchPlan, pruner: RacingPruner) -> tuple[Scheduler, JobEvaluator]:

@@ -83,7 +83,7 @@ class Pause:
         paused: Paused | None = job.kept
         if paused is None:
             watch = watch.going_on((), ())
-            started = start_training(setup, job, begin_folds if self.stacks else None)
+            started = start_training(setup, job, watch, begin_folds if self.stacks else None)
         else:
             watch = watch.going_on(paused.curve, paused.fold_scores)
             started = paused.unpack(setup)

@@ -40,9 +40,11 @@ def run_trials(search: Any, plan: SearchPlan) -> tuple[list[TrialRecord], Except
     ``search`` gets its study, and says how the trials were evaluated.
     """
     scheduler, evaluate = choose_scheduler(plan)
-    runner = _make_runner(plan, scheduler, evaluate)
+    timeout = plan.trials.budget.timeout
+    deadline = None if timeout is None else time.time() + timeout
+    runner = _make_runner(plan, scheduler, evaluate, deadline)
     try:
-        loop, task = _make_loop(search, plan, scheduler, runner)
+        loop, task = _make_loop(search, plan, scheduler, runner, deadline)
     except BaseException:
         runner.close(kill=True)
         raise
@@ -56,18 +58,17 @@ def run_trials(search: Any, plan: SearchPlan) -> tuple[list[TrialRecord], Except
     return records, loop.lost
 
 
-def _make_runner(plan: SearchPlan, scheduler: Scheduler, evaluate: JobEvaluator) -> Runner:
-    budget = plan.trials.budget
-    deadlines = Deadlines(
-        None if budget.timeout is None else time.time() + budget.timeout, budget.trial_timeout
-    )
+def _make_runner(
+    plan: SearchPlan, scheduler: Scheduler, evaluate: JobEvaluator, deadline: float | None
+) -> Runner:
+    deadlines = Deadlines(deadline, plan.trials.budget.trial_timeout)
     # Whoever waits at rungs is never pruned on the way.
     pruner = None if scheduler.has_rungs else plan.pruner
     return make_runner(plan.workers, evaluate, plan.setup, deadlines, pruner)
 
 
 def _make_loop(
-    search: Any, plan: SearchPlan, scheduler: Scheduler, runner: Runner
+    search: Any, plan: SearchPlan, scheduler: Scheduler, runner: Runner, deadline: float | None
 ) -> tuple[SearchLoop, Any]:
     """Open the study; return the loop over its trials, and their task."""
     trials, budget = plan.trials, plan.trials.budget
@@ -104,7 +105,15 @@ def _make_loop(
     )
     ordered = search.random_state is not None if search.ordered == "auto" else bool(search.ordered)
     loop = SearchLoop(
-        study, proposals, scheduler, runner, ledger, budget=budget, ordered=ordered, joint=joint
+        study,
+        proposals,
+        scheduler,
+        runner,
+        ledger,
+        budget=budget,
+        deadline=deadline,
+        ordered=ordered,
+        joint=joint,
     )
     return loop, task
 

@@ -39,6 +39,8 @@ class SearchLoop:
         Where results go.
     budget : SearchBudget
         When to end.
+    deadline : float or None
+        ``time.time()`` after which no trial begins; those that run go by it, too.
     ordered : bool
         Take in results in an order that does not depend on how fast workers are, so that a seeded
         search repeats itself: as they would come if the way to a rung always took as long.
@@ -62,6 +64,7 @@ class SearchLoop:
         ledger: Ledger,
         *,
         budget: SearchBudget,
+        deadline: float | None,
         ordered: bool,
         joint: JointStudy | None,
     ) -> None:
@@ -79,7 +82,7 @@ class SearchLoop:
         self._pending: dict[Future[TrialResult], Candidate] = {}
         self._n_submitted = 0
         self._clock = 0.0
-        self._deadline = None if budget.timeout is None else time.time() + budget.timeout
+        self._deadline = deadline
 
     def run(self) -> list[TrialRecord]:
         """Evaluate trials until the budget is spent; return all records."""

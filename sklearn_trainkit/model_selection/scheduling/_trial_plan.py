@@ -30,7 +30,7 @@ class SearchBudget:
     n_trials : int or None
         Number of trials in the study; None for no limit.
     timeout : float or None
-        Seconds from the start.
+        Seconds from when the workers are called.
     trial_timeout : float or None
         Seconds for one trial.
     target_score : float or None

@@ -18,9 +18,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sklearn_trainkit.model_selection import OptunaSearchCV, PauseAndResumePruner
+from sklearn_trainkit.model_selection.evaluation import _fold_stack
 from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSetup, TrialJob
 from sklearn_trainkit.model_selection.evaluation._folds import freeze_folds
 from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
+from sklearn_trainkit.model_selection.scheduling import _choose_scheduler
 from sklearn_trainkit.model_selection.scheduling._pausing import Pause
 from tests.model_selection.epoch_learner import EpochLogistic
 
@@ -129,6 +131,32 @@ def test_folds_of_waiting_nets_train_as_one_where_they_can():
         assert how == ("fold-stack" if params["optimizer"] == "adam" else reason)
 
 
+def test_nets_whose_folds_would_not_fit_into_memory_are_fitted_fold_by_fold(monkeypatch):
+    pytest.importorskip("torch")
+    from sklearn_trainkit.neural_network import MLPNetClassifier
+
+    net = MLPNetClassifier((4,), max_epochs=4)
+    search = OptunaSearchCV(
+        net, {"lr": [0.1, 0.2]}, n_trials=2, cv=2, random_state=0, pruner="pause_and_resume"
+    )
+    assert search.fit(X, y).evaluations_ == ["fold-stack"] * 2
+    monkeypatch.setattr(_fold_stack, "memory_limit", lambda: 1000)
+    reason = f"whole-fit: all folds at once would take {4 * X.nbytes} bytes of 1000"
+    assert search.fit(X, y).evaluations_ == [reason] * 2
+
+
+@pytest.mark.parametrize(("n_threads", "n_fitting"), [(1, 2), (2, 2), (1, 100)])
+def test_only_as_many_wait_in_memory_as_there_is_room_for(monkeypatch, n_threads, n_fitting):
+    limits, room = [], _choose_scheduler.WaitingRoom
+    monkeypatch.setattr(_choose_scheduler, "memory_limit", lambda: n_fitting * 6 * X.nbytes)
+    monkeypatch.setattr(
+        _choose_scheduler, "WaitingRoom", lambda limit: limits.append(limit) or room(limit)
+    )
+    with joblib.parallel_config("threading"):
+        make_search(n_trials=2, n_jobs=n_threads).fit(X, y)
+    assert limits == [min(n_fitting, PauseAndResumePruner().max_in_memory)]
+
+
 def test_an_estimator_without_epochs_is_refused():
     search = OptunaSearchCV(LogisticRegression(), {"C": [1.0]}, pruner="pause_and_resume")
     with pytest.raises(ValueError, match=r"needs training in epochs.*pruner='median'"):
@@ -153,6 +181,10 @@ def test_what_cannot_go_to_another_process_is_refused_before_there_is_a_study(tm
         search.fit(X.astype("float32"), y)
     search = OptunaSearchCV(MLPNetClassifier((4,)), {"lr": [0.1, 0.2]}, **settings)
     with pytest.raises(ValueError, match="without a seed MLPNetClassifier would pick other rows"):
+        search.fit(X, y)
+    patient = MLPNetClassifier((4,), callbacks=[skorch.callbacks.EarlyStopping("train_loss")])
+    search.set_params(estimator=patient, random_state=0)
+    with pytest.raises(ValueError, match=r"what EarlyStopping of callbacks=.*would stay behind"):
         search.fit(X, y)
     assert not path.exists()
     with joblib.parallel_config("threading"):  # there they stay where they are

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import Pipeline
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from sklearn_trainkit.model_selection.scheduling import _run_search
 
 X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
 
@@ -106,6 +108,36 @@ def test_a_trial_that_takes_too_long_is_cut_and_ranks_last(evaluator):
 
 
 @pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("pruner", [None, "pause_and_resume"])
+def test_fits_without_epochs_beside_others_with_them_are_cut_between_folds(pruner):
+    class Whole(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            time.sleep(0.3)
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict(self, X):
+            return np.full(len(X), self.classes_[0])
+
+    results = (
+        OptunaSearchCV(
+            Pipeline([("clf", Scripted(a=0.5))]),
+            {"clf": [Scripted(a=0.5), Whole()]},
+            sampler="grid",
+            n_trials=None,
+            trial_timeout=0.2,
+            evaluator="per-epoch",
+            pruner=pruner,
+            cv=2,
+            refit=False,
+        )
+        .fit(X, y)
+        .cv_results_
+    )
+    assert results["reason"].tolist() == [None, "stopped by trial_timeout after 1 of 2 folds"]
+
+
+@pytest.mark.usefixtures("clock")
 def test_timeout_ends_the_search_between_epochs():
     search = make_search(
         Scripted(nap=0.05, max_iter=4), evaluator="per-epoch", timeout=0.65, refit=False
@@ -113,6 +145,27 @@ def test_timeout_ends_the_search_between_epochs():
     search.fit(X, y)
     # A trial of two folds and four epochs takes 0.4 s.
     assert search.cv_results_["reason"].tolist() == [None, "stopped by timeout at epoch 3"]
+
+
+def test_trials_and_the_search_end_by_one_deadline(clock, monkeypatch):
+    open_study, make_loop = _run_search.open_study, _run_search.SearchLoop
+
+    def open_slowly(*args, **settings):
+        clock.sleep(0.5)
+        return open_study(*args, **settings)
+
+    def make_and_note(*args, **settings):
+        ends.append(settings["deadline"])
+        return make_loop(*args, **settings)
+
+    began, ends = clock.now, []
+    monkeypatch.setattr(_run_search, "open_study", open_slowly)
+    monkeypatch.setattr(_run_search, "SearchLoop", make_and_note)
+    search = make_search(Scripted(nap=0.05, max_iter=4), evaluator="per-epoch", timeout=0.95)
+    search.fit(X, y)
+    assert ends == [began + 0.95]
+    # The first trial takes 0.4 s after half a second of opening the study, and ends in time.
+    assert search.cv_results_["reason"].tolist() == [None, "stopped by timeout at epoch 1"]
 
 
 @pytest.mark.usefixtures("clock")
