@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn_trainkit.utils._pipelines import innermost_step
 from sklearn_trainkit.utils._sklearn_private import BaseScorer, MultimetricScorer, safe_indexing
 
-__all__ = ["check_metrics", "list_variants"]
+__all__ = ["check_metrics", "find_metric_problems", "list_variants"]
 
 Splits = Sequence[tuple[Any, Any]]
 
@@ -265,7 +265,9 @@ def _try_metric(scorer: Any, echoes: list[_Echo], y: Any, split: tuple[Any, Any]
             except Exception as error:
                 reason = _first_line(error).replace(type(echo).__name__, "the estimator")
                 continue
-        if np.isfinite(value):
+        # Of numbers too large to be squared, other predictions may do better.
+        overflown = any(issubclass(each.category, RuntimeWarning) for each in caught)
+        if np.isfinite(value) or overflown:
             return None
         reason = _first_line(caught[-1].message) if caught else f"it is {value}"
     return reason

@@ -1,5 +1,6 @@
 """``cross_validate`` with the folds of a network trained as one."""
 
+import warnings
 from collections.abc import Callable
 from numbers import Real
 from typing import Any, NamedTuple
@@ -22,12 +23,14 @@ from sklearn_trainkit.model_selection.evaluation._folds import (
     is_stratified,
     make_splitter,
 )
+from sklearn_trainkit.model_selection.evaluation._metric_check import find_metric_problems
 from sklearn_trainkit.model_selection.evaluation._stepping_table import START_FIT, find_stepping
 from sklearn_trainkit.model_selection.evaluation._trial_record import Scores, TrialRecord
 from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
 from sklearn_trainkit.model_selection.results._cv_results import settle_failures
 from sklearn_trainkit.utils._pipelines import last_step
 from sklearn_trainkit.utils._sklearn_private import (
+    MultimetricScorer,
     StrOptions,
     check_method_params,
     routing_enabled,
@@ -106,7 +109,9 @@ def cross_validate(
     ------
     ValueError
         With ``stack=True``, where the folds cannot be stacked; the message says why. For another
-        ``stack`` or ``error_score`` than those above.
+        ``stack`` or ``error_score`` than those above. For a network: before any training, if no
+        metric of ``scoring`` can be computed for these rows, or with ``error_score="raise"`` if
+        one cannot; the message names metrics that can.
 
     Examples
     --------
@@ -121,19 +126,26 @@ def cross_validate(
     True
     """
     common = {
-        "groups": groups,
-        "cv": cv,
         "params": params,
         "return_train_score": return_train_score,
         "error_score": error_score,
     }
     stack = stack if isinstance(stack, str) else bool(stack)
-    fits = stack is True or bytes_of_folds(X, _count_folds(cv)) <= memory_limit()
-    if not _is_ours(estimator, params, stack) or stack is False or not fits:
+    ours = _is_ours(estimator, params, stack)
+    if ours:
+        X, y = indexable(X, y)
+        splitter = make_splitter(cv, y, classifier=is_stratified(estimator), seed=None)
+        cv = list(splitter.split(X, y, groups=groups))  # as scikit-learn's function calls it
+        scorer = check_scoring(estimator, scoring=scoring, raise_exc=error_score == "raise")
+        _check_metrics(scorer, scoring, estimator, X, y, cv, error_score)
+    fits = ours and (stack is True or bytes_of_folds(X, len(cv)) <= memory_limit())
+    if stack is False or not fits:
         return model_selection.cross_validate(
             estimator,
             X,
             y,
+            groups=groups,
+            cv=cv,
             scoring=scoring,
             n_jobs=n_jobs,
             verbose=verbose,
@@ -142,8 +154,9 @@ def cross_validate(
             return_indices=return_indices,
             **common,
         )
-    scorer = check_scoring(estimator, scoring=scoring, raise_exc=error_score == "raise")
-    trained = train_folds(estimator, X, y, scorer=scorer, force_stack=stack is True, **common)
+    trained = train_folds(
+        estimator, X, y, scorer=scorer, splits=cv, force_stack=stack is True, **common
+    )
     results = _columns(trained.record, return_train_score)
     if return_estimator:
         results["estimator"] = trained.estimators
@@ -168,11 +181,17 @@ def _is_ours(estimator: Any, params: dict[str, Any] | None, stack: bool | str) -
     return ours
 
 
-def _count_folds(cv: Any) -> int:
-    """Return the number of folds, or a guess where only the splitter knows."""
-    if cv is None or isinstance(cv, int):
-        return cv or 5
-    return int(getattr(cv, "n_splits", 10))
+def _check_metrics(
+    scorer: Any, scoring: Any, estimator: Any, X: Any, y: Any, splits: list[Any], error_score: Any
+) -> None:
+    """Refuse metrics if there would be no score at all, or an error; warn of others that fail."""
+    problems = find_metric_problems(scorer, scoring, estimator, X, y, splits, [estimator])
+    names = scorer._scorers if isinstance(scorer, MultimetricScorer) else ["score"]
+    hopeless = {problem.metric for problem in problems if problem.everywhere}
+    if problems and (error_score == "raise" or hopeless == set(names)):
+        raise ValueError(problems[0].message)
+    for problem in problems:
+        warnings.warn(problem.message, UserWarning, stacklevel=5)
 
 
 class FoldStackResult(NamedTuple):
@@ -196,9 +215,8 @@ def train_folds(
     X: Any,
     y: Any,
     *,
-    groups: Any,
     scorer: Callable[..., Any],
-    cv: Any,
+    splits: list[Any],
     params: dict[str, Any] | None,
     return_train_score: bool,
     error_score: Any,
@@ -211,9 +229,6 @@ def train_folds(
     ValueError
         With ``force_stack``, where the folds cannot be stacked.
     """
-    X, y = indexable(X, y)
-    splitter = make_splitter(cv, y, classifier=is_stratified(estimator), seed=None)
-    splits = list(splitter.split(X, y, groups=groups))  # as scikit-learn's function calls it
     folds = freeze_folds(
         make_splitter(splits, y, classifier=False, seed=None),
         X,

@@ -16,6 +16,7 @@ from sklearn_trainkit.model_selection import (
     cross_validate,
 )
 from sklearn_trainkit.neural_network import MLPNetClassifier, MLPNetRegressor
+from sklearn_trainkit.neural_network.training._training_run import TrainingRun
 from sklearn_trainkit.preprocessing import StandardScaler
 
 X, y = make_classification(
@@ -148,3 +149,40 @@ def test_a_batch_size_beyond_the_rows_of_folds_is_told_once(evaluate):
         scores = EVALUATIONS[evaluate](net)
     assert np.isfinite(scores).all()
     assert sum("batch_size" in str(each.message) for each in caught) == 1
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def refuse(*args, **settings):
+        raise AssertionError("a net was trained")
+
+    monkeypatch.setattr(TrainingRun, "__init__", refuse)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("stack", ["auto", True, False])
+@pytest.mark.parametrize(
+    ("scoring", "error_score"),
+    [("roc_auc", np.nan), ({"auc": "roc_auc"}, np.nan), (["accuracy", "roc_auc"], "raise")],
+)
+def test_metrics_that_cannot_be_computed_are_refused_before_any_training(
+    scoring, error_score, stack
+):
+    with pytest.raises(ValueError, match=r"'roc_auc' cannot be .*multiclass.*'roc_auc_ovo'"):
+        cross_validate(PIPE, X, y, scoring=scoring, error_score=error_score, stack=stack)
+
+
+@pytest.mark.filterwarnings("ignore:Scoring failed")
+def test_metrics_beside_others_that_can_be_computed_are_told_of():
+    with pytest.warns(UserWarning, match=r"'roc_auc' cannot be computed") as told:
+        scores = cross_validate(PIPE, X, y, scoring=["accuracy", "roc_auc"])
+    assert np.isnan(scores["test_roc_auc"]).all()
+    assert scores["test_accuracy"].min() > 0.3
+    assert {each.filename for each in told if "Metrics that can" in str(each.message)} == {__file__}
+
+
+def test_splits_of_a_generator_are_drawn_once():
+    splits = list(StratifiedKFold(3).split(X, y))
+    for stack in (False, True):
+        scores = cross_validate(NET, X, y, cv=iter(splits), stack=stack)["test_score"]
+        np.testing.assert_allclose(scores, cross_validate(NET, X, y, cv=3)["test_score"])
