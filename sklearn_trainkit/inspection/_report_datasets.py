@@ -57,10 +57,12 @@ def dataset_sections(
     parts = []
     for dataset, rows in summary.groupby("dataset", sort=False):
         trials = results[results["dataset"] == dataset]
-        importances = _importances(trials)
+        varied = _varied(trials)
+        widest = _widest(trials, varied)
+        importances = _importances(widest)
         figures = [
-            *_importance_parts(str(dataset), trials, importances),
-            *_coverage_parts(str(dataset), trials, params or _first_two(trials, importances)),
+            *_importance_parts(str(dataset), widest, importances),
+            *_coverage_parts(str(dataset), trials, params or _first_two(varied, importances)),
             *_curve_parts(str(dataset), trials),
         ]
         inside = [
@@ -94,15 +96,15 @@ def _summary_table(dataset: str, rows: pd.DataFrame, baseline: str) -> str:
     return frame_table(caption, rows, columns, bold={(best, "held-out")})
 
 
-def _importances(trials: pd.DataFrame) -> pd.DataFrame | None:
+def _importances(widest: pd.DataFrame) -> pd.DataFrame | None:
     try:
-        return parameter_importances(_widest(trials))
+        return parameter_importances(widest)
     except ValueError:
         return None
 
 
 def _importance_parts(
-    dataset: str, trials: pd.DataFrame, importances: pd.DataFrame | None
+    dataset: str, widest: pd.DataFrame, importances: pd.DataFrame | None
 ) -> list[str]:
     if importances is None or importances.empty:
         return [paragraph(NO_IMPORTANCES)]
@@ -110,7 +112,7 @@ def _importance_parts(
     display.figure_.set_figwidth(FIGURE_WIDTH)
     first = display.importances.columns[0]
     shares = ", ".join(f"{name} {share:.2f}" for name, share in display.importances[first].items())
-    names = ", ".join(dict.fromkeys(_widest(trials)["strategy"]))
+    names = ", ".join(dict.fromkeys(widest["strategy"]))
     caption = f"Parameter importances on {dataset}, from all trials of {names}."
     return [figure(display.figure_, f"Parameter importances by {first}: {shares}", caption)]
 
@@ -159,19 +161,18 @@ def _same_fold(trials: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     return trials[(trials["seed"] == first["seed"]) & (trials["fold"] == first["fold"])]
 
 
-def _first_two(trials: pd.DataFrame, importances: pd.DataFrame | None) -> list[str]:
+def _first_two(varied: dict[Any, set[str]], importances: pd.DataFrame | None) -> list[str]:
     """Return the two parameters that most strategies vary, of these the most important."""
     names = [] if importances is None else [str(name) for name in importances.index]
     if len(names) < 2:
         return []
-    varied = _varied(trials).values()
-    return sorted(names, key=lambda name: -sum(name in params for params in varied))[:2]
+    strategies = varied.values()
+    return sorted(names, key=lambda name: -sum(name in params for params in strategies))[:2]
 
 
-def _widest(trials: pd.DataFrame) -> pd.DataFrame:
+def _widest(trials: pd.DataFrame, varied: dict[Any, set[str]]) -> pd.DataFrame:
     """Return the trials of the strategies that vary the most parameters: a grid varies few."""
     trials = trials.dropna(subset=["trial"])
-    varied = _varied(trials)
     # Not what one strategy alone varies, such as the resource of a halving search.
     counts = Counter(name for params in varied.values() for name in params)
     shared = {name for name, count in counts.items() if count > 1 or len(varied) == 1}
@@ -181,6 +182,7 @@ def _widest(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _varied(trials: pd.DataFrame) -> dict[Any, set[str]]:
+    """Return which parameters each strategy varies."""
     found = {}
     for strategy, rows in trials.dropna(subset=["trial"]).groupby("strategy", sort=False):
         params = read_trials(rows).params

@@ -25,6 +25,7 @@ from sklearn_trainkit.model_selection.results._trials_table import (
     TrialRow,
     TrialsTable,
 )
+from sklearn_trainkit.model_selection.study._search_study import list_trials
 
 __all__ = ["is_comparison", "read_runs", "read_trials"]
 
@@ -126,7 +127,7 @@ def _from_cv_results(search: Any, results: Any, metric: str | int | None) -> Tri
 
 def _join_study(table: TrialsTable, search: Any, study: Any, metric: str) -> TrialsTable:
     """Add what only the study knows: draws, scales, moments, curves."""
-    by_number = {trial.number: trial for trial in study.trials}
+    by_number = {trial.number: trial for trial in list_trials(study)}
     # A resumed study holds trials of earlier searches too, and ours what was cut off or withdrawn.
     numbers = getattr(search, "_trial_numbers", list(by_number))
     trials = [by_number[number] for number in numbers]
@@ -142,7 +143,7 @@ def _join_study(table: TrialsTable, search: Any, study: Any, metric: str) -> Tri
             seconds=seconds,
             completed_at=trial.datetime_complete,
             curve=_read_curve(trial) if guides else NO_CURVE,
-            shown=trial.params if drawn else with_study_labels(row.params, trial),
+            shown=dict(trial.params) if drawn else with_study_labels(row.params, trial),
         )
         for row, trial, seconds in zip(table.rows, trials, _elapsed(trials), strict=True)
     )
@@ -192,11 +193,11 @@ def _cumulative_epochs(results: Any, n_trials: int) -> np.ndarray:
 
 def _from_study(study: Any, metric: str | int | None) -> TrialsTable:
     objective = _objective_index(study, metric)
-    trials = [trial for trial in study.trials if trial.state.is_finished()]
+    trials = [trial for trial in list_trials(study) if trial.state.is_finished()]
     rows = tuple(
         TrialRow(
             number=trial.number,
-            params=trial.params,
+            params=dict(trial.params),  # the study keeps its own
             state={"COMPLETE": COMPLETE, "PRUNED": PRUNED}.get(trial.state.name, FAILED),
             score=_study_score(trial, objective),
             score_std=float(trial.user_attrs.get("std_test_score", np.nan)),
