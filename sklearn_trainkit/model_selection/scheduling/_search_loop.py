@@ -1,7 +1,7 @@
 """The search loop: who is next, have it evaluated, note what came out."""
 
 import time
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import Future, wait
 from contextlib import suppress
 
 from sklearn_trainkit.model_selection.evaluation._trial_record import (
@@ -229,8 +229,7 @@ class SearchLoop:
 
     def _find_death(self, candidate: Candidate) -> Death | None:
         """Return how the worker of a candidate died, if it did."""
-        future = candidate.future
-        error = CancelledError() if future.cancelled() else future.exception()
+        error = candidate.future.exception()
         return None if error is None else self._runner.diagnose(error, candidate)
 
     def _rerun_alone(self) -> None:
@@ -281,7 +280,7 @@ class SearchLoop:
 
     def _abandon_pending(self) -> None:
         for future, candidate in self._pending.items():
-            finished = future.done() and not future.cancelled() and future.exception() is None
+            finished = future.done() and future.exception() is None
             if self.lost is not None and finished:
                 self.ledger.keep(candidate, future.result().record)
             future.cancel()
