@@ -1,6 +1,7 @@
 """The search loop: who is next, have it evaluated, note what came out."""
 
 import time
+from collections import deque
 from concurrent.futures import Future, wait
 from contextlib import suppress
 
@@ -43,7 +44,8 @@ class SearchLoop:
         ``time.time()`` after which no trial begins; those that run go by it, too.
     ordered : bool
         Take in results in an order that does not depend on how fast workers are, so that a seeded
-        search repeats itself: as they would come if the way to a rung always took as long.
+        search repeats itself: as they would come if the way to a rung always took as long. Where
+        these ways differ, jobs are picked ahead, so that workers need not wait for that order.
     joint : JointStudy or None
         The study as shared with earlier sessions and other processes; None in memory.
 
@@ -79,9 +81,15 @@ class SearchLoop:
         # One worker's results come in one order only.
         self._ordered = ordered and runner.n_workers > 1
         self._joint = joint
+        # With the workers; behind them, jobs for which none was free yet.
         self._pending: dict[Future[TrialResult], Candidate] = {}
+        self._queue: deque[list[Candidate]] = deque()
+        # A sampler learns from each result, ranks change little by one: only those wait for less.
+        self._n_ahead = (runner.n_workers + 1) // 2 if self._ordered and scheduler.has_rungs else 0
         self._n_submitted = 0
         self._clock = 0.0
+        # When each worker will have done its jobs, on that clock.
+        self._free_at = [0.0] * runner.n_workers
         self._deadline = deadline
 
     def run(self) -> list[TrialRecord]:
@@ -107,12 +115,13 @@ class SearchLoop:
         return sorted(self.ledger.records, key=lambda record: record.number)
 
     def _run(self) -> None:
+        most = self._runner.n_workers + self._n_ahead
         try:
             while True:
                 self._hear_from_others()
-                while self._count_running() < self._runner.n_workers and (batch := self._pick()):
+                while self._count_jobs() < most and (batch := self._pick()):
                     self._submit(batch)
-                if not self._pending:
+                if not (self._pending or self._queue):
                     return
                 for future in self._wait():
                     self._collect(future)
@@ -148,9 +157,10 @@ class SearchLoop:
             )
         )
 
-    def _count_running(self) -> int:
-        """Return the number of jobs that are not over; several candidates may share one."""
-        return len({candidate.submission for candidate in self._pending.values()})
+    def _count_jobs(self) -> int:
+        """Return the number of jobs not taken in; several candidates may share one."""
+        with_workers = {candidate.submission for candidate in self._pending.values()}
+        return len(with_workers) + len(self._queue)
 
     def _pick(self) -> list[Candidate]:
         """Return whose job is next; nobody if all have ended, or are on their way."""
@@ -183,26 +193,55 @@ class SearchLoop:
         return batch
 
     def _submit(self, batch: list[Candidate]) -> None:
-        self._n_submitted += 1
+        """Have a job done by the first worker that is free."""
+        worker = self._free_at.index(min(self._free_at))
+        begin = max(self._clock, self._free_at[worker])
         for candidate in batch:
             job = candidate.job
+            candidate.due = begin + self._scheduler.cost_of(job.rung)
+            self._scheduler.start(job.number, job.rung)
+        self._free_at[worker] = batch[0].due
+        self._queue.append(batch)
+        self._keep_busy()
+
+    def _keep_busy(self) -> None:
+        """Hand the next jobs to those workers that are free."""
+        running = {each.submission for future, each in self._pending.items() if not future.done()}
+        for _ in range(min(len(self._queue), self._runner.n_workers - len(running))):
+            self._hand_over(self._queue.popleft())
+
+    def _hand_over(self, batch: list[Candidate]) -> None:
+        self._n_submitted += 1
+        for candidate in batch:
             candidate.future = Future()
             candidate.submission = self._n_submitted
             candidate.is_alone = len(batch) == 1
             candidate.began = time.time()
-            candidate.due = self._clock + self._scheduler.cost_of(job.rung)
             self._pending[candidate.future] = candidate
-            self._scheduler.start(job.number, job.rung)
         self._runner.submit(batch)
 
     def _wait(self) -> list["Future[TrialResult]"]:
         if self._ordered:
-            first = min(self._pending.values(), key=lambda candidate: candidate.due)
-            self._runner.wait([first.future])
-            self._clock = first.due
-            return [first.future]
+            return [self._wait_for_first().future]
         self._runner.wait(self._pending)
         return [future for future in self._pending if future.done()]
+
+    def _wait_for_first(self) -> Candidate:
+        """Return whose result is due first, when it is there; others begin meanwhile.
+
+        A worker that died is not waited for: it may have to be replaced before anybody begins.
+        """
+        jobs = [*self._pending.values(), *(each for batch in self._queue for each in batch)]
+        first = min(jobs, key=lambda candidate: candidate.due)
+        self._keep_busy()
+        while first.future not in self._pending or not first.future.done():
+            self._runner.wait([future for future in self._pending if not future.done()])
+            for future, candidate in self._pending.items():
+                if future.done() and self._find_death(candidate) is not None:
+                    return candidate
+            self._keep_busy()
+        self._clock = first.due
+        return first
 
     def _collect(self, future: "Future[TrialResult]") -> None:
         candidate = self._pending.get(future)
@@ -252,7 +291,7 @@ class SearchLoop:
                 if broken:
                     self._runner.restart()
                 del self._pending[candidate.future]
-                self._submit([candidate])
+                self._hand_over([candidate])
                 wait([candidate.future])
                 death = self._find_death(candidate)
             broken = death is not None or not self._runner.death_takes_all
@@ -286,4 +325,8 @@ class SearchLoop:
             future.cancel()
             with suppress(StorageLostError):
                 self.ledger.fail(candidate.trial)
+        for candidate in (each for batch in self._queue for each in batch):
+            with suppress(StorageLostError):
+                self.ledger.fail(candidate.trial)
         self._pending.clear()
+        self._queue.clear()

@@ -23,11 +23,11 @@ class Candidate:
     future : Future of TrialResult
         Where the result of this job arrives.
     submission : int
-        Which one it was; those that train together have the same.
+        Which job of the workers it is; those that train together have the same.
     is_alone : bool
         Whether the job has the worker to itself.
     began : float
-        ``time.time()`` of the submission.
+        ``time.time()`` when the job was handed to a worker.
     due : float
         When the result is due on the clock of an ordered search.
     result : TrialResult or None
