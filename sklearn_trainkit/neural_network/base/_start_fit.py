@@ -1,5 +1,7 @@
 """From data and parameters to a training: what ``fit`` and ``partial_fit`` do before it begins."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -41,7 +43,16 @@ def start_fit(
         refuse_changes(net, ["validation_fraction"] if splits_again else [])
     X, y = net._input_form.read_with_targets(net, X, y, reset=unseen)
     weight = None if sample_weight is None else mean_one_weights(sample_weight, y)
-    if unseen:
+    with _unfitted_if_it_fails(net, fresh):
+        return _prepared_run(net, (X, y, weight), (X_val, y_val), groups, fresh)
+
+
+def _prepared_run(
+    net: Any, data: tuple[Any, Any, Any], validation: tuple[Any, Any], groups: Any, fresh: bool
+) -> TrainingRun:
+    """Learn from checked data, split them, and let the network begin or go on with them."""
+    X, y, weight = data
+    if fresh or net._waits_for_data:
         net._targets.learn(net, y, weight)
         X = net._input_form.settle(net, X)
     else:
@@ -51,8 +62,8 @@ def start_fit(
         net._split_seed = seeds.split
     # A warm start must not stop by rows that it has been trained on.
     seeds = seeds._replace(split=net._split_seed)
-    validation = _read_validation(net, X_val, y_val)
-    train, valid = split_rows(net, (X, y, weight), validation, groups, seeds.split)
+    read = _read_validation(net, *validation)
+    train, valid = split_rows(net, (X, y, weight), read, groups, seeds.split)
     _make_or_go_on(net, seeds, train, fresh=fresh, new_callbacks=True)
     batch_size = net._targets.batch_rows(net, net.batch_size, train.n_rows)
     schedule = LRSchedule(
@@ -72,6 +83,17 @@ def train_one_epoch(
     first = _begins(net)
     X, y = net._input_form.read_with_targets(net, X, y, reset=first)
     weight = None if sample_weight is None else checked_weights(sample_weight, y)
+    with _unfitted_if_it_fails(net, not hasattr(net, "module_")):
+        run = _chunk_run(net, (X, y, weight), classes, first)
+    if run is not None:
+        run.train()
+
+
+def _chunk_run(
+    net: Any, data: tuple[Any, Any, Any], classes: Any, first: bool
+) -> TrainingRun | None:
+    """Learn from a checked chunk, and return its training; None where no row of it counts."""
+    X, y, weight = data
     net._targets.learn_chunk(net, y, weight, classes, first)
     if first:
         X = net._input_form.settle(net, X)
@@ -80,7 +102,7 @@ def train_one_epoch(
     fresh = not hasattr(net, "module_")
     _make_or_go_on(net, seeds, rows, fresh=fresh, new_callbacks=False)
     if rows.weight is not None and not rows.weight.any():
-        return  # rows of weight 0 teach nothing; momentum and decay would move the weights
+        return None  # rows of weight 0 teach nothing; momentum and decay would move the weights
     # The last chunk of a stream may well be smaller than a batch; the first should not.
     batch_size = net.batch_size
     if batch_size != "auto" and batch_size > rows.n_rows and not fresh:
@@ -88,7 +110,7 @@ def train_one_epoch(
     batch_size = net._targets.batch_rows(net, batch_size, rows.n_rows)
     settings = _loop_settings(net, 1, batch_size)
     schedule = LRSchedule("constant", None, 1, 1)
-    _training_run(net, rows, None, settings, schedule, (X, y)).train()
+    return _training_run(net, rows, None, settings, schedule, (X, y))
 
 
 def checkpoint_file(net: Any, *data: Any) -> CheckpointFile | None:
@@ -140,6 +162,19 @@ def _make_or_go_on(
     if net._waits_for_data:
         take_data(net, rows)
     take_changes(net, seeds, new_callbacks=new_callbacks)
+
+
+@contextmanager
+def _unfitted_if_it_fails(net: Any, fresh: bool) -> Iterator[None]:
+    """Leave nothing to predict with that has old weights and new units, or was never trained."""
+    if fresh:
+        net.__dict__.pop("module_", None)
+    try:
+        yield
+    except BaseException:
+        if fresh:
+            net.__dict__.pop("module_", None)
+        raise
 
 
 def _has_split(net: Any) -> bool:

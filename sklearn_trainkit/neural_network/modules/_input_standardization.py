@@ -45,17 +45,22 @@ class InputStandardization(nn.Module):
 
     @torch.no_grad()
     def learn(self, rows: Rows) -> None:
-        """Set mean and scale from ``rows``, weighted; a constant channel keeps scale 1.
+        """Set mean and scale from ``rows``, weighted (equally, if all weigh nothing).
+
+        A constant channel keeps scale 1.
 
         Chunks are merged by the formula of Chan, Golub and LeVeque (1979).
         """
+        weighs = rows.weight is not None and bool(rows.weight.any())
         count = torch.zeros(len(self.mean), dtype=torch.float64)
         mean, spread = torch.zeros_like(count), torch.zeros_like(count)
         step = max(1, _CHUNK_BYTES // max(1, rows.row_bytes))
         for start in range(0, rows.n_rows, step):
             batch = rows.part(start, min(start + step, rows.n_rows))
             X = batch.X.to("cpu", torch.float64).movedim(self.channel_axis, 0).flatten(2)
-            weight = torch.ones(X.shape[1]) if batch.weight is None else batch.weight.cpu()
+            weight = torch.ones(X.shape[1])
+            if weighs and batch.weight is not None:
+                weight = batch.weight.cpu()
             if weight.ndim == 2:  # each label of a row has its own; the row has one input
                 weight = weight.mean(dim=1)
             there = torch.isfinite(X)

@@ -38,6 +38,13 @@ def test_weights_count_as_repetitions():
     assert_allclose(layer.scale, wanted.scale, rtol=1e-12)
 
 
+def test_rows_that_all_weigh_nothing_count_alike():
+    layer, wanted = InputStandardization(3).double(), InputStandardization(3).double()
+    layer.learn(rows(IMAGES, np.zeros(50)))
+    wanted.learn(rows(IMAGES))
+    assert_allclose([*layer.mean, *layer.scale], [*wanted.mean, *wanted.scale], rtol=1e-12)
+
+
 def test_a_row_counts_by_the_mean_of_the_weights_of_its_labels():
     weight = GENERATOR.integers(1, 4, size=(50, 2)).astype(float)
     layer, wanted = InputStandardization(3).double(), InputStandardization(3).double()
