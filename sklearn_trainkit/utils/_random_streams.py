@@ -54,7 +54,10 @@ def seeded_global_torch(seed: int) -> Iterator[None]:
     """
     with _GLOBAL_GENERATOR_LOCK:
         before = torch.get_rng_state()
-        torch.manual_seed(seed)
+        if torch.accelerator.is_available():
+            torch.manual_seed(seed)
+        else:  # which would note the whole call stack, for devices that are not there
+            torch.default_generator.manual_seed(seed)
         try:
             yield
         finally:
