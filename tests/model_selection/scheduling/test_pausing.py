@@ -23,7 +23,7 @@ from sklearn_trainkit.model_selection.evaluation._evaluator import EvaluationSet
 from sklearn_trainkit.model_selection.evaluation._folds import freeze_folds
 from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
 from sklearn_trainkit.model_selection.scheduling import _choose_scheduler
-from sklearn_trainkit.model_selection.scheduling._pausing import Pause
+from sklearn_trainkit.model_selection.scheduling._pausing import Pause, Paused
 from tests.model_selection.epoch_learner import EpochLogistic
 
 X, y = make_classification(n_samples=90, n_features=5, flip_y=0.3, random_state=0)
@@ -285,3 +285,24 @@ def test_rows_travel_only_where_they_cannot_be_made_again(head):
     # What fit_transform of PCA returns, transform gives but for the last bits.
     travels = isinstance(head, PCA)
     assert ["rows" in vars(fold._stepper) for fold in kept._folds] == [travels] * 2
+
+
+def test_tensors_travel_with_the_same_bits_whatever_they_are():
+    torch = pytest.importorskip("torch")
+    whole = torch.randn(4, 3)
+    tensors = {
+        "turned": whole.T,
+        "every second": whole[::2],
+        "number": torch.tensor(3),
+        "empty": torch.zeros(0, 2),
+        "half": whole.bfloat16(),
+        "sparse": torch.eye(2).to_sparse(),
+        "parameter": torch.nn.Parameter(whole),
+        "graph": torch.ones(2, requires_grad=True),
+    }
+    came = pickle.loads(Paused(tensors, (), ()).pack().training)
+    for name, tensor in tensors.items():
+        assert type(came[name]) is type(tensor)
+        assert came[name].requires_grad == tensor.requires_grad
+        assert came[name].dtype == tensor.dtype
+        assert torch.equal(came[name].to_dense(), tensor.to_dense())
