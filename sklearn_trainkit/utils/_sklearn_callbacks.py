@@ -6,6 +6,7 @@ Their private attributes are named here alone.
 from contextlib import ExitStack
 from typing import Any
 
+from sklearn.callback import AutoPropagatedCallback
 from sklearn.pipeline import Pipeline
 
 from sklearn_trainkit.utils._sklearn_private import callback_management_context
@@ -13,6 +14,7 @@ from sklearn_trainkit.utils._sklearn_private import callback_management_context
 __all__ = [
     "FitTasks",
     "add_callback",
+    "drop_propagated",
     "get_callbacks",
     "has_callbacks",
     "is_part_of_task",
@@ -52,6 +54,15 @@ def is_part_of_task(estimator: object) -> bool:
 def add_callback(estimator: Any, callback: object) -> None:
     """Set ``callback`` on ``estimator`` after the callbacks that it already has."""
     estimator.set_callbacks(*get_callbacks(estimator), callback)
+
+
+def drop_propagated(estimator: Any) -> None:
+    """Take off an estimator what a task elsewhere has passed down to it, callbacks and itself."""
+    vars(estimator).pop(_PARENT_ATTRIBUTE, None)
+    callbacks = get_callbacks(estimator)
+    if callbacks:
+        own = [each for each in callbacks if not isinstance(each, AutoPropagatedCallback)]
+        estimator.set_callbacks(*own)
 
 
 class FitTasks:
@@ -95,7 +106,8 @@ class FitTasks:
         )
 
     def end(self) -> None:
-        """Close the fit's task."""
+        """Close the fit's task, if it is open."""
         if self._fit is not None:
             self._fit.call_on_fit_task_end(estimator=self._net, X=self._X, y=self._y)
+        self._fit = self._epoch = None
         self._managed.close()

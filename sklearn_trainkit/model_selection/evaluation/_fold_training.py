@@ -16,6 +16,7 @@ from sklearn_trainkit.model_selection.evaluation._verbose import print_fold
 from sklearn_trainkit.model_selection.evaluation._whole_fit import failed_outcome
 from sklearn_trainkit.utils._pipelines import last_step, own_fit_params
 from sklearn_trainkit.utils._scorers import is_standard_scorer, metric_scorer
+from sklearn_trainkit.utils._sklearn_callbacks import drop_propagated
 from sklearn_trainkit.utils._sklearn_private import score_estimator
 
 __all__ = ["FoldTraining", "fit_head", "transform_test"]
@@ -40,6 +41,7 @@ class FoldTraining:
         self._fold = setup.folds.folds[index]
         self._estimator = estimator
         self._context: Any = None
+        self._n_stays = 0
         self._fit_time = 0.0
         self._score_time = 0.0
         kind = setup.stepping_of(estimator).kind
@@ -114,14 +116,18 @@ class FoldTraining:
         if self.error is None:
             self._attempt(self._stepper.finish)
         outcome = self.outcome()
-        if self._context is not None:
-            self._context.call_on_fit_task_end(
-                estimator=self._setup.caller, X=self._X_train, y=self._y_train
-            )
+        self._end_task()
         if self._setup.verbose > 1:
             n_splits = len(self._setup.folds)
             print_fold(self._setup.verbose, self._job, self._index, n_splits, outcome)
         return outcome
+
+    def close(self) -> None:
+        """End the tasks that are open; one that goes on after a stay elsewhere has others."""
+        run = getattr(self._stepper, "run", None)
+        if self._context is not None and run is not None:
+            run.tasks.end()
+        self._end_task()
 
     def __getstate__(self) -> dict[str, Any]:
         # What the splits can give again does not go to disk.
@@ -130,9 +136,9 @@ class FoldTraining:
         state = {key: value for key, value in vars(self).items() if key not in dropped}
         # The stepper keeps what trains, in a form that can go on.
         state["_estimator"] = _replace_last_step(self._estimator, None)
-        return state
+        return state | {"_context": None}
 
-    def attach(self, setup: EvaluationSetup) -> None:
+    def attach(self, setup: EvaluationSetup, stack: ExitStack) -> None:
         """Go on after a stay on disk."""
         self._setup = setup
         self._fold = setup.folds.folds[self._index]
@@ -140,6 +146,9 @@ class FoldTraining:
         if self.error is None:
             self._cut()
             self._X_test_final = transform_test(self._estimator, self._X_test)
+            self._n_stays += 1
+            drop_propagated(self._stepper.estimator)
+            self._begin_task(stack)
             self._stepper.go_on(self._make_rows() if self._stepper.rows_stay else None)
 
     def _make_rows(self) -> tuple[Any, Any]:
@@ -172,16 +181,29 @@ class FoldTraining:
         own_params, head_params = own_fit_params(self._estimator, self._fold.fit_params)
         X_train = fit_head(self._estimator, self._X_train, self._y_train, head_params)
         self._X_test_final = transform_test(self._estimator, self._X_test)
-        final = last_step(self._estimator)
+        self._begin_task(stack)
+        self._stepper.begin(X_train, self._y_train, own_params)
+
+    def _begin_task(self, stack: ExitStack) -> None:
+        """Tell scikit-learn's callbacks that the fold is being trained."""
         if self._job.callback_ctx is not None:
+            # Of the tasks of a trial no two may have one number.
+            place = self._index + self._n_stays * len(self._setup.folds)
             self._context = self._job.callback_ctx.subcontext(
-                task_name="candidate-split-evaluation", task_id=self._index
+                task_name="candidate-split-evaluation", task_id=place
             )
+            final = last_step(self._estimator)
             stack.enter_context(self._context.propagate_callback_context(final))
             self._context.call_on_fit_task_begin(
                 estimator=self._setup.caller, X=self._X_train, y=self._y_train
             )
-        self._stepper.begin(X_train, self._y_train, own_params)
+
+    def _end_task(self) -> None:
+        if self._context is not None:
+            self._context.call_on_fit_task_end(
+                estimator=self._setup.caller, X=self._X_train, y=self._y_train
+            )
+            self._context = None
 
     def _attempt(self, action: Any) -> None:
         """Do ``action`` on the fold's clock; keep its traceback if it fails."""

@@ -110,7 +110,9 @@ class TrialTraining:
         ]
 
     def close(self) -> None:
-        """Take scikit-learn's callbacks off the estimators again."""
+        """Take scikit-learn's callbacks off the estimators again, and end their tasks."""
+        for fold in self._folds:
+            fold.close()
         self._stack.close()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -121,7 +123,7 @@ class TrialTraining:
         self._setup = setup
         self._stack = ExitStack()
         for fold in self._folds:
-            fold.attach(setup)
+            fold.attach(setup, self._stack)
 
     def is_done(self) -> bool:
         """Return whether no fold wants another epoch, or the trial can no longer win."""

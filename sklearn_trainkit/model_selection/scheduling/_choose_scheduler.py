@@ -48,8 +48,13 @@ def choose_scheduler(plan: SearchPlan) -> tuple[Scheduler, JobEvaluator]:
     return Steady(), OneByOne(EVALUATORS[plan.evaluator])
 
 
-def count_parts(plan: SearchPlan) -> int:
-    """Return how many tasks a trial has: one for each fold, or each rung of a race."""
+def count_parts(plan: SearchPlan) -> int | None:
+    """Return how many tasks a trial has: one for each fold, or each rung of a race.
+
+    None if nobody knows: a fold that goes on after a wait elsewhere has another one.
+    """
+    if isinstance(plan.pruner, PauseAndResumePruner):
+        return None
     if isinstance(plan.pruner, RacingPruner):
         return len(_list_rungs(plan, plan.pruner))
     return len(plan.setup.folds)

@@ -25,11 +25,11 @@ class TrialTasks:
     search : OptunaSearchCV
     task : CallbackContext
         Of all its trials.
-    n_parts : int
-        Tasks within a trial.
+    n_parts : int or None
+        Tasks within a trial, where it is known.
     """
 
-    def __init__(self, search: Any, task: Any, n_parts: int) -> None:
+    def __init__(self, search: Any, task: Any, n_parts: int | None) -> None:
         self._search = search
         self._task = task
         self._n_parts = n_parts

@@ -59,7 +59,7 @@ class WaitingRoom:
         return kept
 
     def close(self) -> None:
-        """Forget everybody."""
+        """Let go of everybody."""
         for kept in self._here.values():
             kept.close()
         self._here.clear()
@@ -80,4 +80,4 @@ class WaitingRoom:
             path.unlink(missing_ok=True)
             self._stuck.add(number)
             return
-        del self._here[number]
+        self._here.pop(number).close()

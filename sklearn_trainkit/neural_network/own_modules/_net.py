@@ -34,6 +34,7 @@ from sklearn_trainkit.neural_network.own_modules._output_forms import (
 from sklearn_trainkit.neural_network.own_modules._user_module import (
     WIDTHS,
     build_user_module,
+    check_picklable,
     check_user_output,
     unknown_arguments,
 )
@@ -162,6 +163,10 @@ class _OwnModuleNet(BaseNet):
         """Return the parameters, those of the module among them as ``module__x``."""
         params = super().get_params(deep=deep)
         return {**params, **self._module_kwargs()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        check_picklable(type(self).__name__, self.module, vars(self).get("module_"))
+        return super().__getstate__()
 
     def set_params(self, **params: Any) -> "_OwnModuleNet":
         """Set parameters, those of the module as ``module__x``."""

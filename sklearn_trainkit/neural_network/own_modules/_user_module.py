@@ -3,6 +3,7 @@
 import copy
 import inspect
 import io
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -102,6 +103,25 @@ def _copy_module(module: nn.Module) -> Any:
     torch.jit.save(module, file)
     file.seek(0)
     return torch.jit.load(file)
+
+
+def check_picklable(name: str, *modules: Any) -> None:
+    """Raise where a module is, or has, one of TorchScript: pickle would stop inside of torch.
+
+    Raises
+    ------
+    PicklingError
+        It says what can be done instead.
+    """
+    layers = (part for each in modules if isinstance(each, nn.Module) for part in each.modules())
+    scripted = next((part for part in layers if isinstance(part, torch.jit.ScriptModule)), None)
+    if scripted is not None:
+        raise pickle.PicklingError(
+            f"{name} cannot be pickled, copied or sent to another process: its module has a "
+            f"{type(scripted).__name__}, and pickle does not take modules of TorchScript. Use the "
+            "module that it was made from; or keep the weights with save_params, which load into a "
+            "network of the same module."
+        )
 
 
 def check_user_output(module: nn.Module, X: torch.Tensor, n_outputs: int) -> None:

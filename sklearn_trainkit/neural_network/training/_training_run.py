@@ -70,6 +70,8 @@ class TrainingRun:
         Epochs trained in this run.
     done : bool
         Whether no further epoch is wanted.
+    tasks : FitTasks
+        Of scikit-learn's callbacks.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class TrainingRun:
         if settings.engine != "auto":  # what cannot be is refused before the first epoch
             self._slot.make_ready([self])
             self.release()
-        self._tasks = FitTasks(net, callback_data, settings.n_epochs)
+        self.tasks = FitTasks(net, callback_data, settings.n_epochs)
 
     def _begin_callbacks(self, schedule: LRSchedule) -> None:
         """Tell the callbacks that training begins, which they may prepare the network for."""
@@ -230,7 +232,7 @@ class TrainingRun:
         self.rates.restore(self.net.optimizer_)
         self.listeners.notify("on_train_end", X=self._data[0], y=self._data[1])
         _RUNS.pop(self.net, None)
-        self._tasks.end()
+        self.tasks.end()
         if self._spoilt:  # a network that predicts NaN must not pass for a fitted one
             del self.net.module_
 
@@ -281,7 +283,7 @@ class TrainingRun:
             self.release()
         self._n_steps_before = self.net.n_steps_
         self._epoch_started = time.perf_counter()
-        self._tasks.begin_epoch()
+        self.tasks.begin_epoch()
         self.net.history_.new_epoch()
         self.net.history_.record("epoch", len(self.net.history_))
         try:
@@ -293,7 +295,7 @@ class TrainingRun:
     def _stop(self) -> None:
         """Stop in the middle of an epoch, because a callback wants it."""
         self.done = True
-        self._tasks.end_epoch()
+        self.tasks.end_epoch()
 
     def take_epoch(self, steps: EpochSteps, seconds: float | None = None) -> None:
         """Take in what came of an epoch's steps, and close the epoch.
@@ -347,7 +349,7 @@ class TrainingRun:
             self._tell_of_epoch("on_epoch_end")
         except CallbackStop:
             self.done = True
-        self.done |= self._tasks.end_epoch()
+        self.done |= self.tasks.end_epoch()
         self.done |= self.epoch >= self.settings.n_epochs
 
     def _rows_to_check(self) -> TensorRows | None:
@@ -364,7 +366,7 @@ class TrainingRun:
             self._spoilt = True
             raise error
         warn_of_divergence(error, self._kept)
-        self._tasks.end_epoch()
+        self.tasks.end_epoch()
 
     def _record_loss(self, name: str, loss: float) -> None:
         """Record a loss and whether it is the best yet, as skorch's Checkpoint expects."""

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from scipy.stats import loguniform
+from sklearn.callback.tests._utils import RecordingAutoPropagatedCallback, RecordingCallback
 from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -155,6 +156,40 @@ def test_only_as_many_wait_in_memory_as_there_is_room_for(monkeypatch, n_threads
     with joblib.parallel_config("threading"):
         make_search(n_trials=2, n_jobs=n_threads).fit(X, y)
     assert limits == [min(n_fitting, PauseAndResumePruner().max_in_memory)]
+
+
+@pytest.mark.parametrize("where", ["memory", "disk", "processes"])
+@pytest.mark.parametrize("net", [True, False])
+@pytest.mark.filterwarnings("ignore:The estimator .* does not support callbacks")
+def test_every_task_that_callbacks_hear_of_ends(where, net):
+    if net:
+        pytest.importorskip("torch")
+        from sklearn_trainkit.neural_network import MLPNetClassifier
+
+        estimator = MLPNetClassifier((3,), max_epochs=4)
+    else:
+        estimator = EpochLogistic(max_iter=4)
+    alone, spreading = RecordingCallback(), RecordingAutoPropagatedCallback()
+    search = OptunaSearchCV(
+        estimator,
+        {"lr": loguniform(1e-3, 1)},
+        n_trials=5,
+        cv=2,
+        random_state=0,
+        evaluator="per-epoch",
+        pruner=PauseAndResumePruner(2, max_in_memory=0 if where == "disk" else 16),
+        n_jobs=2 if where == "processes" else 1,
+        refit=False,
+    ).set_callbacks(alone, spreading)
+    search.fit(X, y)
+    assert "pruned" in search.cv_results_["state"]
+    for callback in (alone, spreading):
+        began = callback.count_hooks("on_fit_task_begin")
+        assert callback.count_hooks("on_fit_task_end") == began
+    # The fit, the search, five trials and their folds; who was away begins its folds again.
+    n_tasks = 1 + 1 + 5 + 5 * 2
+    n_began = alone.count_hooks("on_fit_task_begin")
+    assert n_began == n_tasks if where == "memory" else n_began > n_tasks
 
 
 def test_an_estimator_without_epochs_is_refused():

@@ -1,6 +1,7 @@
 """Modules that end in softmax or sigmoid, as layers or functions, against the same without."""
 
 import copy
+import io
 import pickle
 import warnings
 
@@ -155,6 +156,16 @@ def test_modules_of_torchscript_train_as_others_do(how):
     nets = [NetClassifier(each, **SETTINGS).fit(X, Y) for each in (plain, scripted)]
     assert_allclose(nets[1].predict_proba(X), nets[0].predict_proba(X), atol=1e-10)
     assert torch.equal(scripted.state_dict()["0.weight"], weight)  # a copy was trained
+    inside = NetClassifier(nn.Sequential(scripted), **SETTINGS)
+    for net, save in [(nets[1], pickle.dumps), (nets[1], copy.deepcopy), (inside, pickle.dumps)]:
+        with pytest.raises(pickle.PicklingError, match=r"NetClassifier cannot .* TorchScript"):
+            save(net)
+    other = NetClassifier(scripted, **SETTINGS)
+    file = io.BytesIO()
+    nets[1].save_params(f_params=file)
+    file.seek(0)
+    other.load_params(f_params=file)  # as the message says
+    assert_allclose(other.predict_proba(X), nets[1].predict_proba(X))
 
 
 def zero_layer(bias):
