@@ -9,7 +9,11 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 from skorch.helper import SliceDataset
 from torch.utils.data import Dataset
 
-from sklearn_trainkit.neural_network.batches._input_checks import INPUT_TYPES, is_ready
+from sklearn_trainkit.neural_network.batches._input_checks import (
+    INPUT_TYPES,
+    is_ready,
+    refuse_masked,
+)
 from sklearn_trainkit.neural_network.batches._input_lists import as_list
 from sklearn_trainkit.neural_network.batches._input_types import (
     as_plain,
@@ -64,12 +68,11 @@ class TableInput:
             return X, y
         if isinstance(X, Dataset):
             X = self.read(net, X, reset)
-            y = dataset_targets(X.dataset) if y is None else y
-            y = as_plain(y) if isinstance(y, SliceDataset) else y
+            y = plain_targets(dataset_targets(X.dataset) if y is None else y)
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             check_consistent_length(X, y)
         else:
-            y = as_plain(y) if isinstance(y, SliceDataset) else y
+            y = plain_targets(y)
             numeric = targets.are_numbers
             X, y = self._validated(net, X, reset, y=y, multi_output=True, y_numeric=numeric)
             X = self.as_samples(net, X)
@@ -129,6 +132,7 @@ class TableInput:
 
     def as_array(self, net: Any, X: Any) -> Any:
         """Return what ``validate_data`` can read; lists of sequences are joined here."""
+        refuse_masked(X, "X")
         return as_plain(X)
 
     def as_samples(self, net: Any, X: Any) -> Any:
@@ -198,6 +202,12 @@ class TableInput:
         """Return the type of a new network for X."""
         dtypes = possible_dtypes(net)
         return dtypes[0] if len(dtypes) == 1 else float_type(X)
+
+
+def plain_targets(y: Any) -> Any:
+    """Return targets as scikit-learn's checks read them."""
+    refuse_masked(y, "y")
+    return as_plain(y) if isinstance(y, SliceDataset) else y
 
 
 def possible_dtypes(net: Any) -> list[str]:

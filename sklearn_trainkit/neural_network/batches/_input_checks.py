@@ -129,3 +129,12 @@ def _sum_is_finite(X: np.ndarray) -> bool:
 def writeable(array: np.ndarray) -> np.ndarray:
     """Return ``array``, copied where it is read-only: torch would warn about it."""
     return array if array.flags.writeable else array.copy()
+
+
+def refuse_masked(values: Any, name: str) -> None:
+    """Raise if numpy masks some entries: whoever reads them as an array forgets the mask."""
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} is a masked array, and {np.ma.count_masked(values)} of its entries are "
+            f"masked. Leave their rows out, or fill them: {name}.filled(...)."
+        )

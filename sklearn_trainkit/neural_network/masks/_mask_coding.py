@@ -45,10 +45,10 @@ def mask_array(y: Any, name: str = "y") -> np.ndarray:
         If they are of several shapes, or numpy masks some of their pixels.
     """
     y = as_list(y)
-    if np.ma.is_masked(y):
+    for masked in filter(np.ma.is_masked, y if isinstance(y, list) else [y]):
         raise ValueError(
-            f"{name} is a masked array, and {np.ma.count_masked(y)} of its pixels are masked. Give "
-            "them a label of their own, y.filled(255), and name it: ignore_index=255."
+            f"{name} is a masked array, and {np.ma.count_masked(masked)} of its pixels are masked. "
+            "Give them a label of their own, y.filled(255), and name it: ignore_index=255."
         )
     if isinstance(y, list):
         y = [each.numpy(force=True) if isinstance(each, torch.Tensor) else each for each in y]

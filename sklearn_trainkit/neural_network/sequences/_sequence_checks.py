@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from sklearn_trainkit.neural_network.base._outputs import parts_of
+from sklearn_trainkit.neural_network.batches._input_checks import refuse_masked
 from sklearn_trainkit.neural_network.batches._input_lists import as_list, column_names
 from sklearn_trainkit.neural_network.batches._input_types import as_plain, float_type
 from sklearn_trainkit.neural_network.batches._tensor_loader import Rows
@@ -90,6 +91,7 @@ def _check_alike(parts: list[np.ndarray], name: str, n_dims: int) -> None:
 
 
 def _as_numbers(part: Any, name: str, index: int) -> np.ndarray:
+    refuse_masked(part, f"{name}[{index}]")
     array = part.numpy(force=True) if hasattr(part, "detach") else part
     try:
         array = np.asarray(array)

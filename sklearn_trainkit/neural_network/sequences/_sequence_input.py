@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length
 from torch.utils.data import Dataset
 
-from sklearn_trainkit.neural_network.base._input_form import TableInput
+from sklearn_trainkit.neural_network.base._input_form import TableInput, plain_targets
 from sklearn_trainkit.neural_network.batches._input_checks import checked_hidden_units
 from sklearn_trainkit.neural_network.sequences._sequence_checks import (
     as_sequences,
@@ -37,16 +37,21 @@ class SequenceInput(TableInput):
         X = self.read(net, X, reset)
         try:
             y = check_array(
-                y, ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y", estimator=net
+                plain_targets(y),
+                ensure_2d=False,
+                dtype=None,
+                accept_sparse="csr",
+                input_name="y",
+                estimator=net,
             )
-            y = y.astype(np.float64) if targets.are_numbers and y.dtype.kind == "O" else y
+            y = targets.check(net, y)
         except ValueError as error:
             what = "target" if targets.are_numbers else "class"
             raise ValueError(
                 f"{error} (A {what} for each step needs return_sequences=True.)"
             ) from error
         check_consistent_length(X, y)
-        return X, targets.check(net, y)
+        return X, y
 
     def read(self, net: Any, X: Any, reset: bool) -> Any:
         """Return sequences padded with NaN at the end."""

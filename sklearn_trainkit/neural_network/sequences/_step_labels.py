@@ -32,6 +32,8 @@ __all__ = [
 
 # Fewer sequences in a batch cost more time than they bring.
 _FEWEST_SEQUENCES = 8
+# Beyond this, floats leave out integers.
+_EXACT_INTEGERS = 2**53
 
 
 class StepCoding(SingleLabel):
@@ -260,7 +262,7 @@ def _aligned(y: Any, n_steps: np.ndarray, longest: int, name: str) -> np.ndarray
         check_step_list(y, n_steps, longest, name)
         values = np.full((len(y), longest), None, dtype=object)
         for index, part in enumerate(y):
-            labels = np.asarray(part.numpy(force=True) if hasattr(part, "detach") else part)
+            labels = _unmasked(part)
             if labels.ndim == 2 and labels.shape[1] == 1:
                 labels = labels[:, 0]
             if labels.ndim != 1:
@@ -268,12 +270,9 @@ def _aligned(y: Any, n_steps: np.ndarray, longest: int, name: str) -> np.ndarray
                     f"return_sequences=True needs one label for each step. Got {name}[{index}] of "
                     f"shape {labels.shape}."
                 )
-            values[index, : len(labels)] = labels
+            values[index, : len(labels)] = _as_objects(labels)
         return values
-    if np.ma.isMaskedArray(y):  # numpy would forget the mask without a word
-        mask, y = np.ma.getmaskarray(y), np.ma.getdata(y).astype(object)
-        y[mask] = None
-    values = np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y)
+    values = _unmasked(y)
     if values.ndim == 3 and values.shape[-1] == 1:
         values = values[..., 0]
     if values.shape != (len(n_steps), longest):
@@ -284,11 +283,29 @@ def _aligned(y: Any, n_steps: np.ndarray, longest: int, name: str) -> np.ndarray
     return values
 
 
+def _unmasked(y: Any) -> np.ndarray:
+    """Return an array, of objects and with None where numpy masks it: it would forget the mask."""
+    if not np.ma.isMaskedArray(y):
+        return np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y)
+    values = _as_objects(np.ma.getdata(y))
+    values[np.ma.getmaskarray(y)] = None
+    return values
+
+
+def _as_objects(labels: np.ndarray) -> np.ndarray:
+    """Return labels as objects; numpy would make numbers of dates in nanoseconds."""
+    if labels.dtype.kind not in "mM":
+        return labels.astype(object)
+    objects = np.empty(labels.size, dtype=object)
+    objects[:] = list(labels.ravel())
+    return objects.reshape(labels.shape)
+
+
 def _is_label(values: np.ndarray, ignore_index: Any) -> np.ndarray:
     if values.dtype == object:
         flat = [_is_one(value, ignore_index) for value in values.ravel()]
         return np.reshape(flat, values.shape).astype(bool)
-    found = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+    found = ~np.isnan(values) if values.dtype.kind in "fmM" else np.ones(values.shape, bool)
     return found if ignore_index is None else found & (values != ignore_index)
 
 
@@ -357,7 +374,8 @@ def with_ends(labels: np.ndarray, there: np.ndarray, ignore_index: Any = None) -
     there : ndarray of bool of shape (n_samples, n_steps)
         True steps.
     ignore_index : label or None, default=None
-        The mark; None takes an empty string for text, and NaN for numbers, which are then floats.
+        The mark; None takes an empty string for text, NaT for dates, and NaN for numbers, which are
+        then floats, or objects where floats do not hold them.
 
     Examples
     --------
@@ -366,9 +384,10 @@ def with_ends(labels: np.ndarray, there: np.ndarray, ignore_index: Any = None) -
     """
     if there.all():
         return labels
-    mark = ignore_index
+    mark, kind = ignore_index, labels.dtype.kind
     if mark is None:
-        mark = "" if labels.dtype.kind == "U" else np.nan
-    if isinstance(mark, str) != (labels.dtype.kind == "U"):
+        mark = {"U": "", "M": np.datetime64("NaT"), "m": np.timedelta64("NaT")}.get(kind, np.nan)
+    is_inexact = kind in "iu" and mark != mark and bool((np.abs(labels) > _EXACT_INTEGERS).any())
+    if isinstance(mark, str) != (kind == "U") or is_inexact:
         return np.where(there, labels.astype(object), mark)
     return np.where(there, labels, mark)

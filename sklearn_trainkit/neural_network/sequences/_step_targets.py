@@ -16,7 +16,7 @@ from sklearn_trainkit.neural_network.sequences._sequence_checks import (
     step_counts,
     true_steps,
 )
-from sklearn_trainkit.neural_network.targets._numbers import Numbers
+from sklearn_trainkit.neural_network.targets._numbers import Numbers, as_numbers
 from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
 
@@ -32,8 +32,12 @@ class StepNumbers(Numbers):
     def learn(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn mean and scale, and how many steps of a sequence have a target."""
         super().learn(net, y, weight)
-        net._y_ndim = y.ndim - 1
         net._mean_steps = mean_steps(~np.isnan(y), weight)
+
+    def learn_form(self, net: Any, y: np.ndarray) -> None:
+        """Learn in which form the predictions of a step are given."""
+        super().learn_form(net, y)
+        net._y_ndim -= 1
 
     def learn_again(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn mean and scale as others do, and how many steps of a sequence have a target."""
@@ -216,14 +220,21 @@ def _as_step_array(y: Any, n_steps: np.ndarray, longest: int, name: str) -> np.n
     """Return targets as floats in one array; those of a list joined."""
     if isinstance(y, list):
         check_step_list(y, n_steps, longest, name)
-        parts = [_without_na(np.asarray(part)) for part in y]
+        parts = [_filled(part, f"{name}[{index}]") for index, part in enumerate(y)]
         if any(part.dtype != np.float32 for part in parts):
             parts = [part.astype(np.float64) for part in parts]
         y = joined_sequences(parts, name, n_dims=parts[0].ndim)
-    if np.ma.isMaskedArray(y):  # numpy would forget the mask without a word
-        y = np.ma.filled(y.astype(y.dtype if y.dtype.kind == "f" else np.float64), np.nan)
-    y = _without_na(np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y))
+    y = _filled(y, name)
     return y if y.dtype == np.float32 else y.astype(np.float64)
+
+
+def _filled(y: Any, name: str) -> np.ndarray:
+    """Return numbers with NaN in the place of what numpy masks and of what is missing."""
+    if np.ma.isMaskedArray(y):  # numpy would forget the mask without a word
+        y = as_numbers(y, name)
+        y = np.ma.filled(y.astype(y.dtype if y.dtype.kind == "f" else np.float64), np.nan)
+    values = np.asarray(y.numpy(force=True) if hasattr(y, "detach") else y)
+    return as_numbers(_without_na(values), name)
 
 
 def _without_na(values: np.ndarray) -> np.ndarray:

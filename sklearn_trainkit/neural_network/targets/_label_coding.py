@@ -46,7 +46,13 @@ class SingleLabel:
                 f"{name} must have one label for each row, as in the first fit. Got an array of "
                 f"shape {y.shape} instead."
             )
-        codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
+        try:
+            codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
+        except TypeError as error:  # of objects that cannot be ordered
+            raise ValueError(
+                f"{name} has labels of another kind than the classes {self.classes.tolist()}: "
+                f"{error}."
+            ) from error
         unseen = np.unique(y[self.classes[codes] != y])
         if len(unseen):
             raise ValueError(

@@ -26,15 +26,19 @@ class Numbers(Targets):
         return len(net.y_mean_)
 
     def check(self, net: Any, y: Any) -> np.ndarray:
-        """Return ``y``: scikit-learn has seen to it that these are numbers."""
-        return y
+        """Return ``y`` if these are numbers, or raise."""
+        return as_numbers(y, "y")
 
     def learn(self, net: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Learn mean and scale of each target, and the form of ``y``."""
+        self.learn_form(net, y)
+        net.y_mean_, net.y_scale_ = self.mean_and_scale(net, y, weight)
+
+    def learn_form(self, net: Any, y: np.ndarray) -> None:
+        """Learn in which form predictions are given, that of ``y``."""
         net._y_ndim = y.ndim
         both_short = net.dtype_ == "float32" and y.dtype == np.float32
         net._y_dtype = np.float32 if both_short else np.float64
-        net.y_mean_, net.y_scale_ = self.mean_and_scale(net, y, weight)
 
     def mean_and_scale(
         self, net: Any, y: np.ndarray, weight: np.ndarray | None
@@ -58,6 +62,8 @@ class Numbers(Targets):
         """Learn mean and scale anew, unless weights go on that were trained in others."""
         if not hasattr(net, "module_") or not net.warm_start or net._waits_for_data:
             self.learn(net, y, weight)
+        else:
+            self.learn_form(net, y)
 
     def learn_chunk(
         self, net: Any, y: np.ndarray, weight: np.ndarray | None, classes: Any, first: bool
@@ -102,3 +108,22 @@ class Numbers(Targets):
             return values
         values = self.decode(net, values, self.units(net)).astype(net._y_dtype)
         return values[:, 0] if net._y_ndim == 1 else values
+
+
+def as_numbers(y: np.ndarray, name: str) -> np.ndarray:
+    """Return targets as numbers; objects may be such.
+
+    Raises
+    ------
+    ValueError
+        For text, dates and complex numbers, which would become others without a word.
+
+    Examples
+    --------
+    >>> as_numbers(np.array([1, 2.5], dtype=object), "y")
+    array([1. , 2.5])
+    """
+    y = y.astype(np.float64) if y.dtype.kind == "O" else y
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be numbers. Got an array of {y.dtype}; convert it first.")
+    return y

@@ -363,6 +363,8 @@ def test_pixels_that_numpy_masks_are_told_how_to_be_left_out():
     n_masked = np.ma.count_masked(y)
     with pytest.raises(ValueError, match=rf"{n_masked} of its pixels are masked.*ignore_index"):
         small().fit(IMAGES, y)
+    with pytest.raises(ValueError, match="of its pixels are masked"):
+        small().fit(IMAGES, list(y))
     small().fit(IMAGES, np.ma.masked_array(MASKS))  # none is
 
 

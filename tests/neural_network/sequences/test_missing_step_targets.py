@@ -185,3 +185,12 @@ def test_targets_of_sequences_without_weight_are_none(standardize_y):
     weight = np.where(np.arange(20) < 4, 0.0, 1.0)
     with pytest.raises(ValueError, match="sample_weight is zero for every sequence that has a t"):
         net(standardize_y=standardize_y).fit(PADDED, y, weight)
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_what_numpy_masks_in_a_list_was_not_measured(n_targets):
+    y, _ = targets(n_targets)
+    parts = [part[:n] for part, n in zip(X, LENGTHS, strict=True)]
+    lists = [part[:n] for part, n in zip(np.ma.masked_invalid(y), LENGTHS, strict=True)]
+    wanted = net().fit(PADDED, y).predict(PADDED)
+    assert_allclose(net().fit(parts, lists).predict(PADDED), wanted)

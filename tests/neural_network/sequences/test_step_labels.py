@@ -356,3 +356,33 @@ def test_labels_of_sequences_without_weight_are_none():
     y = np.where(np.arange(N)[:, None] < 4, CODES, np.nan)
     with pytest.raises(ValueError, match="sample_weight is zero for every sequence that has a t"):
         net().fit(X, y, np.where(np.arange(N) < 4, 0.0, 1.0))
+
+
+DATES = np.array(["2020-01-01", "2021-01-01", "2022-01-01"], dtype="M8[ns]")
+
+
+@pytest.mark.parametrize("labels", [DATES, DATES - DATES[0], 2**60 + np.arange(3)])
+@pytest.mark.parametrize("form", ["array", "list", "masked"])
+def test_dates_and_large_numbers_stay_themselves(labels, form):
+    y = labels[CODES]
+    given = {"array": y, "list": as_parts(y), "masked": np.ma.masked_array(y, ~THERE)}[form]
+    fitted = net().fit(PARTS, given)
+    assert_array_equal(fitted.classes_, labels)
+    assert fitted.classes_.dtype == labels.dtype
+    predicted = fitted.predict(PARTS)
+    codes = fitted.predict_proba(PARTS)[THERE].argmax(axis=1)
+    assert predicted[THERE].tolist() == labels[codes].tolist()
+    assert pd.isna(predicted[~THERE]).all()
+
+
+def test_dates_that_are_not_there_are_no_labels():
+    y = np.where(KNOWN, DATES[CODES], np.datetime64("NaT"))
+    wanted = net().fit(PADDED, np.where(KNOWN, CODES, np.nan)).predict_proba(PADDED)
+    for form in (y, as_parts(y)):
+        assert_array_equal(net().fit(PARTS, form).predict_proba(PARTS), wanted)
+
+
+def test_what_numpy_masks_in_a_list_is_no_label():
+    wanted = net().fit(PADDED, np.where(KNOWN, CODES, np.nan)).predict_proba(PADDED)
+    masked = as_parts(np.ma.masked_array(CODES, ~KNOWN))
+    assert_array_equal(net().fit(PARTS, masked).predict_proba(PARTS), wanted)

@@ -138,3 +138,10 @@ def test_scorers_of_probabilities_take_two_labels_as_they_take_three(net, n_labe
     ):
         assert_allclose(get_scorer(scoring)(fitted, X, y), reference(y, probabilities))
     assert_array_equal(fitted.classes_, np.arange(n_labels))
+
+
+def test_labels_that_cannot_be_compared_are_named():
+    fitted = MLPNetClassifier((2,)).partial_fit(np.eye(4), [0, 1, 2, 3])
+    words = np.array(["0", "1", "2", "3"], dtype=object)
+    with pytest.raises(ValueError, match=r"y has labels of another kind than the classes \[0, 1"):
+        fitted.partial_fit(np.eye(4), words)

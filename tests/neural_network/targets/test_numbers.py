@@ -51,3 +51,29 @@ def test_a_warm_start_stays_in_the_units_of_its_weights():
     mean, scale = net.y_mean_, net.y_scale_
     net.fit(ROWS, 3 * Y + 7)
     assert_allclose([net.y_mean_, net.y_scale_], [mean, scale])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [Y.astype(str), Y.astype("M8[s]"), Y.astype("m8[s]")],
+    ids=["text", "dates", "durations"],
+)
+@pytest.mark.parametrize("n_steps", [None, 5])
+def test_what_is_no_number_is_refused(y, n_steps):
+    net, X = MLPNetRegressor((3,), **FAST), ROWS
+    if n_steps is not None:
+        net, X, y = steps(), SEQUENCES, np.tile(y[:, None], n_steps)
+    with pytest.raises(ValueError, match=r"y must be numbers. Got an array of (<U|datetime|timed)"):
+        net.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("net", "X", "y"), [(MLPNetRegressor((3,), **FAST), ROWS, Y), (steps(), SEQUENCES, STEPS)]
+)
+def test_predictions_have_the_form_of_the_last_fits_targets(net, X, y):
+    net.set_params(warm_start=True).fit(X, y[..., None].astype(np.float32))
+    assert net.predict(X).shape == (*y.shape, 1)
+    assert net.predict(X).dtype == np.float32
+    net.fit(X, y)
+    assert net.predict(X).shape == y.shape
+    assert net.predict(X).dtype == np.float64
