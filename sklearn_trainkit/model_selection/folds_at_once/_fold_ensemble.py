@@ -192,7 +192,7 @@ class FoldEnsembleClassifier(ClassifierMixin, FoldModels):
             return (mean > 0.5).astype(int)
         if mean.ndim != 3:
             return self.classes_[mean.argmax(axis=1)]
-        from sklearn_trainkit.neural_network.sequences._step_labels import with_ends
+        from sklearn_trainkit.neural_network.sequences._step_coding import with_ends
 
         labels = self.classes_[mean.argmax(axis=2)]
         return with_ends(labels, ~np.isnan(mean[..., 0]), last_step(self.estimator).ignore_index)

@@ -17,11 +17,8 @@ from sklearn_trainkit.callbacks import EpochScoring
 from sklearn_trainkit.model_selection import OptunaSearchCV
 from sklearn_trainkit.model_selection import cross_validate as own_cross_validate
 from sklearn_trainkit.neural_network import RecurrentNetClassifier
-from sklearn_trainkit.neural_network.sequences._step_labels import (
-    step_accuracy,
-    step_labels,
-    with_ends,
-)
+from sklearn_trainkit.neural_network.sequences._step_coding import step_labels, with_ends
+from sklearn_trainkit.neural_network.sequences._step_labels import step_accuracy
 
 rng = np.random.default_rng(0)
 N, T = 24, 6
