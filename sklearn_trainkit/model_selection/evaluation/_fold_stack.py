@@ -6,10 +6,9 @@ that evaluator, and the record says why.
 
 import os
 import time
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from traceback import format_exc
 from typing import Any
 
 import numpy as np
@@ -24,19 +23,21 @@ from sklearn_trainkit.model_selection.evaluation._per_epoch import (
     TrialTraining,
     build_trainable,
     evaluate_per_epoch,
+    train_to_end,
 )
 from sklearn_trainkit.model_selection.evaluation._stepping_table import START_FIT
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord
 from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
 from sklearn_trainkit.model_selection.evaluation._whole_fit import (
+    build_or_record,
     evaluate_whole_fit,
-    record_bad_params,
 )
 from sklearn_trainkit.utils._pipelines import last_step
 
 __all__ = [
     "FOLD_STACK",
     "StackedTrialTraining",
+    "advance_stack",
     "begin_folds",
     "bytes_of_folds",
     "can_stack_folds",
@@ -54,12 +55,9 @@ def can_stack_folds(setup: EvaluationSetup, candidate: Any) -> bool:
 
 def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch) -> TrialRecord:
     """Train a candidate on all folds as one network, where that is exact and faster."""
-    try:
-        candidate = build_trainable(setup, job.params)
-    except Exception:
-        if setup.error_score == "raise":
-            raise
-        return record_bad_params(setup, job, format_exc())
+    candidate = build_or_record(setup, job, build_trainable)
+    if isinstance(candidate, TrialRecord):
+        return candidate
     if not can_stack_folds(setup, candidate):
         # What the search would do without nets.
         in_epochs = watch.prunes or setup.in_epochs
@@ -69,12 +67,7 @@ def evaluate_fold_stack(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch
             reason = f"{type(last_step(candidate)).__name__} is no network of this package"
         how = "whole-fit" if record.n_epochs is None else "per-epoch"
         return replace(record, evaluation=f"{how}: {reason}")
-    training = begin_folds(setup, job, candidate, watch)
-    if isinstance(training, TrialRecord):
-        return training
-    with closing(training):
-        stopped = training.train(watch)
-        return training.finish(watch, stopped)
+    return train_to_end(begin_folds(setup, job, candidate, watch), watch)
 
 
 def begin_folds(
@@ -190,12 +183,19 @@ class StackedTrialTraining(TrialTraining):
         if self._joint_run is None:
             super()._train_epoch()
             return
-        going = [i for i, fold in enumerate(self._stacked) if not fold.done]
-        started = time.time()
-        self._joint_run.advance()
-        seconds = (time.time() - started) / len(going)
-        for index in going:
-            self._stacked[index].take_epoch(seconds, self._joint_run.errors.get(index))
+        advance_stack(self._joint_run, self._stacked)
+
+
+def advance_stack(stack: Any, folds: Sequence[FoldTraining]) -> None:
+    """Train those folds of a stack that want it by one epoch; each bears its share of the time."""
+    going = [index for index in stack.going() if not folds[index].done]
+    if not going:
+        return
+    started = time.time()
+    stack.advance()
+    seconds = (time.time() - started) / len(going)
+    for index in going:
+        folds[index].take_epoch(seconds, stack.errors.get(index))
 
 
 def memory_limit() -> int:

@@ -7,7 +7,6 @@ the test rows only ever pass through ``transform``.
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from traceback import format_exc
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,9 @@ from sklearn_trainkit.model_selection.evaluation._stepping_table import PARTIAL_
 from sklearn_trainkit.model_selection.evaluation._trial_record import PRUNED, TrialRecord
 from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
 from sklearn_trainkit.model_selection.evaluation._whole_fit import (
+    build_or_record,
     evaluate_whole_fit,
     make_record,
-    record_bad_params,
 )
 from sklearn_trainkit.utils._pipelines import last_step, own_fit_params
 
@@ -36,6 +35,7 @@ __all__ = [
     "evaluate_per_epoch",
     "fit_by_stepping",
     "start_training",
+    "train_to_end",
 ]
 
 # Scoring after each of very many short epochs would cost more than training.
@@ -57,12 +57,7 @@ def evaluate_per_epoch(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
     step does not train in epochs is evaluated fold by fold, without reports: they would be
     compared with epochs.
     """
-    training = start_training(setup, job, watch)
-    if isinstance(training, TrialRecord):
-        return training
-    with closing(training):
-        reason = training.train(watch)
-        return training.finish(watch, reason)
+    return train_to_end(start_training(setup, job, watch), watch)
 
 
 def start_training(
@@ -75,18 +70,24 @@ def start_training(
 
     ``begin(setup, job, candidate, watch)`` does so in place of :class:`TrialTraining`.
     """
-    try:
-        candidate = build_trainable(setup, job.params)
-    except Exception:
-        if setup.error_score == "raise":
-            raise
-        return record_bad_params(setup, job, format_exc())
+    candidate = build_or_record(setup, job, build_trainable)
+    if isinstance(candidate, TrialRecord):
+        return candidate
     if setup.stepping_of(candidate).kind is None:
         record = evaluate_whole_fit(setup, job, watch.without_pruner())
         return replace(record, evaluation=setup.describe_whole_fit(candidate))
     if begin is not None:
         return begin(setup, job, candidate, watch)
     return TrialTraining(setup, job, candidate)
+
+
+def train_to_end(started: "TrialTraining | TrialRecord", watch: TrialWatch) -> TrialRecord:
+    """Return the record of a trial that was begun, unless there was one already."""
+    if isinstance(started, TrialRecord):
+        return started
+    with closing(started):
+        reason = started.train(watch)
+        return started.finish(watch, reason)
 
 
 class TrialTraining:

@@ -1,5 +1,6 @@
 """The whole-fit evaluator: any estimator, fold by fold, with a report after each fold."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from traceback import format_exc
 from typing import Any
@@ -23,7 +24,7 @@ from sklearn_trainkit.model_selection.evaluation._trial_watch import TrialWatch
 from sklearn_trainkit.model_selection.evaluation._verbose import print_fold
 from sklearn_trainkit.utils._sklearn_private import MultimetricScorer, fit_and_score
 
-__all__ = ["evaluate_whole_fit", "failed_outcome", "make_record", "record_bad_params"]
+__all__ = ["build_or_record", "evaluate_whole_fit", "failed_outcome", "make_record"]
 
 
 def evaluate_whole_fit(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch) -> TrialRecord:
@@ -33,12 +34,9 @@ def evaluate_whole_fit(setup: EvaluationSetup, job: TrialJob, watch: TrialWatch)
     fold's own score for pruners that compare folds pairwise. Where training in epochs was hoped
     for, the record says why it was not done.
     """
-    try:
-        candidate = build_candidate(setup, job.params)
-    except Exception:
-        if setup.error_score == "raise":
-            raise
-        return record_bad_params(setup, job, format_exc())
+    candidate = build_or_record(setup, job)
+    if isinstance(candidate, TrialRecord):
+        return candidate
     how = setup.describe_whole_fit(candidate) if setup.explains_whole_fits else None
     folds: list[FoldOutcome] = []
     for index in range(len(setup.folds)):
@@ -119,6 +117,14 @@ def _fit_fold(setup: EvaluationSetup, job: TrialJob, candidate: Any, index: int)
     return outcome
 
 
-def record_bad_params(setup: EvaluationSetup, job: TrialJob, error: str) -> TrialRecord:
-    folds = [failed_outcome(setup, error) for _ in range(len(setup.folds))]
-    return make_record(setup, job, folds, [])
+def build_or_record(
+    setup: EvaluationSetup, job: TrialJob, build: Callable[..., Any] = build_candidate
+) -> Any:
+    """Return what ``build(setup, params)`` does; the record of a failed trial if that raises."""
+    try:
+        return build(setup, job.params)
+    except Exception:
+        if setup.error_score == "raise":
+            raise
+        folds = [failed_outcome(setup, format_exc()) for _ in range(len(setup.folds))]
+        return make_record(setup, job, folds, [])

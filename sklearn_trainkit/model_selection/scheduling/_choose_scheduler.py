@@ -1,6 +1,7 @@
 """Which scheduler a plan asks for, and what its jobs are."""
 
-from sklearn_trainkit.model_selection.evaluation._epoch_steppers import count_epochs
+from typing import NamedTuple
+
 from sklearn_trainkit.model_selection.evaluation._evaluator import (
     JobEvaluator,
     OneByOne,
@@ -28,40 +29,48 @@ from sklearn_trainkit.model_selection.study._rungs import (
     make_rungs,
     race_factors,
 )
-from sklearn_trainkit.utils._pipelines import last_step
 
-__all__ = ["choose_scheduler", "count_parts"]
+__all__ = ["Schedule", "choose_scheduler"]
 
 
-def choose_scheduler(plan: SearchPlan) -> tuple[Scheduler, JobEvaluator]:
+class Schedule(NamedTuple):
+    """How the trials of a search are gone through.
+
+    Attributes
+    ----------
+    scheduler : Scheduler
+        Says which candidate is next.
+    evaluate : JobEvaluator
+        What a worker does with it.
+    n_parts : int or None
+        How many tasks a trial has: one for each fold, or each rung of a race. None if nobody
+        knows: a fold that goes on after a wait elsewhere has another one.
+    """
+
+    scheduler: Scheduler
+    evaluate: JobEvaluator
+    n_parts: int | None
+
+
+def choose_scheduler(plan: SearchPlan) -> Schedule:
     """Return who says which candidate is next, and what a worker does with it.
 
     Candidates wait for each other where the pruner asks for it, and train together where there
     are several to a stack.
     """
+    n_folds = len(plan.setup.folds)
     if isinstance(plan.pruner, PauseAndResumePruner):
         return _make_pausing(plan, plan.pruner)
     if isinstance(plan.pruner, RacingPruner):
         return _make_race(plan, plan.pruner)
     if plan.n_together > 1:
-        return Steady(plan.n_together), evaluate_trials_together
-    return Steady(), OneByOne(EVALUATORS[plan.evaluator])
+        return Schedule(Steady(plan.n_together), evaluate_trials_together, n_folds)
+    return Schedule(Steady(), OneByOne(EVALUATORS[plan.evaluator]), n_folds)
 
 
-def count_parts(plan: SearchPlan) -> int | None:
-    """Return how many tasks a trial has: one for each fold, or each rung of a race.
-
-    None if nobody knows: a fold that goes on after a wait elsewhere has another one.
-    """
-    if isinstance(plan.pruner, PauseAndResumePruner):
-        return None
-    if isinstance(plan.pruner, RacingPruner):
-        return len(_list_rungs(plan, plan.pruner))
-    return len(plan.setup.folds)
-
-
-def _make_pausing(plan: SearchPlan, pruner: PauseAndResumePruner) -> tuple[Scheduler, JobEvaluator]:
-    n_epochs = count_epochs(last_step(plan.setup.estimator))
+def _make_pausing(plan: SearchPlan, pruner: PauseAndResumePruner) -> Schedule:
+    n_epochs = count_candidate_epochs(plan.evaluator, plan.setup.estimator)
+    assert n_epochs is not None  # the plan refuses whole fits that would have to wait
     rungs = make_rungs(n_epochs, pruner.min_epochs, pruner.reduction_factor)
     costs = [float(end - begin) for begin, end in zip([0, *rungs], rungs, strict=False)]
     factors = [pruner.reduction_factor] * (len(rungs) - 1)
@@ -72,19 +81,16 @@ def _make_pausing(plan: SearchPlan, pruner: PauseAndResumePruner) -> tuple[Sched
         n_in_memory = min(
             n_in_memory, memory_limit() // max(1, bytes_of_folds(folds.X, len(folds)))
         )
-    return Climbing(factors, costs, WaitingRoom(n_in_memory)), OneByOne(pause)
+    climbing = Climbing(factors, costs, WaitingRoom(n_in_memory))
+    return Schedule(climbing, OneByOne(pause), None)
 
 
-def _make_race(plan: SearchPlan, pruner: RacingPruner) -> tuple[Scheduler, JobEvaluator]:
-    rungs = _list_rungs(plan, pruner)
+def _make_race(plan: SearchPlan, pruner: RacingPruner) -> Schedule:
+    n_epochs = count_candidate_epochs(plan.evaluator, plan.setup.estimator)
+    rungs = make_race(pruner, len(plan.setup.folds), n_epochs)
     race = Race(EVALUATORS[plan.evaluator], tuple(rungs))
     climbing = Climbing(race_factors(pruner, len(rungs)), _list_costs(rungs), WaitingRoom())
-    return climbing, OneByOne(race)
-
-
-def _list_rungs(plan: SearchPlan, pruner: RacingPruner) -> list[Rung]:
-    n_epochs = count_candidate_epochs(plan.evaluator, plan.setup.estimator)
-    return make_race(pruner, len(plan.setup.folds), n_epochs)
+    return Schedule(climbing, OneByOne(race), len(rungs))
 
 
 def _list_costs(rungs: list[Rung]) -> list[float]:

@@ -136,8 +136,8 @@ def check_schedule(
 
 def _check_travelling(setup: EvaluationSetup) -> None:
     """Raise when the weights of a candidate that waits cannot go to another process."""
-    kind = setup.own_stepping().kind
-    final = last_step(build_candidate(setup, {}))
+    candidate = build_candidate(setup, {})
+    kind, final = setup.stepping_of(candidate).kind, last_step(candidate)
     message = (
         "pruner='pause_and_resume': candidates that wait may go on in another worker process, but "
     )

@@ -5,17 +5,12 @@ from typing import Any
 
 from optuna.storages import BaseStorage
 
-from sklearn_trainkit.model_selection.evaluation._evaluator import JobEvaluator
 from sklearn_trainkit.model_selection.evaluation._trial_record import TrialRecord
 from sklearn_trainkit.model_selection.evaluation._trial_watch import Deadlines
 from sklearn_trainkit.model_selection.evaluation._verbose import print_start
-from sklearn_trainkit.model_selection.scheduling._choose_scheduler import (
-    choose_scheduler,
-    count_parts,
-)
+from sklearn_trainkit.model_selection.scheduling._choose_scheduler import Schedule, choose_scheduler
 from sklearn_trainkit.model_selection.scheduling._ledger import Ledger
 from sklearn_trainkit.model_selection.scheduling._proposals import Proposals
-from sklearn_trainkit.model_selection.scheduling._schedulers import Scheduler
 from sklearn_trainkit.model_selection.scheduling._search_loop import SearchLoop
 from sklearn_trainkit.model_selection.scheduling._search_plan import SearchPlan, runs_parallel
 from sklearn_trainkit.model_selection.scheduling._trial_tasks import TrialTasks, tell_of_oddities
@@ -39,12 +34,12 @@ def run_trials(search: Any, plan: SearchPlan) -> tuple[list[TrialRecord], Except
 
     ``search`` gets its study, and says how the trials were evaluated.
     """
-    scheduler, evaluate = choose_scheduler(plan)
+    schedule = choose_scheduler(plan)
     timeout = plan.trials.budget.timeout
     deadline = None if timeout is None else time.time() + timeout
-    runner = _make_runner(plan, scheduler, evaluate, deadline)
+    runner = _make_runner(plan, schedule, deadline)
     try:
-        loop, task = _make_loop(search, plan, scheduler, runner, deadline)
+        loop, task = _make_loop(search, plan, schedule, runner, deadline)
     except BaseException:
         runner.close(kill=True)
         raise
@@ -58,17 +53,15 @@ def run_trials(search: Any, plan: SearchPlan) -> tuple[list[TrialRecord], Except
     return records, loop.lost
 
 
-def _make_runner(
-    plan: SearchPlan, scheduler: Scheduler, evaluate: JobEvaluator, deadline: float | None
-) -> Runner:
+def _make_runner(plan: SearchPlan, schedule: Schedule, deadline: float | None) -> Runner:
     deadlines = Deadlines(deadline, plan.trials.budget.trial_timeout)
     # Whoever waits at rungs is never pruned on the way.
-    pruner = None if scheduler.has_rungs else plan.pruner
-    return make_runner(plan.workers, evaluate, plan.setup, deadlines, pruner)
+    pruner = None if schedule.scheduler.has_rungs else plan.pruner
+    return make_runner(plan.workers, schedule.evaluate, plan.setup, deadlines, pruner)
 
 
 def _make_loop(
-    search: Any, plan: SearchPlan, scheduler: Scheduler, runner: Runner, deadline: float | None
+    search: Any, plan: SearchPlan, schedule: Schedule, runner: Runner, deadline: float | None
 ) -> tuple[SearchLoop, Any]:
     """Open the study; return the loop over its trials, and their task."""
     trials, budget = plan.trials, plan.trials.budget
@@ -79,7 +72,7 @@ def _make_loop(
     task = plan.context.subcontext(
         task_name="search", max_subtasks=budget.n_trials, sequential_subtasks=False
     ).call_on_fit_task_begin(estimator=search)
-    tasks = TrialTasks(search, task, count_parts(plan))
+    tasks = TrialTasks(search, task, schedule.n_parts)
     may_repeat = isinstance(search.storage, BaseStorage)
     tried = TriedPoints(trials.space, trials.sampler_seed, may_repeat=may_repeat)
     proposals = Proposals(
@@ -96,7 +89,7 @@ def _make_loop(
         metric=plan.setup.metric,
         objectives=plan.objectives,
         earlier=() if joint is None else joint.earlier,
-        curves_are_told=runner.reports_live and not scheduler.has_rungs,
+        curves_are_told=runner.reports_live and not schedule.scheduler.has_rungs,
         learners=(lambda frozen: tried.add(frozen.params), runner.tell),
         end_task=tasks.end,
         listener=tasks.hear,
@@ -107,7 +100,7 @@ def _make_loop(
     loop = SearchLoop(
         study,
         proposals,
-        scheduler,
+        schedule.scheduler,
         runner,
         ledger,
         budget=budget,

@@ -1,6 +1,5 @@
 """Several trials at a time, candidates times folds in one stack."""
 
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 
@@ -12,6 +11,7 @@ from sklearn_trainkit.model_selection.evaluation._evaluator import (
 )
 from sklearn_trainkit.model_selection.evaluation._fold_stack import (
     StackedTrialTraining,
+    advance_stack,
     bytes_of_folds,
     can_stack_folds,
     evaluate_fold_stack,
@@ -100,14 +100,7 @@ class _JointTraining:
     def advance(self) -> None:
         """Train every fold that wants it by one epoch."""
         for stack, members in self._stacks:
-            going = [i for i in stack.going() if not members[i][1].done]
-            if not going:
-                continue
-            started = time.time()
-            stack.advance()
-            seconds = (time.time() - started) / len(going)
-            for index in going:
-                members[index][1].take_epoch(seconds, stack.errors.get(index))
+            advance_stack(stack, [fold for _, fold in members])
         for _, fold in self._alone:
             fold.train_epoch()
 

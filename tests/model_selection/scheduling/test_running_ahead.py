@@ -79,10 +79,12 @@ def search(monkeypatch):
     def run(pruner, n_workers, speeds=0, n_trials=60):
         made = []
 
-        def make(plan, scheduler, evaluate, deadline):
-            n_rungs = len(evaluate.evaluate.rungs)
+        def make(plan, schedule, deadline):
+            n_rungs = len(schedule.evaluate.evaluate.rungs)
             made.append(
-                ImaginedWorkers(n_workers, scheduler, n_rungs, np.random.default_rng(speeds))
+                ImaginedWorkers(
+                    n_workers, schedule.scheduler, n_rungs, np.random.default_rng(speeds)
+                )
             )
             return made[0]
 
