@@ -45,9 +45,10 @@ class Architecture(ABC):
         for layer in _standardizations(module):
             layer.learn(rows)
 
-    def keep_statistics(self, old: torch.nn.Module, new: torch.nn.Module) -> None:
-        """Let new layers know what old ones have learnt of the training rows; weights stay new."""
-        for before, now in zip(_standardizations(old), _standardizations(new), strict=False):
+    def keep_statistics(self, net: Any, module: torch.nn.Module) -> None:
+        """Let a new module know what the one before has learnt of the training rows."""
+        earlier = _standardizations(net.module_)
+        for before, now in zip(earlier, _standardizations(module), strict=False):
             now.load_state_dict(before.state_dict())
 
     def check_module(self, net: Any, rows: Rows) -> None:  # noqa: B027

@@ -65,7 +65,7 @@ def make_weights(net: Any, seeds: StreamSeeds, rows: Rows | None = None) -> None
             with torch_threads(net.n_threads):
                 net._architecture.prepare(net, module, rows)
         elif hasattr(net, "module_"):
-            net._architecture.keep_statistics(net.module_, module)
+            net._architecture.keep_statistics(net, module)
     net.module_ = module
     net._made_with = MadeWith(own_copy(net.get_params(deep=False)), layers)
     net.streams_ = net._architecture.new_streams(net, seeds)

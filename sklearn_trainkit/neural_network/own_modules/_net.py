@@ -38,6 +38,7 @@ from sklearn_trainkit.neural_network.own_modules._user_module import (
     check_user_output,
     unknown_arguments,
 )
+from sklearn_trainkit.neural_network.saving._made_with import describe_layers
 from sklearn_trainkit.neural_network.targets._label_coding import MultiLabel
 from sklearn_trainkit.neural_network.targets._labels import Labels
 from sklearn_trainkit.neural_network.targets._targets import Targets
@@ -110,8 +111,16 @@ class _OwnModule(Architecture):
             except IndexError as error:
                 self._refuse(net, module, rows.part(0, min(LOOKED_AT, rows.n_rows)).X, error)
 
+    def keep_statistics(self, net: Any, module: nn.Module) -> None:
+        """Forget what the module before has ended in, if this is another one."""
+        if "_forms" in vars(net) and describe_layers(module) != describe_layers(net.module_):
+            net._forms = None
+
     def check_module(self, net: Any, rows: Rows) -> None:
         """Raise if callbacks have made a module that does not take the training rows."""
+        if vars(net).get("_forms", ()) is None:
+            net._look_at_outputs(net.module_, rows)
+            net.initialize_criterion()
         if net.callbacks_:
             try:
                 check_user_output(net.module_, rows.part(0, 2).X, net._n_outputs)
@@ -253,7 +262,7 @@ class NetClassifier(_OwnModuleNet, ClassifierNet):
 
     @property
     def _output_forms(self) -> OutputForms:
-        return OutputForms(*vars(self).get("_forms", (LOGITS, LOGITS)))
+        return OutputForms(*(vars(self).get("_forms") or (LOGITS, LOGITS)))
 
     @property
     def _has_several_labels(self) -> bool:

@@ -98,6 +98,18 @@ def test_weights_from_a_file_know_what_the_module_ends_in(tmp_path):
     assert_allclose(other.predict_proba(X), net.predict_proba(X))
 
 
+@pytest.mark.parametrize("ends", [(nn.Softmax(1), nn.Identity()), (nn.Identity(), nn.Softmax(1))])
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+def test_new_weights_of_another_module_are_looked_at_anew(ends, way):
+    before, now = map(Ends, ends)
+    net = NetClassifier(before, warm_start=True, **SETTINGS).fit(X, Y)
+    getattr(net.set_params(module=now).initialize(), way)(X, Y)
+    wanted = NetClassifier(now, warm_start=True, **SETTINGS).fit(X, Y)
+    getattr(wanted.initialize(), way)(X, Y)
+    assert_allclose(net.predict_proba(X), wanted.predict_proba(X))
+    assert_allclose(net.predict_proba(X).sum(axis=1), 1)
+
+
 def test_a_stream_knows_what_the_module_ends_in():
     streams = [NetClassifier(Ends(end), **SETTINGS) for end in (nn.Identity(), nn.Softmax(1))]
     for net in streams:
