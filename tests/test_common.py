@@ -26,16 +26,17 @@ ESTIMATORS = [
     StandardScaler(),
     MLPNetClassifier(),
     MLPNetRegressor(),
-    NetClassifier(MLPModule),
-    NetRegressor(MLPModule),
+    # Where a few epochs at a higher rate are enough for the checks, they are all there are.
+    NetClassifier(MLPModule, lr=0.03, max_epochs=8),
+    NetRegressor(MLPModule, lr=0.03, max_epochs=12),
     MLPNetClassifier((16, 16), norm="layer", skip="add", optimizer="adam", lr=0.02),
-    MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.01),
-    RecurrentNetClassifier((8,), sequence_shape=(-1, 1), batch_size=-1),
+    MLPNetRegressor((16, 16), norm="rms", skip="concat", clip_norm=1.0, lr=0.03, max_epochs=6),
+    RecurrentNetClassifier((8,), sequence_shape=(-1, 1), batch_size=-1, lr=0.05, max_epochs=15),
     RecurrentNetRegressor((8,), cell="lstm", sequence_shape=(-1, 1), lr=0.03),
-    ConvNetClassifier((8,), image_shape=(1, -1), norm="layer", lr=0.01),
-    ConvNetRegressor((8,), image_shape=(1, -1), norm=None, pooling=None, lr=0.01),
-    FoldEnsembleClassifier(MLPNetClassifier((16,), lr=0.03, random_state=0), cv=2),
-    FoldEnsembleRegressor(MLPNetRegressor((16,), lr=0.03, random_state=0), cv=2),
+    ConvNetClassifier((8,), image_shape=(1, -1), norm="layer", lr=0.03, max_epochs=10),
+    ConvNetRegressor((8,), image_shape=(1, -1), norm=None, pooling=None, lr=0.03, max_epochs=6),
+    FoldEnsembleClassifier(MLPNetClassifier((16,), lr=0.03, max_epochs=8, random_state=0), cv=2),
+    FoldEnsembleRegressor(MLPNetRegressor((16,), lr=0.03, max_epochs=12, random_state=0), cv=2),
 ]
 
 NETWORKS = [
