@@ -3,9 +3,11 @@
 ``installed_tests("sklearn.preprocessing.tests.test_data", replacements={...})`` executes the
 source of that module again, in a fresh namespace, while the public names that it imports are
 swapped for ours, and returns that namespace. A test module of ours updates its globals with it,
-and pytest collects the tests as if they had been written there.
+and pytest collects the tests as if they had been written there. Tests in which none of the swapped
+names takes part are about their own library alone, and are left out.
 """
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -44,16 +46,38 @@ def installed_tests(module_name, replacements, exclude=()):
         for dotted, ours in replacements.items():
             owner, attribute = dotted.rsplit(".", 1)
             stack.enter_context(mock.patch.object(importlib.import_module(owner), attribute, ours))
-        exec(compile(source_path.read_text(), str(source_path), "exec"), namespace)
+        source = source_path.read_text()
+        exec(compile(source, str(source_path), "exec"), namespace)
     missing = [name for name in exclude if name not in namespace]
     if missing:
         raise LookupError(f"exclude names tests that {module_name} does not have: {missing}")
     _list_parametrize_values(namespace)
+    reached = _names_that_reach(source, {dotted.rsplit(".", 1)[1] for dotted in replacements})
     return {
         name: value
         for name, value in namespace.items()
-        if not name.startswith("__") and name not in set(exclude)
+        if not name.startswith("__")
+        and name not in set(exclude)
+        and (name in reached or not name.startswith("test"))
     }
+
+
+def _names_that_reach(source, wanted):
+    """Return the names that a module defines in terms of ``wanted``, directly or not."""
+    uses = {}
+    for node in ast.parse(source).body:
+        leaves = list(ast.walk(node))
+        words = {leaf.id for leaf in leaves if isinstance(leaf, ast.Name)}
+        words |= {leaf.attr for leaf in leaves if isinstance(leaf, ast.Attribute)}
+        words |= {leaf.arg for leaf in leaves if isinstance(leaf, ast.arg)}  # fixtures
+        named = isinstance(node, ast.FunctionDef | ast.ClassDef)
+        stored = [x.id for x in leaves if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store)]
+        for name in [node.name] if named else stored:
+            uses[name] = uses.get(name, set()) | words
+    reached = set(wanted)
+    while more := {name for name, words in uses.items() if words & reached} - reached:
+        reached |= more
+    return reached
 
 
 def _list_parametrize_values(namespace):
