@@ -1,10 +1,30 @@
-"""One torch thread in every test (two on busy cores can be 100 times slower), and a full disk."""
+"""One torch thread in every test (two on busy cores can be 100 times slower), and a full disk.
+
+Under pytest-xdist, the files that share servers and worker processes go to one process.
+"""
 
 import signal
 from contextlib import contextmanager
 
 import pytest
 import torch
+
+# Each process of pytest-xdist that runs one of them would start Dask, Ray and workers of its own.
+SHARE_WORKERS = "tests/model_selection/workers/"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class TogetherByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            scope = super()._split_scope(nodeid)
+            return SHARE_WORKERS if scope.startswith(SHARE_WORKERS) else scope
+
+    return TogetherByFile(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
