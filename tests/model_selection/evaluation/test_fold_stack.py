@@ -21,7 +21,7 @@ from sklearn_trainkit.preprocessing import StandardScaler
 X, y = make_classification(
     151, 8, n_informative=5, n_classes=3, n_clusters_per_class=1, random_state=0
 )
-NET = MLPNetClassifier((8,), norm="batch", batch_size=16, max_epochs=6, random_state=0)
+NET = MLPNetClassifier((8,), norm="batch", batch_size=32, max_epochs=6, random_state=0)
 PIPE = Pipeline([("scale", StandardScaler()), ("net", NET)])
 CV = KFold(4, shuffle=True, random_state=0)
 SPACE = {"net__lr": loguniform(1e-3, 1e-1), "net__dropout": [0.0, 0.3]}

@@ -136,6 +136,8 @@ def make(name, kind, settings):
     seed = {"random_state": 0} if "random_state" in names else {}
     if name == "CategoricalNB":
         small["min_categories"] = 12
+    if name == "HashingVectorizer":
+        small["n_features"] = 16
     return kind(**{**small, **seed, **settings})
 
 
@@ -144,6 +146,8 @@ def data_for(name, estimator):
         return TEXT, None
     if name == "MultiOutputClassifier":
         return X, BOTH
+    if getattr(estimator, "batch_size", None) == 1:  # an update for each row
+        return X[:30], (LABELS if is_classifier(estimator) else NUMBERS)[:30]
     if name in ("MultiOutputRegressor", "MultiTaskElasticNet", "MultiTaskLasso"):
         return X, np.column_stack([NUMBERS, X[:, 1]])
     if is_classifier(estimator) or name in ("NeighborhoodComponentsAnalysis", "SelectFromModel"):

@@ -171,7 +171,8 @@ def test_early_stopping_sets_a_stratified_part_aside():
 
 
 def test_they_work_in_pipelines_and_searches():
-    pipeline = make_pipeline(StandardScaler(), MLPNetClassifier(random_state=0))
+    net = MLPNetClassifier(lr=0.01, max_epochs=6, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), net)
     assert cross_val_score(pipeline, X, y, cv=3).mean() > 0.6
     grid = {
         "standardscaler": [StandardScaler(), MinMaxScaler(), "passthrough"],

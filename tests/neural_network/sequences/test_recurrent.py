@@ -288,8 +288,9 @@ def test_lists_pass_through_cross_validation(net, y):
 
 
 def test_lengths_are_routed():
+    fast = FAST | {"max_epochs": 1}
     with config_context(enable_metadata_routing=True):
-        net = RecurrentNetClassifier(**FAST)
+        net = RecurrentNetClassifier(**fast)
         net.set_fit_request(lengths=True).set_score_request(lengths=True)
         scores = cross_val_score(net, FULL, LABELS, params={"lengths": LENGTHS}, cv=3)
         wanted = cross_val_score(net, PADDED, LABELS, cv=3)
@@ -298,7 +299,7 @@ def test_lengths_are_routed():
         search.fit(FULL, LABELS, lengths=LENGTHS)
         plain = GridSearchCV(net, {"cell": ["gru", "lstm"]}, cv=3).fit(PADDED, LABELS)
         assert search.best_score_ == plain.best_score_
-    predicted = cross_val_predict(RecurrentNetClassifier(**FAST), LIST, LABELS, cv=3)
+    predicted = cross_val_predict(RecurrentNetClassifier(**fast), LIST, LABELS, cv=3)
     assert predicted.shape == (N,)
 
 
