@@ -1,7 +1,6 @@
 """Several processes on one study share its budget and its result, and lose nothing."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from tests.forked_script import ForkedScript
 from tests.postgres_server import PostgresServer, find_reason_to_skip
 
 X, y = make_classification(n_samples=60, n_features=4, random_state=0)
@@ -110,15 +110,17 @@ def storage(request, tmp_path):
 def start_driver(tmp_path, storage):
     script = tmp_path / "driver.py"
     script.write_text(textwrap.dedent(SCRIPT))
-    environment = os.environ | {"PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
 
     def start(n_trials, fault="none"):
-        return subprocess.Popen(
-            [sys.executable, str(script), storage, str(n_trials), fault],
+        arguments = [str(script), storage, str(n_trials), fault]
+        if not storage.startswith("grpc:"):
+            return ForkedScript(*arguments)
+        return subprocess.Popen(  # gRPC does not work in a process that was forked after its import
+            [sys.executable, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=os.environ | {"PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"},
         )
 
     return start
@@ -143,7 +145,7 @@ def test_a_killed_drivers_trial_is_taken_up_by_the_other(start_driver):
     stuck = start_driver(5, "hang")
     assert stuck.stdout.readline() == "hanging\n"
     other = start_driver(5)
-    stuck.send_signal(signal.SIGKILL)
+    stuck.kill()
     stuck.communicate()
     n_mine, result = read_result(other)
     assert n_mine == 4  # the killed one had finished its first
