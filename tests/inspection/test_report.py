@@ -112,7 +112,7 @@ def test_the_same_table_gives_the_same_file(comparison, tmp_path):
 
 
 def test_a_data_set_on_which_all_trials_score_the_same(comparison, tmp_path):
-    equal = comparison.assign(score=1.0, best_so_far=1.0)
+    equal = comparison[comparison["dataset"] == "narrow"].assign(score=1.0, best_so_far=1.0)
     write_report(equal, tmp_path / "equal.html")
     assert "scores and parameters differ" in (tmp_path / "equal.html").read_text()
 

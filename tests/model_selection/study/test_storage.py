@@ -1,10 +1,6 @@
 """Stored studies: resumed where they stood, refused to strangers, not needed by a pickle."""
 
-import os
 import pickle
-import signal
-import subprocess
-import sys
 import textwrap
 
 import numpy as np
@@ -19,6 +15,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from tests.forked_script import ForkedScript
 
 X, y = make_classification(n_samples=60, n_features=4, random_state=0)
 PIPE = Pipeline([("scale", StandardScaler()), ("clf", LogisticRegression())])
@@ -183,22 +180,17 @@ SCRIPT = """
 def test_after_a_kill_the_rerun_starts_where_it_was(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
-    command = [sys.executable, str(script), str(tmp_path / "study")]
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    process = subprocess.Popen(
-        [*command, "100", "4"], stdout=subprocess.PIPE, text=True, env=environment
-    )
+    path = str(tmp_path / "study")
+    process = ForkedScript(script, path, "100", "4")
     lines = [process.stdout.readline().strip() for _ in range(5)]
     assert lines == ["0", "1", "2", "3", "hanging"]  # in the fifth
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.communicate()
     n_done = 4
-    rerun = subprocess.run(
-        [*command, str(n_done + 2), "100"], capture_output=True, text=True, env=environment
-    )
-    lines = rerun.stdout.split("\n")
+    written, errors = ForkedScript(script, path, str(n_done + 2), "100").communicate()
+    lines = written.split("\n")
     # The killed trial keeps its number, and its candidate is tried again under a new one.
-    assert lines[:2] == [str(n_done + 1), str(n_done + 2)], rerun.stderr
+    assert lines[:2] == [str(n_done + 1), str(n_done + 2)], errors
     assert lines[2] == f"done {n_done + 2} {n_done + 2}"
 
 
