@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from sklearn_trainkit.preprocessing.compiled._compile import compile_loop
+from sklearn_trainkit.utils._compile_loop import compile_loop
 
 __all__ = ["scale_rows", "scale_runs", "stream_rows", "stream_runs"]
 

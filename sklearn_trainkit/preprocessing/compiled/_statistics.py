@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_trainkit.preprocessing.compiled._compile import compile_loop
+from sklearn_trainkit.utils._compile_loop import compile_loop
 
 __all__ = ["row_moments", "row_range", "run_moments", "run_range"]
 

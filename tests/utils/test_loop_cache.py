@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_trainkit.preprocessing.compiled._compile import compile_loop
+from sklearn_trainkit.utils._compile_loop import compile_loop
 
 numba = pytest.importorskip("numba", reason="numba is not installed")
 
@@ -36,10 +36,7 @@ def call_anew(value=3.0):
 
 def test_another_process_does_not_compile_again(folder):
     call_anew()
-    code = (
-        "from tests.preprocessing.compiled import test_loop_cache as t; "
-        "assert t.call_anew() == (6.0, False)"
-    )
+    code = "from tests.utils import test_loop_cache as t; assert t.call_anew() == (6.0, False)"
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 

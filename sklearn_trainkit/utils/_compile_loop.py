@@ -17,7 +17,7 @@ def compile_loop(loop: Callable[..., Any]) -> Callable[..., Any]:
 
     compiled: Any = numba.njit(loop, nogil=True, error_model="numpy")
     with suppress(Exception):  # there is nowhere to keep it, or this numba keeps it otherwise
-        from sklearn_trainkit.preprocessing.compiled._loop_cache import LoopCache
+        from sklearn_trainkit.utils._loop_cache import LoopCache
 
         compiled._cache = LoopCache(loop)
     return compiled
