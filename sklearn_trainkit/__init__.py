@@ -5,7 +5,7 @@ Importing this package loads nothing heavy: each sub-package is imported on firs
 """
 
 import importlib
-from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0.dev0"
 
@@ -22,11 +22,14 @@ _SUBPACKAGES = (
 
 __all__ = [
     "__version__",
+    "compile_engines",
     *_SUBPACKAGES,
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
+    if name == "compile_engines":
+        return importlib.import_module("sklearn_trainkit.neural_network").compile_engines
     if name in _SUBPACKAGES:
         return importlib.import_module(f"sklearn_trainkit.{name}")
     raise AttributeError(f"module 'sklearn_trainkit' has no attribute {name!r}")

@@ -3,6 +3,7 @@
 Under pytest-xdist, the files that share servers and worker processes go to one process.
 """
 
+import os
 import signal
 from contextlib import contextmanager
 
@@ -30,6 +31,12 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(autouse=True, scope="session")
 def _one_torch_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_is_compiled(tmp_path_factory):
+    """What this user has compiled decides no engine; tests of compiled code ask for it."""
+    os.environ["SKLEARN_TRAINKIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

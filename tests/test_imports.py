@@ -27,8 +27,9 @@ FLOORS = {
     "preprocessing": [{"compiled"}, {"arrays"}],
     "neural_network": [
         {"batches"},
-        {"modules"},
+        {"modules", "kernels"},
         {"stacking"},
+        {"compiled"},
         {"engines"},
         {"training"},
         {"targets"},

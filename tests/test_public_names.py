@@ -82,6 +82,7 @@ PUBLIC = {
         "RecurrentNetClassifier",
         "RecurrentNetRegressor",
         "UNetSegmenter",
+        "compile_engines",
         "dice_score",
         "dice_scorer",
         "fit_stacked",

@@ -5,7 +5,7 @@ One step of every epoch is looked at, which keeps the cost to a few per cent of 
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from skorch.callbacks import Callback
@@ -138,6 +138,9 @@ class GradientFlow(Callback):
     >>> [layer.layer for layer in net.history[-1]["gradient_flow"]]
     ['hidden.0.0.weight', 'output.weight']
     """
+
+    # Of an epoch: one whose gradients it looks at, and the next, to see what the step has done.
+    n_steps_heard: ClassVar[int] = 2
 
     def __init__(self, warn: bool = True) -> None:
         self.warn = warn

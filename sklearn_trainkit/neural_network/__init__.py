@@ -1,6 +1,7 @@
 """Neural networks as scikit-learn estimators."""
 
 from sklearn_trainkit.neural_network.dense._mlp import MLPNetClassifier, MLPNetRegressor
+from sklearn_trainkit.neural_network.engines._compile_engines import compile_engines
 from sklearn_trainkit.neural_network.images._conv import ConvNetClassifier, ConvNetRegressor
 from sklearn_trainkit.neural_network.masks._mask_metrics import (
     dice_score,
@@ -26,6 +27,7 @@ __all__ = [
     "RecurrentNetClassifier",
     "RecurrentNetRegressor",
     "UNetSegmenter",
+    "compile_engines",
     "dice_score",
     "dice_scorer",
     "fit_stacked",

@@ -16,10 +16,14 @@ from typing import Any
 from uuid import uuid4
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.serialize import dumps
 
-__all__ = ["LoopCache"]
+__all__ = ["FolderCache", "LoopCache", "NotKeptError"]
+
+
+class NotKeptError(Exception):
+    """Code that was to be loaded, not compiled, is not kept."""
 
 
 class LoopCache(FunctionCache):
@@ -55,6 +59,63 @@ class LoopCache(FunctionCache):
         """Keep the code for a signature, if that is possible."""
         with suppress(Exception):  # the code in memory is sound
             super().save_overload(sig, data)
+
+
+class _OwnLocator(_CacheLocator):
+    """Sends numba to no folder of its own choice."""
+
+    def get_cache_path(self) -> str:
+        return ""
+
+    def get_source_stamp(self) -> None:
+        return None
+
+    def get_disambiguator(self) -> None:
+        return None
+
+    def ensure_cache_path(self) -> None:
+        pass
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> "_OwnLocator":
+        return cls()
+
+
+class _OwnImplementation(CompileResultCacheImpl):
+    _locator_classes: Any = [_OwnLocator]
+
+
+class FolderCache(LoopCache):
+    """A cache in a folder of ours, by a version of ours.
+
+    Parameters
+    ----------
+    loop : function
+    base : Path
+        Beginning of the paths of the files. The folder need not be there yet.
+    version : object
+        What has to be equal for a file to count.
+
+    Attributes
+    ----------
+    may_compile : bool
+        Whether what is not kept may be compiled; otherwise that raises ``NotKeptError``.
+    """
+
+    _impl_class: Any = _OwnImplementation
+
+    def __init__(self, loop: Any, base: Path, version: Any) -> None:
+        super().__init__(loop)
+        self._cache_path = str(base.parent)
+        self._cache_file = CheckedFiles(base, (numba.__version__, version))
+        self.may_compile = False
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the code kept for a signature, or None where it may be compiled."""
+        code = super().load_overload(sig, target_context)
+        if code is None and not self.may_compile:
+            raise NotKeptError
+        return code
 
 
 class CheckedFiles:
@@ -95,6 +156,7 @@ class CheckedFiles:
         path = self._path(key)
         unfinished = path.with_name(f"{path.name}.{uuid4().hex[:8]}.tmp")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(sha256(content).digest() + content)
             unfinished.replace(path)
         except OSError:

@@ -223,11 +223,14 @@ class SharedParameters(TypedDict, total=False):
     ]
     engine: Annotated[
         str,
-        Shared("auto", '{"auto", "stacked", "autograd"}', [StrOptions(set(ENGINE_NAMES))]),
+        Shared(
+            "auto", '{"auto", "compiled", "stacked", "autograd"}', [StrOptions(set(ENGINE_NAMES))]
+        ),
         """
-        What trains an epoch. "auto" takes the fastest that is exact for this network: "stacked"
-        (gradients by hand, one block of weights; dense networks) or "autograd" (any network).
-        ``engine_`` says which it was and why no faster one. They agree to rounding.
+        What trains an epoch. "auto" takes the fastest that is exact for this network: "compiled"
+        (dense networks, after :func:`~sklearn_trainkit.compile_engines`), "stacked" (gradients
+        by hand, one block of weights; dense networks) or "autograd" (any network). ``engine_``
+        says which it was and why no faster one. They agree to rounding.
         """,
     ]
     n_threads: Annotated[

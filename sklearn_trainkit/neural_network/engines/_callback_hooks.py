@@ -228,6 +228,16 @@ class Listeners:
         )
 
     @property
+    def n_steps_heard(self) -> int | None:
+        """How many steps of an epoch, from the first on, somebody hears of; None for all."""
+        if self.watch_batches or any(each.on_train for each in self.hooks["on_batch_output"]):
+            return None
+        listeners = self.hooks["on_grad_computed"]
+        if not all(type(each) is GradientFlow for each in listeners):
+            return None
+        return GradientFlow.n_steps_heard if listeners else 0
+
+    @property
     def may_change_networks(self) -> bool:
         """Whether a callback that may change anything is called around epochs."""
         listeners = self.hooks["on_epoch_begin"] + self.hooks["on_epoch_end"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sklearn_trainkit.neural_network.engines._autograd import AutogradEngine
+from sklearn_trainkit.neural_network.engines._compiled import CompiledEngine
 from sklearn_trainkit.neural_network.engines._engine import Engine, Trainee
 from sklearn_trainkit.neural_network.engines._stacked import StackedEngine
 from sklearn_trainkit.neural_network.modules._module_hooks import switch_mode
@@ -11,7 +12,7 @@ from sklearn_trainkit.neural_network.stacking._stacked_layers import NotStackabl
 __all__ = ["ENGINES", "ENGINE_NAMES", "EngineName", "EngineSlot", "make_engine"]
 
 # The fastest first; the last one trains everything.
-ENGINES: tuple[type[Engine], ...] = (StackedEngine, AutogradEngine)
+ENGINES: tuple[type[Engine], ...] = (CompiledEngine, StackedEngine, AutogradEngine)
 # What the parameter ``engine`` may be.
 ENGINE_NAMES = ("auto", *(kind.name for kind in ENGINES))
 

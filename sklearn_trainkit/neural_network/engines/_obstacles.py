@@ -11,16 +11,23 @@ from typing import Any
 import torch
 from torch import nn
 
+from sklearn_trainkit.neural_network.batches._tensor_loader import TensorRows
+from sklearn_trainkit.neural_network.compiled._optimizer_states import obstacle_to_steps
 from sklearn_trainkit.neural_network.engines._callback_hooks import STEP_HOOKS, may_change_a_step
 from sklearn_trainkit.neural_network.engines._engine import Trainee
 from sklearn_trainkit.neural_network.modules._module_hooks import has_global_hooks
 from sklearn_trainkit.neural_network.stacking._stacked_batches import networks_side_by_side
-from sklearn_trainkit.neural_network.stacking._stacked_optimizers import ELEMENTWISE, has_step_hooks
+from sklearn_trainkit.neural_network.stacking._stacked_optimizers import (
+    ELEMENTWISE,
+    common_key,
+    has_step_hooks,
+)
 
 __all__ = [
     "no_gain_by_stacking",
     "no_gain_by_stacking_several",
     "obstacle_to_a_place",
+    "obstacle_to_compiling",
     "obstacle_to_stacking",
 ]
 
@@ -73,6 +80,20 @@ def no_gain_by_stacking_several(module: nn.Module, batch_size: int) -> str | Non
     if networks_side_by_side(module, batch_size) < 2:
         return f"batches of {batch_size} rows are too large for this network to gain by stacking"
     return None
+
+
+def obstacle_to_compiling(run: Trainee) -> str | None:
+    """Return why a network's epochs cannot be compiled code's; layers are not looked at."""
+    if run.listeners.n_steps_heard is None:
+        return "a callback listens to all steps"
+    rows = run.loader.rows
+    if not isinstance(rows, TensorRows) or rows.X.layout != torch.strided:
+        return "rows are read batch by batch"
+    if rows.device.type != "cpu":
+        return f"the network is on {rows.device.type!r}"
+    if common_key(run, 0) is None:
+        return "parameters have several groups, or differ in what the optimizer knows of them"
+    return _need_of_a_graph(run) or obstacle_to_steps(run.net.optimizer_)
 
 
 def _no_gain_alone(run: Trainee) -> str | None:

@@ -114,6 +114,11 @@ def scaled_masks(
     return (bits < below).to(like.dtype).mul_((_LEVELS / column.double()).to(like.dtype))
 
 
+def kept_below(p: float) -> tuple[int, float]:
+    """Return below which of 16 random bits, signed, an entry is kept, and what it is scaled by."""
+    return _n_kept(p) - _LEVELS // 2, _LEVELS / _n_kept(p)
+
+
 def _n_kept(p: float) -> int:
     """Return how many of the 2**16 levels keep an entry."""
     return min(max(1, round((1.0 - p) * _LEVELS)), _LEVELS - 1)

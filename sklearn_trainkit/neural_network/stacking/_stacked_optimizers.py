@@ -44,7 +44,7 @@ def make_step_groups(
         Steps of an epoch of each.
     """
     keys = [
-        (_common_key(run, row), steps)
+        (common_key(run, row), steps)
         for row, (run, steps) in enumerate(zip(runs, n_steps, strict=True))
     ]
     groups: list[StepGroup] = []
@@ -140,6 +140,11 @@ class SharedSteps(StepGroup):
         super().__init__(runs[0], optimizer, n_steps)
         self._take_state()
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the optimizer has learnt: numbers, and tensors of shape (m, n)."""
+        return self._optimizer.state[self._rows]
+
     def _take_state(self) -> None:
         """Go on from the state of the networks' own optimizers."""
         own = [run.net.optimizer_.state for run in self._runs]
@@ -179,7 +184,7 @@ def has_step_hooks(optimizer: torch.optim.Optimizer) -> bool:
     return "step" in vars(optimizer) or any(getattr(optimizer, name, None) for name in names)
 
 
-def _common_key(run: Any, row: int) -> Any:
+def common_key(run: Any, row: int) -> Any:
     """Return what neighbours need in common to step together; None for those that cannot."""
     optimizer = run.net.optimizer_
     if type(optimizer) not in ELEMENTWISE or len(optimizer.param_groups) != 1:

@@ -19,6 +19,7 @@ from sklearn_trainkit.neural_network.engines._callback_hooks import (
     refuse_conflicts,
 )
 from sklearn_trainkit.neural_network.engines._choose_engine import EngineSlot
+from sklearn_trainkit.neural_network.engines._compile_engines import tell_of_compiling
 from sklearn_trainkit.neural_network.engines._engine import EpochSteps
 from sklearn_trainkit.neural_network.engines._learning_rates import LRSchedule, RunRates
 from sklearn_trainkit.neural_network.engines._optimizers import resolved_weight_decay
@@ -92,6 +93,7 @@ class TrainingRun:
         self.epoch = 0
         self.done = False
         self._spoilt = False
+        self._seconds = 0.0
         self._data = callback_data
         self._valid = None
         if valid is not None:
@@ -228,6 +230,7 @@ class TrainingRun:
             self._kept.restore(self.net.module_)
             if self.settings.early_stopping:
                 self.net.best_epoch_ = self._kept.epoch
+        tell_of_compiling(getattr(self.net, "engine_", ""), self._seconds)
         set_dropout_generator(self.net.module_, None)
         self.rates.restore(self.net.optimizer_)
         self.listeners.notify("on_train_end", X=self._data[0], y=self._data[1])
@@ -344,7 +347,9 @@ class TrainingRun:
         self.rates.schedule.end_epoch(loss)
         if self._kept is not None:
             self.done |= self._kept.tell(self.net.module_, self.epoch, loss)
-        history.record("dur", time.perf_counter() - self._epoch_started)
+        seconds = time.perf_counter() - self._epoch_started
+        self._seconds += seconds
+        history.record("dur", seconds)
         try:
             self._tell_of_epoch("on_epoch_end")
         except CallbackStop:

@@ -15,6 +15,7 @@ from tests.neural_network.training.test_stacked_run import (
 )
 
 
+@pytest.mark.usefixtures("compiled_engines")
 @pytest.mark.parametrize("engine", [kind.name for kind in ENGINES if kind.name != "autograd"])
 @settings(max_examples=80, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(

@@ -1,0 +1,1 @@
+"""Dense networks as programs for the kernels, with their memory and optimizers."""
