@@ -63,6 +63,7 @@ def checked_weights(sample_weight: Any, y: np.ndarray) -> np.ndarray:
     ValueError
         For a wrong shape, negative weights, or weights that are not finite.
     """
+    refuse_masked(sample_weight, "sample_weight")
     return check_sample_weight(
         sample_weight,
         y,

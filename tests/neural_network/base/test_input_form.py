@@ -16,6 +16,8 @@ def test_masked_entries_are_refused_not_read(kind):
         net.fit(masked_X, y)
     with pytest.raises(ValueError, match="y is a masked array, and 1 of its"):
         net.fit(X, masked_y)
+    with pytest.raises(ValueError, match="sample_weight is a masked array, and 1 of its"):
+        net.fit(X, y, np.ma.masked_array(np.ones(len(X)), np.arange(len(X)) == 3))
     net.fit(X, y)
     with pytest.raises(ValueError, match="X is a masked array, and"):
         net.predict(masked_X)
