@@ -35,24 +35,24 @@ def start_fit(
     groups: Any,
 ) -> TrainingRun:
     """Prepare a fit and return it; the arguments are those of ``fit``."""
+    with _as_it_was_if_it_fails(net):
+        return _prepared_run(net, (X, y, sample_weight), (X_val, y_val), groups)
+
+
+def _prepared_run(
+    net: Any, data: tuple[Any, Any, Any], validation: tuple[Any, Any], groups: Any
+) -> TrainingRun:
+    """Check data, learn from them, and let the network begin or go on with them."""
+    X, y, sample_weight = data
     fresh = not (net.warm_start and hasattr(net, "module_"))
     unseen = fresh or net._waits_for_data
     if not fresh:
         # What was set aside by another share would be rows that it has been trained on.
-        splits_again = net.early_stopping and X_val is None and _has_split(net)
+        splits_again = net.early_stopping and validation[0] is None and _has_split(net)
         refuse_changes(net, ["validation_fraction"] if splits_again else [])
     X, y = net._input_form.read_with_targets(net, X, y, reset=unseen)
     weight = None if sample_weight is None else mean_one_weights(sample_weight, y)
-    with _unfitted_if_it_fails(net, fresh):
-        return _prepared_run(net, (X, y, weight), (X_val, y_val), groups, fresh)
-
-
-def _prepared_run(
-    net: Any, data: tuple[Any, Any, Any], validation: tuple[Any, Any], groups: Any, fresh: bool
-) -> TrainingRun:
-    """Learn from checked data, split them, and let the network begin or go on with them."""
-    X, y, weight = data
-    if fresh or net._waits_for_data:
+    if unseen:
         net._targets.learn(net, y, weight)
         X = net._input_form.settle(net, X)
     else:
@@ -80,20 +80,18 @@ def train_one_epoch(
     net: Any, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
 ) -> None:
     """Train one epoch, as ``partial_fit`` does, going on from the present weights."""
-    first = _begins(net)
-    X, y = net._input_form.read_with_targets(net, X, y, reset=first)
-    weight = None if sample_weight is None else checked_weights(sample_weight, y)
-    with _unfitted_if_it_fails(net, not hasattr(net, "module_")):
-        run = _chunk_run(net, (X, y, weight), classes, first)
+    with _as_it_was_if_it_fails(net):
+        run = _chunk_run(net, (X, y, sample_weight), classes)
     if run is not None:
         run.train()
 
 
-def _chunk_run(
-    net: Any, data: tuple[Any, Any, Any], classes: Any, first: bool
-) -> TrainingRun | None:
-    """Learn from a checked chunk, and return its training; None where no row of it counts."""
-    X, y, weight = data
+def _chunk_run(net: Any, data: tuple[Any, Any, Any], classes: Any) -> TrainingRun | None:
+    """Check a chunk, learn from it, and return its training; None where no row of it counts."""
+    X, y, sample_weight = data
+    first = _begins(net)
+    X, y = net._input_form.read_with_targets(net, X, y, reset=first)
+    weight = None if sample_weight is None else checked_weights(sample_weight, y)
     net._targets.learn_chunk(net, y, weight, classes, first)
     if first:
         X = net._input_form.settle(net, X)
@@ -165,15 +163,17 @@ def _make_or_go_on(
 
 
 @contextmanager
-def _unfitted_if_it_fails(net: Any, fresh: bool) -> Iterator[None]:
-    """Leave nothing to predict with that has old weights and new units, or was never trained."""
-    if fresh:
-        net.__dict__.pop("module_", None)
+def _as_it_was_if_it_fails(net: Any) -> Iterator[None]:
+    """Put back all that a network knows where a fit fails before its training has begun.
+
+    Old weights must not answer with new classes or in new units, nor new ones untrained.
+    """
+    before = dict(vars(net))
     try:
         yield
     except BaseException:
-        if fresh:
-            net.__dict__.pop("module_", None)
+        vars(net).clear()
+        vars(net).update(before)
         raise
 
 
