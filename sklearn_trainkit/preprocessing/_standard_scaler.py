@@ -1,11 +1,11 @@
 """A `StandardScaler` that reads memory once, takes any shape, and is scikit-learn's elsewhere."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
 from sklearn.utils import Tags
@@ -28,9 +28,9 @@ from sklearn_trainkit.preprocessing.arrays._piece_steps import raise_if_infinite
 from sklearn_trainkit.preprocessing.arrays._scaling_steps import Step, take_steps
 from sklearn_trainkit.preprocessing.arrays._standard_moments import (
     lay_out_as_table,
+    refuse_lost_scales,
     resume_moments,
     update_moments,
-    warn_of_lost_scales,
     weighted_rows,
 )
 from sklearn_trainkit.utils._sklearn_callbacks import get_callbacks
@@ -49,7 +49,7 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
     A subclass of :class:`sklearn.preprocessing.StandardScaler` with all its parameters,
     attributes and behaviour. Dense input is read once, in cache-sized blocks, with float64 sums
     around the running mean; sparse and array API input and scikit-learn callbacks take
-    scikit-learn's own way.
+    scikit-learn's own way, on which columns of numbers beyond 1e140 or below 1e-140 are refused.
 
     Parameters
     ----------
@@ -219,10 +219,20 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 
     def _inherited_partial_fit(self, X: Any, y: Any, sample_weight: Any) -> "StandardScaler":
         self.__dict__.pop("_moments", None)
+        before = {key: deepcopy(vars(self)[key]) for key in self._learnt()}
         super().partial_fit(X, y, sample_weight)
-        if self.var_ is not None and issparse(X):
-            warn_of_lost_scales(X, self.var_)
+        if isinstance(self.var_, np.ndarray):
+            try:
+                refuse_lost_scales(X, self.var_)
+            except ValueError:  # what was learnt before is left as it was
+                for key in self._learnt():
+                    delattr(self, key)
+                self.__dict__.update(before)
+                raise
         return self
+
+    def _learnt(self) -> list[str]:
+        return [key for key in vars(self) if key.endswith("_")]
 
     def _updated_moments(self, dense: DenseInput, sample_weight: Any) -> ColumnMoments:
         moments = resume_moments(self)

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.callback.tests._utils import RecordingCallback
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler as SklearnStandardScaler
@@ -324,6 +325,33 @@ def test_to_sklearn_has_the_exact_class_and_the_same_output(X):
         StandardScaler(channel_axis=1).to_sklearn()
 
 
+@pytest.mark.parametrize("how", ["sparse", "callbacks", "table with callbacks"])
+@pytest.mark.parametrize("magnitude", [1e200, 1e-200])
+def test_numbers_whose_squares_leave_the_range_are_exact_or_refused(how, magnitude):
+    rows = np.random.RandomState(0).rand(20, 3)
+    large = rows * [1.0, magnitude, 1.0]
+    dense = StandardScaler().fit(large)
+    np.testing.assert_allclose(dense.scale_, rows.std(axis=0) * [1.0, magnitude, 1.0])
+
+    def given(X):
+        return csr_array(X) if how == "sparse" else pd.DataFrame(X) if "table" in how else X
+
+    scaler = StandardScaler(with_mean=how != "sparse")
+    if how != "sparse":
+        scaler.set_callbacks(RecordingCallback())
+    with pytest.raises(ValueError, match=r"squares of column 1, .* leave the range of float64"):
+        scaler.fit(given(large))
+    assert not hasattr(scaler, "scale_")
+    scaler.partial_fit(given(rows))
+    before = {key: np.copy(value) for key, value in vars(scaler).items() if key.endswith("_")}
+    with pytest.raises(ValueError, match="squares of column 1"):
+        scaler.partial_fit(given(rows * [1.0, 1e200, 1.0]))
+    for key, value in before.items():
+        np.testing.assert_array_equal(getattr(scaler, key), value)
+    zeros = given(np.zeros((4, 3)))
+    assert scaler.fit(zeros).scale_.tolist() == [1.0, 1.0, 1.0]
+
+
 def test_sparse_input_takes_sklearns_way(X):
     sparse = csr_array(np.where(X > 5, X, 0))
     ours = StandardScaler(with_mean=False).fit(sparse)
@@ -549,9 +577,9 @@ def test_names_of_features_come_and_go_with_the_data(make, X):
 
 @pytest.mark.parametrize("size", [1e-200, 1e160, 1e200])
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
-def test_sparse_columns_whose_squares_are_no_numbers_are_warned_of(X, size):
+def test_sparse_columns_whose_squares_are_no_numbers_are_refused(X, size):
     columns = csr_array(X[:20, :3] * [1, size, 0])
-    with pytest.warns(UserWarning, match=r"range of float64: column 1, of numbers up to 1e"):
+    with pytest.raises(ValueError, match=r"column 1, of numbers up to 1e.* range of float64"):
         StandardScaler(with_mean=False).fit(columns)
     dense = StandardScaler(with_mean=False).fit(columns.toarray())
     assert dense.scale_[1] / size == pytest.approx(X[:20, 1].std())

@@ -1,11 +1,11 @@
 """How `StandardScaler` adds rows to its statistics."""
 
-import warnings
 from copy import deepcopy
 from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from sklearn_trainkit.preprocessing.arrays._column_moments import ColumnMoments
 from sklearn_trainkit.preprocessing.arrays._dense_input import DenseInput
@@ -15,9 +15,9 @@ from sklearn_trainkit.utils._sklearn_private import check_sample_weight
 
 __all__ = [
     "lay_out_as_table",
+    "refuse_lost_scales",
     "resume_moments",
     "update_moments",
-    "warn_of_lost_scales",
     "weighted_rows",
 ]
 
@@ -90,19 +90,27 @@ def lay_out_as_table(dense: DenseInput, y: Any, sample_weight: Any) -> tuple[Arr
     return table, y, sample_weight
 
 
-def warn_of_lost_scales(X: Any, variance: Array) -> None:
-    """Warn of sparse columns that stay unscaled: their squares leave the range of float64."""
+def refuse_lost_scales(X: Any, variance: Array) -> None:
+    """Raise where squares that scikit-learn's way takes leave the range of float64.
+
+    Raises
+    ------
+    ValueError
+        Their scale would be infinite, zero or 1; it names the first of them.
+    """
     beyond = np.flatnonzero(~((variance > 1e-290) & (variance < 1e290)))
     if not len(beyond):
         return
-    largest = abs(X.tocsc()[:, beyond]).max(axis=0).toarray().ravel()
+    if issparse(X):
+        largest = abs(X.tocsc()[:, beyond]).max(axis=0).toarray().ravel()
+    else:
+        columns = np.asarray(X, dtype=np.float64)[:, beyond]
+        largest = np.fmax.reduce(np.abs(columns), axis=0, initial=0.0)
     lost = (largest > 1e140) | ((largest > 0) & (largest < 1e-140))
     if lost.any():
         named = ", ".join(map(str, beyond[lost][:5]))
-        warnings.warn(
-            f"The squares of sparse columns leave the range of float64: column {named}, of numbers "
-            f"up to {largest[lost][0]:.0e}. Their scale_ is no standard deviation. Change the unit "
-            "or pass a dense X, which is scaled at any magnitude.",
-            UserWarning,
-            stacklevel=4,
+        raise ValueError(
+            f"The squares of column {named}, of numbers up to {largest[lost][0]:.0e}, leave the "
+            "range of float64, in which sparse X and scalers with callbacks are scaled. Change the "
+            "unit, or pass a dense X without callbacks, which is scaled at any magnitude."
         )
