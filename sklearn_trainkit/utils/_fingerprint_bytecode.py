@@ -23,6 +23,9 @@ _CHANGES = {
     "clear", "setdefault", "remove", "discard",
 }  # fmt: skip
 
+# Attributes of functions and frames.
+_WAYS_TO_GLOBALS = {"__globals__", "f_globals", "f_locals", "f_back"}
+
 
 class CodeFacts(NamedTuple):
     """What is known of a code object and of those that are nested in it.
@@ -43,7 +46,14 @@ class CodeFacts(NamedTuple):
         Names, and attributes of theirs that the code assigns to or fills. The name is that of a
         global, "type()" for the class of something, or "first" for the first argument.
     unknown : frozenset of str
-        Names of builtins by which the code reads globals whose names are not written in it.
+        Names of builtins, or attributes, by which the code reads globals whose names are not
+        written in it.
+    asked : frozenset of (str, tuple of str, str or None)
+        Names that are looked up outside, attributes that are read from them, and the text that a
+        call or an item is asked for right after: ``environ["k"]``, ``os.getenv("k")``. None where
+        no text is written.
+    collecting : frozenset of str
+        Arguments whose object the code changes as one changes a list or a dict.
     """
 
     body: bytes
@@ -53,6 +63,8 @@ class CodeFacts(NamedTuple):
     filled: frozenset[str]
     attributes: frozenset[tuple[str, str]]
     unknown: frozenset[str] = frozenset()
+    asked: frozenset[tuple[str, tuple[str, ...], str | None]] = frozenset()
+    collecting: frozenset[str] = frozenset()
 
 
 class _Changes(NamedTuple):
@@ -70,6 +82,8 @@ def read_code(code: CodeType) -> CodeFacts:
     names = dict.fromkeys(_list_names(steps, {index + 1 for index in looked_up}))
     names.update(dict.fromkeys(name for name in looked_up.values() if name is not None))
     unknown = {steps[index].argval for index, name in looked_up.items() if name is None}
+    unknown |= {step.argval for step in steps if _leads_to_globals(step)}
+    asked = set(_list_asked(steps))
     imports = dict.fromkeys(_list_imports(steps))
     changes = _list_changes(code, steps)
     for facts in nested.values():
@@ -79,6 +93,7 @@ def read_code(code: CodeType) -> CodeFacts:
         changes.filled.update(facts.filled)
         changes.attributes.update(facts.attributes)
         unknown.update(facts.unknown)
+        asked.update(facts.asked)
     return CodeFacts(
         _encode_body(code, steps, nested),
         tuple(names),
@@ -87,6 +102,8 @@ def read_code(code: CodeType) -> CodeFacts:
         frozenset(changes.filled),
         frozenset(changes.attributes),
         frozenset(unknown),
+        frozenset(asked),
+        frozenset(_list_collecting(code, steps)),
     )
 
 
@@ -188,6 +205,30 @@ def _list_lookups(
                 yield index, (steps[index + 1].argval, (*chain, name))
 
 
+def _leads_to_globals(step: dis.Instruction) -> bool:
+    return step.opname in _LOADS_ATTRIBUTE and step.argval in _WAYS_TO_GLOBALS
+
+
+def _list_asked(
+    steps: Sequence[dis.Instruction],
+) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
+    """Yield names with the text that they, or what is read from them, are asked for."""
+    for index, step in enumerate(steps):
+        if step.opname not in _LOADS_NAME:
+            continue
+        chain: list[str] = []
+        for other in steps[index + 1 :]:
+            if other.opname not in _LOADS_ATTRIBUTE:
+                break
+            chain.append(other.argval)
+        after = steps[index + 1 + len(chain) :]
+        if after and after[0].opname == "CONTAINS_OP":  # "k" in environ
+            after = steps[index - 1 : index]
+        elif len(after) > 1 and after[1].opname in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+            continue
+        yield step.argval, tuple(chain), _read_text(after)
+
+
 def _read_key(steps: Sequence[dis.Instruction]) -> str | None:
     """Return the name by which a dict is read at the first of these steps."""
     if steps and steps[0].opname in _LOADS_ATTRIBUTE and steps[0].argval == "get":
@@ -224,6 +265,15 @@ def _list_changes(code: CodeType, steps: Sequence[dis.Instruction]) -> _Changes:
         if attribute is not None and owner is not None:
             changes.attributes.add((owner, attribute))
     return changes
+
+
+def _list_collecting(code: CodeType, steps: Sequence[dis.Instruction]) -> Iterator[str]:
+    """Yield the arguments that the code fills."""
+    arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    for index, step in enumerate(steps):
+        is_argument = step.opname.startswith("LOAD_FAST") and step.argval in arguments
+        if is_argument and _is_filled(steps, index):
+            yield step.argval
 
 
 def _name_owner(step: dis.Instruction, first: str | None) -> str | None:

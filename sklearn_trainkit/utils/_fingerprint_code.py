@@ -1,26 +1,26 @@
 """Functions and classes by value: those of the user by their code, those of libraries by name."""
 
 import importlib.util
-import os
 import sys
-import sysconfig
 import types
 from collections import deque
 from collections.abc import Callable, Iterator, MutableMapping, MutableSequence, MutableSet
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from sklearn_trainkit.utils._fingerprint_bytecode import CodeFacts, read_code
+from sklearn_trainkit.utils._fingerprint_modules import (
+    ModuleText,
+    find_module_text,
+    has_source,
+    is_library,
+)
+from sklearn_trainkit.utils._fingerprint_readers import list_asked, refuse_reader
 from sklearn_trainkit.utils._fingerprint_values import Description, Part, join
 
-__all__ = ["describe_code", "is_library"]
+__all__ = ["describe_code"]
 
-# They are libraries even where somebody works on a copy of their sources.
-_LIBRARIES = {
-    __name__.partition(".")[0], "numpy", "scipy", "pandas", "sklearn", "joblib", "torch", "skorch",
-    "optuna",
-}  # fmt: skip
 # What a class has without anybody having written it, or what says nothing about what it does.
 _NOT_IN_A_CLASS = {
     "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__",
@@ -40,13 +40,6 @@ _METHODS_OF_TYPES = (
 )
 
 
-class ModuleText:
-    """A module of the user's, as code that a function imports or hands on."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
 def describe_code(value: Any) -> Description | None:
     """Describe a function, a class, a module or another piece of code; None for all else."""
     for kinds, describe in _DESCRIBERS:
@@ -55,40 +48,6 @@ def describe_code(value: Any) -> Description | None:
     if callable(value) and not isinstance(value, type):
         return _describe_wrapper(value)
     return None
-
-
-def is_library(module: str | None) -> bool:
-    """Return whether a module was installed: it is known by its name and not by its code.
-
-    >>> is_library("numpy.linalg"), is_library("builtins"), is_library("__main__")
-    (True, True, False)
-    """
-    if not module or module in ("__main__", "__mp_main__"):
-        return False
-    root = module.partition(".")[0]
-    if root in _LIBRARIES or root in sys.builtin_module_names:
-        return True
-    for name in (module, root):
-        loaded = sys.modules.get(name)
-        spec = getattr(loaded, "__spec__", None)
-        if getattr(spec, "origin", None) in ("built-in", "frozen"):
-            return True
-        file = getattr(loaded, "__file__", None) or next(
-            iter(getattr(loaded, "__path__", ())), None
-        )
-        if file is not None:
-            return _is_installed(str(file))
-    return False
-
-
-@lru_cache(maxsize=4096)
-def _is_installed(file: str) -> bool:
-    path = Path(os.path.realpath(file))
-    if {"site-packages", "dist-packages"} & set(path.parts):
-        return True
-    paths = sysconfig.get_paths()
-    standard = [os.path.realpath(paths[key]) for key in ("stdlib", "platstdlib")]
-    return any(path.is_relative_to(folder) for folder in standard)
 
 
 def _find_by_name(value: Any) -> str | None:
@@ -108,8 +67,7 @@ def _describe_function(function: types.FunctionType) -> Description:
         return Description(join(b"named", name.encode()))
     facts = read_code(function.__code__)
     parts = [
-        Part(".__defaults__", function.__defaults__),
-        Part(".__kwdefaults__", function.__kwdefaults__),
+        *_list_defaults(function, facts),
         *_list_closure(function, facts),
         *_list_globals(function, facts),
         *_list_imports(function, facts),
@@ -122,6 +80,24 @@ def _describe_function(function: types.FunctionType) -> Description:
         return Description(b"singledispatch", [Part(".registry", dict(function.registry))])
     labels = [part.step.encode() for part in parts]
     return Description(join(b"function", facts.body, *labels), parts)
+
+
+def _list_defaults(function: types.FunctionType, facts: CodeFacts) -> Iterator[Part]:
+    """Yield the defaults; of those in which the function collects something, that there is one."""
+    code, given = function.__code__, function.__defaults__
+    if given is not None:
+        names = code.co_varnames[: code.co_argcount][-len(given) :]
+        given = tuple(map(partial(_as_default, facts), names, given))
+    named = function.__kwdefaults__
+    if named is not None:
+        named = {name: _as_default(facts, name, value) for name, value in named.items()}
+    yield Part(".__defaults__", given)
+    yield Part(".__kwdefaults__", named)
+
+
+def _as_default(facts: CodeFacts, name: str, value: Any) -> Any:
+    collects = name in facts.collecting and isinstance(value, _FILLABLE)
+    return type(value) if collects else value
 
 
 def _list_closure(function: types.FunctionType, facts: CodeFacts) -> Iterator[Part]:
@@ -138,9 +114,7 @@ def _list_globals(function: types.FunctionType, facts: CodeFacts) -> Iterator[Pa
     names = function.__globals__
     if is_library(names.get("__name__")):
         return
-    hidden = sorted(name for name in facts.unknown if name not in names)
-    if hidden:
-        raise TypeError(f"it reads by {hidden[0]}() what is not written in it")
+    yield from list_asked(function, facts)
     for name, chain in facts.names:
         if name not in names or name in _ABOUT_THE_FILE or _is_state(name, names[name], facts):
             continue
@@ -166,33 +140,20 @@ def _list_imports(function: types.FunctionType, facts: CodeFacts) -> Iterator[Pa
     for level, module, names in facts.imports:
         name = importlib.util.resolve_name("." * level + module, package) if level else module
         loaded = sys.modules.get(name)
-        if is_library(name) or (loaded is None and not _has_source(name)):
+        if is_library(name) or (loaded is None and not has_source(name)):
             continue
         found = [(each, getattr(loaded, each)) for each in names if hasattr(loaded, each)]
         if found and len(found) == len(names):
             yield from (Part(f".<{name}>.{each}", value) for each, value in found)
         else:
-            yield Part(f".<{name}>", _find_module_text(name))
-
-
-def _has_source(name: str) -> bool:
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return False
-    return spec is not None and bool(spec.origin) and not _is_installed(str(spec.origin))
-
-
-@lru_cache(maxsize=1024)
-def _find_module_text(name: str) -> ModuleText:
-    return ModuleText(name)
+            yield Part(f".<{name}>", find_module_text(name))
 
 
 def _describe_module(module: types.ModuleType) -> Description:
     name = module.__name__
     if is_library(name):
         return Description(join(b"module", name.encode()))
-    return Description(b"module of the user", [Part("", _find_module_text(name))])
+    return Description(b"module of the user", [Part("", find_module_text(name))])
 
 
 def _describe_module_text(module: ModuleText) -> Description:
@@ -206,14 +167,15 @@ def _describe_module_text(module: ModuleText) -> Description:
         return Description(join(b"module", content))
     facts = read_code(compile(content, file, "exec", dont_inherit=True))
     others = [
-        Part(f".<{name}>", _find_module_text(name))
+        Part(f".<{name}>", find_module_text(name))
         for level, name, _ in facts.imports
-        if not level and not is_library(name) and _has_source(name)
+        if not level and not is_library(name) and has_source(name)
     ]
     return Description(join(b"module", facts.body), others)
 
 
 def _describe_builtin(function: types.BuiltinFunctionType) -> Description:
+    refuse_reader(function)
     owner, name = getattr(function, "__self__", None), function.__qualname__.encode()
     if owner is None or isinstance(owner, types.ModuleType):
         module = getattr(owner, "__name__", None) or function.__module__

@@ -2,16 +2,20 @@
 
 import copyreg
 import enum
+import os
 import random
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from sklearn_trainkit.utils._fingerprint_arrays import describe_array
-from sklearn_trainkit.utils._fingerprint_code import describe_code, is_library
+from sklearn_trainkit.utils._fingerprint_code import describe_code
+from sklearn_trainkit.utils._fingerprint_modules import is_library
+from sklearn_trainkit.utils._fingerprint_readers import refuse_reader
 from sklearn_trainkit.utils._fingerprint_tables import describe_table
 from sklearn_trainkit.utils._fingerprint_torch import describe_torch
 from sklearn_trainkit.utils._fingerprint_values import (
@@ -58,6 +62,9 @@ def describe_object(value: Any, cloned: bool) -> Description:
     Exception
         When it cannot be read; the message gives the reason.
     """
+    if value is os.environ:  # of which code that reads it has the variables that it reads
+        return Description(b"environment")
+    refuse_reader(value)
     for name, generator in _GLOBAL_GENERATORS.items():
         if value is generator:  # its state is nobody's setting, and another one in each process
             return Description(join(b"global generator", name.encode()))
@@ -166,6 +173,8 @@ def _describe_state(value: Any) -> Description:
     ]
     if isinstance(state, tuple) and len(state) == 2 and _are_attributes(state):
         state = {**(state[0] or {}), **(state[1] or {})}
+    if isinstance(state, dict):
+        state = _without_cached(type(value), state)
     if isinstance(state, dict) and all(isinstance(key, str) for key in state):
         names = sorted(set(state) - _NOT_IN_A_STATE)
         head = join(b"object", *(name.encode() for name in names))
@@ -178,6 +187,17 @@ def _describe_state(value: Any) -> Description:
     if pairs is not None:
         parts.append(Part("", dict(pairs)))
     return Description(head, parts)
+
+
+def _without_cached(cls: type, state: dict[Any, Any]) -> dict[Any, Any] | None:
+    """Return a state without what properties have kept of it; None if nothing else is there."""
+    cached = {
+        key
+        for key in state
+        if isinstance(key, str) and isinstance(getattr(cls, key, None), cached_property)
+    }
+    left = {key: item for key, item in state.items() if key not in cached}
+    return left if left or not cached else None
 
 
 def _are_attributes(state: tuple[Any, Any]) -> bool:

@@ -1,6 +1,9 @@
 """A fingerprint is that of the value: equal copies agree in every process, nothing else does."""
 
+import builtins
 import copy
+import importlib
+import inspect
 import json
 import os
 import pickle
@@ -215,6 +218,13 @@ COUNTERS = {
     "a closure": "def g():\n n = 0\n def f(X):\n  nonlocal n\n  n += 1\n return f\nf = g()",
     "a class": "class C:\n n = 0\n def __init__(self, X):\n  C.n += 1\nf = C",
     "a list of a class": "class C:\n n = []\n def __init__(self, X):\n  self.n.append(X)\nf = C",
+    "a default": "def f(X, seen=[]):\n seen.append(X)\n return X",
+    "a keyword's default": "def f(X, *, seen={}):\n seen[X] = 1\n return X",
+    "a cached property": (
+        "from functools import cached_property\n"
+        "class C:\n @cached_property\n def a(self): return 1\n def __call__(self, X): self.a\n"
+        "f = C()"
+    ),
     "what it remembers": "from functools import cache\n@cache\ndef f(X): return X",
 }
 
@@ -284,12 +294,122 @@ REFUSED = {
     "name of a global": (lambda: _multiply("globals()[str(X)]"), "['net']", "by globals()"),
     "all globals": (lambda: _multiply("len(globals())"), "['net']", "by globals()"),
     "evaluated": (lambda: _multiply("eval(X)"), "['net']", "reads by eval() what is not written"),
+    "evaluated by another name": (lambda: _multiply("e(X)", e=eval), "['net']", "by eval()"),
+    "evaluated by builtins": (lambda: _multiply("b.eval(X)", b=builtins), "['net']", "by eval()"),
+    "evaluated in a partial": (lambda: partial(eval, "k"), "['net']", "by eval()"),
+    "evaluated in a default": (lambda: _hold_default(exec), "['net'].__defaults__[1]", "by exec()"),
+    "evaluated in a closure": (lambda: _hold(eval), "['net']", "by eval()"),
+    "globals by another name": (
+        lambda: _multiply("g()['k']", g=globals),
+        "['net']",
+        "by globals()",
+    ),
+    "globals of a function": (lambda: _multiply("f.__globals__['k']"), "['net']", "by __globals__"),
+    "globals of a frame": (
+        lambda: _multiply("s._getframe().f_globals['k']", s=sys),
+        "['net']",
+        "by f_globals",
+    ),
+    "a frame handed on": (lambda: _multiply("len(s._getframe())", s=sys), "['net']", "_getframe()"),
+    "a frame of inspect": (
+        lambda: _multiply("c()", c=inspect.currentframe),
+        "['net']",
+        "inspect.currentframe()",
+    ),
+    "modules by name": (lambda: _multiply("s.modules[X]", s=sys), "['net']", "by sys.modules"),
+    "all modules": (lambda: _multiply("len(m)", m=sys.modules), "['net']", "by sys.modules"),
+    "imported by name": (
+        lambda: _multiply("i(X).k", i=importlib.import_module),
+        "['net']",
+        "by import_module()",
+    ),
+    "environment": (lambda: _multiply("len(os.environ)", os=os), "['net']", "by os.environ"),
+    "variable": (lambda: _multiply("os.getenv(X)", os=os), "['net']", "by os.environ"),
     "closure": (lambda: lru_cache(_hold(threading.Lock())), "['net'].__wrapped__.<held>", "lock"),
 }
 
 
+def _hold_default(held):
+    def read(X, a=1, by=held):
+        return by(X)
+
+    return read
+
+
 def _hold(held):
     return lambda X: (X, held)
+
+
+VARIABLES = [
+    "os.environ['FINGERPRINT_TEST']",
+    "os.environ.get('FINGERPRINT_TEST', 1)",
+    "os.getenv('FINGERPRINT_TEST')",
+    "environ['FINGERPRINT_TEST']",
+    "getenv('FINGERPRINT_TEST')",
+    "[environ['FINGERPRINT_TEST'] for _ in X][0]",
+]
+
+
+@pytest.mark.parametrize("expression", VARIABLES)
+def test_variables_of_the_environment_that_are_read_count_and_others_do_not(
+    expression, monkeypatch
+):
+    def read(value, other):
+        monkeypatch.setenv("FINGERPRINT_TEST", value)
+        monkeypatch.setenv("FINGERPRINT_OTHER", other)
+        names = {"os": os, "environ": os.environ, "getenv": os.getenv}
+        return fingerprint(_multiply(expression, **names))
+
+    assert read("1", "a") == read("1", "b")
+    assert read("1", "a") != read("2", "a")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\ndef f(X):\n os.environ['A'] = X\n os.environ.setdefault('B', X)",
+        "import os\ndef f(X): return 'A' in os.environ",
+        "import sys\ndef f(X): return 'torch' in sys.modules and sys.modules['torch'].inf",
+        "import importlib\ndef f(X): return importlib.import_module('numpy').sin(X)",
+        "def f(X):\n a = X\n return locals()['a']",
+    ],
+)
+def test_code_that_asks_for_no_hidden_state_is_read(source):
+    assert fingerprint(make(source, "f")) == fingerprint(make(source, "f"))
+
+
+KEPT = {
+    "slots": "class C:\n __slots__ = ('a',)\n def __init__(self): self.a = {}\nf = C()",
+    "setter": "class C:\n def _set(self, v): self.v = v * {}\n p = property(None, _set)\nf = C",
+    "metaclass": "class M(type):\n def __call__(cls): return {}\nclass C(metaclass=M): pass\nf = C",
+    "nested class": "class C:\n class D:\n  def g(self): return {}\nf = C",
+    "local class": "def f(X):\n class D:\n  def g(self): return {}\n return D().g()",
+    "bound method": (
+        "class C:\n def __init__(self): self.k = {}\n def g(self): return self.k\nf = C().g"
+    ),
+    "descriptor": (
+        "class D:\n def __init__(self, n): self.n = n\n def __get__(self, o, t): return self.n\n"
+        "class C:\n a = D({})\nf = C"
+    ),
+    "attribute of an object": "class S: pass\ns = S()\ns.k = {}\ndef f(X): return s.k",
+    "item of a module": (
+        "import types\nm = types.ModuleType('own_m')\nm.s = [{}]\ndef f(X): return m.s[0]"
+    ),
+    "generator of a module": (
+        "import numpy as np\nr = np.random.RandomState({})\ndef f(X): return r.rand()"
+    ),
+    "mutable default": "def f(X, a=[{}]): return a",
+    "wrapped": (
+        "from functools import wraps\ndef g(X): return {}\ndef h(k):\n @wraps(k)\n"
+        " def i(*a): return k(*a)\n return i\nf = h(g)"
+    ),
+}
+
+
+@pytest.mark.parametrize("source", KEPT.values(), ids=KEPT)
+def test_state_that_code_can_reach_counts(source):
+    one, same, other = (fingerprint(make(source.format(n), "f")) for n in (1, 1, 2))
+    assert one == same != other
 
 
 @pytest.mark.parametrize(("make_value", "path", "reason"), REFUSED.values(), ids=REFUSED)
