@@ -10,7 +10,7 @@ import pytest
 
 from sklearn_trainkit.comparison import rank_strategies, summarize_strategies
 from sklearn_trainkit.comparison._table import build_table
-from sklearn_trainkit.inspection import write_report
+from sklearn_trainkit.inspection import _report_datasets, write_report
 from sklearn_trainkit.inspection._environment import describe_environment
 
 VOID = {"meta", "img"}
@@ -102,6 +102,20 @@ def test_the_environment_names_versions_and_processors():
     found = describe_environment()
     assert {"Python", "processors", "scikit-learn", "torch", "optuna"} <= set(found)
     assert int(found["processors"]) >= 1
+
+
+def test_the_trials_of_each_strategy_are_parsed_once_for_a_data_set(comparison, monkeypatch):
+    parsed, read = [], _report_datasets.read_trials
+
+    def read_and_note(rows):
+        parsed.append((rows["dataset"].iloc[0], rows["strategy"].iloc[0]))
+        return read(rows)
+
+    monkeypatch.setattr(_report_datasets, "read_trials", read_and_note)
+    summary = summarize_strategies(comparison)
+    _report_datasets.dataset_sections(comparison, summary, summary["strategy"].iloc[0], None)
+    present = comparison.dropna(subset=["trial"])
+    assert sorted(parsed) == sorted(set(zip(present["dataset"], present["strategy"], strict=True)))
 
 
 def test_the_same_table_gives_the_same_file(comparison, tmp_path):

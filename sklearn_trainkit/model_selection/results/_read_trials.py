@@ -56,7 +56,7 @@ def read_trials(source: Any, metric: str | int | None = None) -> TrialsTable:
     """
     if isinstance(source, TrialsTable):
         return source
-    if hasattr(source, "trials") and hasattr(source, "directions"):
+    if hasattr(source, "get_trials") and hasattr(source, "directions"):
         return _from_study(source, metric)
     if is_comparison(source):
         return _from_comparison(source)

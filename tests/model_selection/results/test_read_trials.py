@@ -70,6 +70,40 @@ def test_a_study_is_minimized_when_it_says_so(study):
     assert trials.params["kind"].isin(["p", "q"]).all()
 
 
+def test_no_trial_is_copied_and_none_is_handed_out(pruned_search, monkeypatch):
+    def refuse(self):
+        raise AssertionError("the trials were copied")
+
+    get_trials = optuna.Study.get_trials
+    study = pruned_search.study_
+    before = [dict(trial.params) for trial in study.get_trials()]
+    copied = []
+
+    def get_and_note(self, deepcopy=True, states=None):
+        copied.append(deepcopy)
+        return get_trials(self, deepcopy, states)
+
+    monkeypatch.setattr(optuna.Study, "get_trials", get_and_note)
+    monkeypatch.setattr(type(study), "trials", property(refuse))
+    read_trials(pruned_search)
+    for row in read_trials(study).rows:
+        row.params.clear()
+    assert copied
+    assert not any(copied)
+    monkeypatch.undo()
+    assert [trial.params for trial in study.get_trials()] == before
+
+
+def test_trials_that_were_withdrawn_are_none():
+    search = OptunaSearchCV(
+        LogisticRegression(), {"C": [0.1, 1.0]}, n_trials=2, cv=2, random_state=0
+    ).fit(*load_iris(return_X_y=True))
+    study = search.study_
+    study.withdraw(study.ask())
+    assert len(study.get_trials()) == 3
+    assert len(read_trials(study).rows) == len(study.trials) == 2
+
+
 def test_pruned_and_failed_trials_of_a_study():
     made = optuna.create_study(direction="maximize")
     pruned = made.ask()
