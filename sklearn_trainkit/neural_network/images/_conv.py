@@ -136,7 +136,7 @@ class ConvNetClassifier(_ConvNet, ClassifierNet):
     >>> from sklearn.datasets import load_digits
     >>> from sklearn_trainkit.neural_network import ConvNetClassifier
     >>> X, y = load_digits(return_X_y=True)
-    >>> net = ConvNetClassifier((16, 32), image_shape=(8, 8), lr=0.01, random_state=0)
+    >>> net = ConvNetClassifier((16, 32), image_shape=(8, 8), lr=0.01, max_epochs=4)
     >>> net.fit(X, y).score(X, y) > 0.9
     True
     """
