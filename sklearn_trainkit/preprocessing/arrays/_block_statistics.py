@@ -11,6 +11,7 @@ import numpy as np
 
 from sklearn_trainkit.preprocessing.arrays._choose_loops import compiled_loops
 from sklearn_trainkit.preprocessing.arrays._feature_blocks import FeatureBlocks
+from sklearn_trainkit.preprocessing.arrays._memory_layout import read_only
 from sklearn_trainkit.preprocessing.arrays._missing_values import leave_out_missing
 from sklearn_trainkit.preprocessing.arrays._sizes import COMPILED_SUMS_ROW
 
@@ -180,13 +181,14 @@ class CompiledStatistics:
         if not blocks.folded:
             runs = _memory_of_runs(blocks, block)
             found = _no_sums(len(runs[1]))
-            self._loops.run_moments(*runs, layout.along_runs(shift, block.shape), careful, *found)
+            placed = read_only(layout.along_runs(shift, block.shape))
+            self._loops.run_moments(*runs, placed, careful, *found)
             return [Sums(*(layout.gather_runs(np.add, part, block.shape) for part in found))]
         parts = []
         for rows in _rows_of_patterns(blocks, block):
             found = _no_sums(rows.shape[1])
-            placed = layout.along_row(shift, rows.shape[1] // layout.period)
-            self._loops.row_moments(rows, placed, careful, *found)
+            placed = read_only(layout.along_row(shift, rows.shape[1] // layout.period))
+            self._loops.row_moments(read_only(rows), placed, careful, *found)
             parts.append(Sums(*(layout.gather_row(np.add, part) for part in found)))
         return parts
 
@@ -201,7 +203,7 @@ class CompiledStatistics:
             if blocks.folded:
                 for rows in _rows_of_patterns(blocks, block):
                     low, high = _empty_range(rows.shape[1], rows.dtype)
-                    self._loops.row_range(rows, low, high)
+                    self._loops.row_range(read_only(rows), low, high)
                     lows.append(layout.gather_row(np.minimum, low))
                     highs.append(layout.gather_row(np.maximum, high))
             else:

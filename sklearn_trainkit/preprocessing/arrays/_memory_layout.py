@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MemoryLayout", "aligned_empty", "aligned_empty_like", "layout_of", "memory_order"]
+__all__ = [
+    "MemoryLayout",
+    "aligned_empty",
+    "aligned_empty_like",
+    "layout_of",
+    "memory_order",
+    "read_only",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -133,6 +140,16 @@ def memory_order(X: Array) -> tuple[int, ...]:
     if X.flags.c_contiguous:
         return tuple(range(X.ndim))
     return tuple(sorted(range(X.ndim), key=lambda axis: -abs(X.strides[axis])))
+
+
+def read_only(X: Array) -> Array:
+    """Return `X` as an array that cannot be written to, as memory maps often are.
+
+    What a compiled loop only reads is passed this way: for each kind numba compiles it again.
+    """
+    view = X.view()
+    view.flags.writeable = False
+    return view
 
 
 def aligned_empty_like(X: Array, dtype: np.dtype[Any]) -> Array:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from sklearn_trainkit.preprocessing.arrays._memory_layout import read_only
 from sklearn_trainkit.preprocessing.arrays._memory_pieces import MemoryPieces
 from sklearn_trainkit.preprocessing.arrays._sizes import SMALL_ELEMENTS
 
@@ -143,7 +144,10 @@ class FusedSteps:
     def place(self, pieces: MemoryPieces) -> list[Operand]:
         """See `PieceSteps`."""
         own = [_place(value, pieces) for value in self._operands]
-        own = [np.ascontiguousarray(v) if isinstance(v, np.ndarray) else v for v in own]
+        own = [
+            read_only(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
+            for value in own
+        ]
         return [*own, *self._others.place(pieces)]
 
     def run(
@@ -159,7 +163,8 @@ class FusedSteps:
         else:
             loop = self._loops.scale_runs if over_runs else self._loops.scale_rows
         width = source.shape[-1]
-        infinite = loop(source.reshape(-1, width), tuple(own), target.reshape(-1, width))
+        rows = read_only(source.reshape(-1, width))
+        infinite = loop(rows, tuple(own), target.reshape(-1, width))
         if infinite and self._check_finite:
             raise_if_infinite(original)
         if not self.is_all:

@@ -25,7 +25,7 @@ SCALERS = [
 
 
 def _frozen(X):
-    X = X.copy()
+    X = X.copy(order="K")
     X.flags.writeable = False
     return X
 
@@ -147,6 +147,21 @@ def test_an_infinity_raises_in_fit_and_transform(scaler, layout, missing, value)
             scaler.transform(X)
     with pytest.raises(ValueError, match="infinity"):
         scaler.fit(X)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()], ids=str)
+def test_nothing_is_compiled_again_for_arrays_that_cannot_be_written_to(scaler, order):
+    from sklearn_trainkit.preprocessing.compiled import _loops
+
+    def count_compiled():
+        return [len(getattr(_loops, name).signatures) for name in _loops.__all__]
+
+    X = np.asarray(make_table(np.float64, False), order=order)
+    scaler.fit(X).inverse_transform(scaler.transform(X))
+    before = count_compiled()
+    scaler.fit(_frozen(X)).inverse_transform(_frozen(scaler.transform(_frozen(X))))
+    assert count_compiled() == before
 
 
 def test_large_results_are_written_past_the_cache_and_read_by_other_threads():
