@@ -54,7 +54,7 @@ SCRIPT = """
     mine = []
     search = OptunaSearchCV(
         Scripted(), {"a": uniform(0, 1)}, n_trials=int(sys.argv[2]), cv=2, random_state=0,
-        storage=storage, study_name=os.path.dirname(__file__), resume=True, pruner="median",
+        storage=storage, study_name=os.path.dirname(__file__), resume=True, pruner=sys.argv[4],
         evaluator="per-epoch",
         enqueue=[{"a": 0.5}], callbacks=[lambda study, trial: mine.append(trial.number)],
     ).fit(X, y)
@@ -111,8 +111,8 @@ def start_driver(tmp_path, storage):
     script = tmp_path / "driver.py"
     script.write_text(textwrap.dedent(SCRIPT))
 
-    def start(n_trials, fault="none"):
-        arguments = [str(script), storage, str(n_trials), fault]
+    def start(n_trials, fault="none", pruner="median"):
+        arguments = [str(script), storage, str(n_trials), fault, pruner]
         if not storage.startswith("grpc:"):
             return ForkedScript(*arguments)
         return subprocess.Popen(  # gRPC does not work in a process that was forked after its import
@@ -149,6 +149,31 @@ def test_a_killed_drivers_trial_is_taken_up_by_the_other(start_driver):
     stuck.communicate()
     n_mine, result = read_result(other)
     assert n_mine == 4  # the killed one had finished its first
+    assert result.count("complete") + result.count("pruned") == 5
+
+
+@pytest.mark.parametrize("storage", ["journal"], indirect=True)
+@pytest.mark.parametrize("pruner", ["pause_and_resume", "racing"])
+def test_drivers_whose_candidates_wait_lose_and_double_none(pruner, start_driver, storage):
+    drivers = [start_driver(12, pruner=pruner) for _ in range(2)]
+    (n_first, first), (n_second, second) = map(read_result, drivers)
+    assert first == second
+    assert n_first + n_second == 12
+    assert first.count("complete") + first.count("pruned") == 12
+    assert len(set(first[1 : first.index("]")].split(", "))) == 12
+    # Each has its own candidates wait for each other, and its best of them come to the end.
+    assert first.count("complete") >= 2
+
+
+@pytest.mark.parametrize("storage", ["journal"], indirect=True)
+def test_candidates_that_waited_with_a_killed_driver_are_taken_up_by_the_other(start_driver):
+    stuck = start_driver(5, "hang", "pause_and_resume")
+    assert stuck.stdout.readline() == "hanging\n"
+    other = start_driver(5, pruner="pause_and_resume")
+    stuck.kill()
+    stuck.communicate()
+    n_mine, result = read_result(other)
+    assert n_mine == 5  # the killed one's first waited at a rung, and had not ended
     assert result.count("complete") + result.count("pruned") == 5
 
 
