@@ -361,7 +361,7 @@ class OptunaSearchCV(SearchResults):
         """
         plan = make_plan(self, X, y, params)
         self.n_splits_ = len(plan.setup.folds)
-        warn_of_leakage(self.estimator, plan.setup.folds.X, params, stacklevel=4)
+        warn_of_leakage(self.estimator, plan.setup.folds.X, params, stacklevel=3)
         with told_once():
             with quiet_optuna(self.verbose):
                 records, lost = run_trials(self, plan)

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import sys
 import warnings
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from sklearn_trainkit.exceptions import LeakageWarning
 from sklearn_trainkit.model_selection import OptunaSearchCV
 
 X, y = make_classification(n_samples=60, n_features=4, random_state=0)
@@ -338,3 +340,45 @@ def test_names_of_other_searches_are_answered_with_ours(theirs, ours):
     with pytest.raises(TypeError, match=rf"unexpected .*'{theirs}'.*Did you mean.*{ours}"):
         OptunaSearchCV(LogisticRegression(), {}, **{theirs: 1})
     assert "kwargs" not in inspect.signature(OptunaSearchCV).parameters
+
+
+def interrupted_by(study, trial):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sampler": "grid", "n_trials": 2}, "leaves room for 2 of the 3 points"),
+        ({"n_trials": 5}, "No point of param_distributions is left"),
+        ({"n_trials": 2, "pruner": "median"}, "can never prune"),
+        (
+            {"n_trials": 2, "enqueue": [{"C": 1.0}], "callbacks": [interrupted_by]},
+            "Interrupted after 1 trials",
+        ),
+        ({"n_trials": 3, "enqueue": [{"C": -1.0}]}, "test scores are non-finite"),
+    ],
+)
+def test_warnings_point_at_the_line_that_called_fit(settings, message):
+    X, y = np.arange(24.0).reshape(12, 2), np.arange(12) % 2
+    search = OptunaSearchCV(
+        LogisticRegression(), {"C": [-1.0, 1.0, 2.0]}, cv=2, refit=False, **settings
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search.fit(X, y)
+        here = sys._getframe().f_lineno - 1
+    (warning,) = (each for each in caught if message in str(each.message))
+    assert (warning.filename, warning.lineno) == (__file__, here)
+
+
+def test_a_warning_of_leakage_points_at_the_line_that_called_fit():
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    search = OptunaSearchCV(LogisticRegression(), {"C": [1.0]}, n_trials=1, cv=2, refit=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", LeakageWarning)
+        search.fit(rows, np.arange(30) % 2)
+        here = sys._getframe().f_lineno - 1
+    assert {each.category for each in caught} == {LeakageWarning}
+    assert {(each.filename, each.lineno) for each in caught} == {(__file__, here)}

@@ -1,6 +1,5 @@
 """``cross_validate`` with the folds of a network trained as one."""
 
-import warnings
 from collections.abc import Callable
 from numbers import Real
 from typing import Any, NamedTuple
@@ -37,6 +36,7 @@ from sklearn_trainkit.utils._sklearn_private import (
     validate_params,
 )
 from sklearn_trainkit.utils._told_once import told_once
+from sklearn_trainkit.utils._warn_user import warn_user
 
 __all__ = ["FoldStackResult", "cross_validate", "train_folds"]
 
@@ -191,7 +191,7 @@ def _check_metrics(
     if problems and (error_score == "raise" or hopeless == set(names)):
         raise ValueError(problems[0].message)
     for problem in problems:
-        warnings.warn(problem.message, UserWarning, stacklevel=5)
+        warn_user(problem.message)
 
 
 class FoldStackResult(NamedTuple):

@@ -1,6 +1,5 @@
 """``cv_results_``: the table of all trials, in the shape that scikit-learn's searches have."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ from sklearn_trainkit.utils._sklearn_private import (
     warn_or_raise_about_fit_failures,
     yield_masked_arrays,
 )
+from sklearn_trainkit.utils._warn_user import warn_user
 
 __all__ = ["break_ties", "format_results", "settle_failures"]
 
@@ -113,11 +113,7 @@ def _store_scores(
     results[f"mean_{name}"] = means
     if not np.all(np.isfinite(means)):
         kind = name.split("_")[0]
-        warnings.warn(
-            f"One or more of the {kind} scores are non-finite: {means}",
-            category=UserWarning,
-            stacklevel=2,
-        )
+        warn_user(f"One or more of the {kind} scores are non-finite: {means}")
     results[f"std_{name}"] = np.sqrt(_means((table - means[:, np.newaxis]) ** 2, pruned))
 
 

@@ -15,8 +15,8 @@ from sklearn_trainkit.model_selection.results._selection import (
     find_pareto_front,
 )
 from sklearn_trainkit.model_selection.scheduling._search_plan import SearchPlan
-from sklearn_trainkit.model_selection.scheduling._trial_tasks import warn_user
 from sklearn_trainkit.utils._sklearn_private import BaseSearchCV, MultimetricScorer
+from sklearn_trainkit.utils._warn_user import warn_user
 
 __all__ = ["SearchResults"]
 

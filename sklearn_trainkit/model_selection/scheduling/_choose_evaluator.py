@@ -1,6 +1,5 @@
 """Which evaluator goes with an estimator and a pruner, and whether the pruner can do anything."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn_trainkit.model_selection.evaluation._stepping_table import START_FI
 from sklearn_trainkit.model_selection.evaluation._whole_fit import evaluate_whole_fit
 from sklearn_trainkit.model_selection.study._rungs import PauseAndResumePruner, RacingPruner
 from sklearn_trainkit.utils._pipelines import last_step
+from sklearn_trainkit.utils._warn_user import warn_user
 
 __all__ = [
     "EVALUATORS",
@@ -66,7 +66,7 @@ def choose_evaluator(evaluator: str, pruner: Any, setup: EvaluationSetup) -> str
             by_epoch = by_epoch and (_needs_epochs(pruner, setup) or _pays(setup))
             evaluator = "per-epoch" if by_epoch else "whole-fit"
     if evaluator != "whole-fit" and checkpoint_dir is not None:
-        _warn(
+        warn_user(
             f"checkpoint_dir={checkpoint_dir!r}: evaluator={evaluator!r} writes no checkpoints. "
             "Give the search a storage, which keeps finished trials, or use evaluator='whole-fit'."
         )
@@ -104,14 +104,14 @@ def check_pruner(pruner: BasePruner, evaluator: str, setup: EvaluationSetup, n_t
         smallest = 0.5 ** (n_splits - 1)
         if smallest > threshold:
             needed = int(np.ceil(-np.log2(threshold))) + 1 if threshold > 0 else "more"
-            _warn(
+            warn_user(
                 f"pruner: Wilcoxon's test can never prune here: before the last of {n_splits} "
                 f"folds its smallest p is {smallest:.3g}, above p_threshold={threshold}. Use "
                 f"{needed} folds or another pruner."
             )
     startup = getattr(pruner, "_n_startup_trials", None)
     if startup is not None and n_trials is not None and n_trials <= startup:
-        _warn(
+        warn_user(
             f"pruner: it waits for {startup} complete trials, and n_trials={n_trials}: it can "
             "never prune."
         )
@@ -135,7 +135,3 @@ def _needs_epochs(pruner: Any, setup: EvaluationSetup) -> bool:
 
 def _pays(setup: EvaluationSetup) -> bool:
     return setup.reason_it_does_not_pay() is None
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=5)

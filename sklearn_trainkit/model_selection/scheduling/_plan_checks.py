@@ -17,7 +17,6 @@ from sklearn_trainkit.model_selection.evaluation._fold_stack import FOLD_STACK
 from sklearn_trainkit.model_selection.evaluation._metric_check import check_metrics, list_variants
 from sklearn_trainkit.model_selection.evaluation._stepping_table import SKORCH, START_FIT
 from sklearn_trainkit.model_selection.evaluation._trial_record import FIT_TIME
-from sklearn_trainkit.model_selection.scheduling._trial_tasks import warn_user
 from sklearn_trainkit.model_selection.space._search_space import SearchSpace, check_params
 from sklearn_trainkit.model_selection.study._forest_sampler import ForestSampler
 from sklearn_trainkit.model_selection.study._rungs import PauseAndResumePruner, RacingPruner
@@ -26,6 +25,7 @@ from sklearn_trainkit.model_selection.workers._runners import Workers
 from sklearn_trainkit.utils._pipelines import last_step
 from sklearn_trainkit.utils._scorers import name_first_metric
 from sklearn_trainkit.utils._sklearn_private import MultimetricScorer
+from sklearn_trainkit.utils._warn_user import warn_user
 
 __all__ = [
     "check_callbacks",

@@ -1,6 +1,5 @@
 """What is tried and how long: the space, the first candidates, the budget."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from sklearn_trainkit.model_selection.space._search_space import (
     check_names,
     make_search_space,
 )
+from sklearn_trainkit.utils._warn_user import warn_user
 
 __all__ = ["SearchBudget", "TrialPlan", "plan_trials"]
 
@@ -111,11 +111,9 @@ def _list_grid(
     room = len(grid) if n_trials is None else n_trials - len(before)
     if room >= len(grid):
         return grid
-    warnings.warn(
+    warn_user(
         f"n_trials={n_trials} leaves room for {room} of the {len(grid)} points of the grid; they "
-        "are picked at random. n_trials=None tries them all.",
-        UserWarning,
-        stacklevel=5,
+        "are picked at random. n_trials=None tries them all."
     )
     picked = np.random.RandomState(seed).permutation(len(grid))[:room]
     return [grid[index] for index in sorted(picked)]

@@ -1,6 +1,5 @@
 """What a search tells while it runs and when it has run: to callbacks, on screen, as warnings."""
 
-import warnings
 from typing import Any
 
 from sklearn_trainkit.model_selection.evaluation._trial_record import COMPLETE, PRUNED, TrialRecord
@@ -8,8 +7,9 @@ from sklearn_trainkit.model_selection.evaluation._verbose import print_trial
 from sklearn_trainkit.model_selection.scheduling._search_loop import SearchLoop
 from sklearn_trainkit.model_selection.study._search_study import summarize
 from sklearn_trainkit.utils._sklearn_callbacks import has_callbacks
+from sklearn_trainkit.utils._warn_user import warn_user
 
-__all__ = ["TrialTasks", "has_listeners", "tell_of_oddities", "warn_user"]
+__all__ = ["TrialTasks", "has_listeners", "tell_of_oddities"]
 
 
 def has_listeners(search: Any) -> bool:
@@ -95,8 +95,3 @@ def tell_of_oddities(search: Any, loop: SearchLoop, records: list[TrialRecord]) 
             f"The sampler took {loop.proposals.seconds:.1f} s to propose candidates that took "
             f"{loop.ledger.seconds:.1f} s to evaluate; sampler='tpe' proposes faster."
         )
-
-
-def warn_user(message: str) -> None:
-    """Warn at the line that called ``fit``."""
-    warnings.warn(message, UserWarning, stacklevel=4)
