@@ -42,10 +42,13 @@ class ForkedScript:
         self._process.kill()
 
     def communicate(self, timeout=None):
-        """Return what it wrote, when it has ended."""
+        """Return what it wrote, a few lines at most, when it has ended."""
+        self._process.join(timeout)
+        if self.returncode is None:
+            self.kill()
+            raise TimeoutError(f"The script has not ended after {timeout} s.")
         with self.stdout:
             written = self.stdout.read()
-        self._process.join(timeout)
         self._errors.seek(0)
         return written, self._errors.read()
 

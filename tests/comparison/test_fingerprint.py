@@ -1,8 +1,5 @@
 """A run is the same for the same settings in every process, and another one otherwise."""
 
-import subprocess
-import sys
-
 import numpy as np
 import optuna
 import pandas as pd
@@ -15,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_trainkit.comparison._fingerprint import fingerprint_data, fingerprint_run
 from sklearn_trainkit.model_selection import OptunaSearchCV
+from tests.forked_script import ForkedScript
 
 
 def mark(searcher, shared=()):
@@ -58,7 +56,7 @@ def test_settings_that_all_runs_share_count_and_the_splits_that_are_replaced_do_
     assert mark(search([1]).set_params(cv=3)) == mark(search([1]).set_params(cv=4))
 
 
-def test_a_run_is_the_same_in_another_process():
+def test_a_run_is_the_same_in_another_process(tmp_path):
     script = (
         "from sklearn.linear_model import Ridge\n"
         "from sklearn.model_selection import RandomizedSearchCV\n"
@@ -69,10 +67,9 @@ def test_a_run_is_the_same_in_another_process():
     )
     names: dict = {}
     exec(script, names)
-    done = subprocess.run(
-        [sys.executable, "-c", f"{script}print(mark)"], capture_output=True, text=True
-    )
-    assert done.stdout.strip() == names["mark"], done.stderr
+    (tmp_path / "script.py").write_text(f"{script}print(mark)")
+    written, errors = ForkedScript(tmp_path / "script.py").communicate()
+    assert written.strip() == names["mark"], errors
 
 
 DATA = {

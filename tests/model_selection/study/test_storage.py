@@ -187,7 +187,7 @@ def test_after_a_kill_the_rerun_starts_where_it_was(tmp_path):
     process.kill()
     process.communicate()
     n_done = 4
-    written, errors = ForkedScript(script, path, str(n_done + 2), "100").communicate()
+    written, errors = ForkedScript(script, path, str(n_done + 2), "100").communicate(timeout=120)
     lines = written.split("\n")
     # The killed trial keeps its number, and its candidate is tried again under a new one.
     assert lines[:2] == [str(n_done + 1), str(n_done + 2)], errors

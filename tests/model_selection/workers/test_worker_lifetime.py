@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from sklearn_trainkit.model_selection.workers._overtime import end_process_after, read_note
+from tests.forked_script import ForkedScript
 
 SCRIPT = """
     import os, sys, time
@@ -75,8 +76,11 @@ def test_a_note_says_where_a_process_hung(tmp_path):
     with end_process_after(0.05, {str(note)!r}):
         threading.Event().wait()
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], timeout=60)
-    assert done.returncode == 1
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    process = ForkedScript(script)
+    process.communicate(timeout=60)
+    assert process.returncode == 1
     assert "threading.py" in read_note(note)
 
 
