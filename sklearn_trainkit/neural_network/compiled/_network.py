@@ -86,8 +86,8 @@ class CompiledNetwork:
             *(_space(size, dtype) for size in (program.n_work, program.n_slots, program.n_scales)),
         )
         self._running = self._memory[4]
-        n_outputs = int(program.lines[-1][Field.N_OUT])
-        self._loss = _loss_arguments(net.criterion_, n_outputs, dtype)
+        self._n_outputs = int(program.lines[-1][Field.N_OUT])
+        self._loss = _loss_arguments(net.criterion_, self._n_outputs, dtype)
         self._units = np.array(
             [(start, *_unit(shape)) for start, _, shape in self._block.columns.values()],
             dtype=np.int64,
@@ -126,6 +126,8 @@ class CompiledNetwork:
             self._state.tell()
             self._give_norms(done)
         run.rates.set(net.optimizer_, last)
+        if epoch.outputs.size:
+            self._tell_of_outputs(epoch, int(np.isfinite(epoch.losses[:done]).sum()))
         return epoch.losses[:done].tolist(), self._sizes[:done]
 
     def _begin_epoch(self) -> "_Epoch":
@@ -136,7 +138,9 @@ class CompiledNetwork:
         rates = run.rates.of_epoch(net.n_steps_, n_steps)
         lr = net.optimizer_.param_groups[0]["lr"]
         every_rate = np.full(n_steps, lr) if rates is None else np.array(rates)[:, 0].copy()
-        return _Epoch(run.loader.draw_order().numpy(), every_rate, np.zeros(n_steps))
+        order, losses = run.loader.draw_order().numpy(), np.zeros(n_steps)
+        shape = (len(order), self._n_outputs) if run.listeners.collect_outputs else (0, 0)
+        return _Epoch(order, every_rate, losses, np.empty(shape, self._dtype))
 
     def _call(self, part: Part, epoch: "_Epoch", start: int, stop: int, bits: Any) -> int:
         """Have the compiled code take some steps; return how many losses it has noted."""
@@ -156,8 +160,17 @@ class CompiledNetwork:
             self._state.numbers,
             *self._state.arrays,
             epoch.losses[start:stop],
+            epoch.outputs,
         )
         return taken
+
+    def _tell_of_outputs(self, epoch: "_Epoch", n_steps: int) -> None:
+        """Give those who collect what the network gave for training batches what they collect."""
+        gathered = self._run.loader.rows.take(torch.from_numpy(epoch.order))
+        outputs = torch.from_numpy(epoch.outputs)
+        for start, stop in self._run.loader.bounds[:n_steps]:
+            batch = gathered.part(start, stop)
+            self._run.listeners.hear_outputs(batch, training=True, output=outputs[start:stop])
 
     def release(self) -> None:
         """Give network and optimizer storage of their own again, the last gradients too."""
@@ -165,8 +178,8 @@ class CompiledNetwork:
         self._block.detach()
 
     def _take_data(self, rows: Any) -> None:
-        n_outputs = int(self._program.lines[-1][Field.N_OUT])
-        self._arrays = _as_arrays(rows, self._block.values.dtype, self._has_codes, n_outputs)
+        dtype = self._block.values.dtype
+        self._arrays = _as_arrays(rows, dtype, self._has_codes, self._n_outputs)
         self._rows = rows
 
     def _pieces(self) -> list[tuple[int, int, bool]]:
@@ -214,11 +227,12 @@ class CompiledNetwork:
 
 
 class _Epoch(NamedTuple):
-    """What an epoch is made of: the order of the rows, learning rates, and losses to be noted."""
+    """What an epoch is made of: the order of the rows, learning rates, and what is to be noted."""
 
     order: Any
     rates: Any
     losses: Any
+    outputs: Any
 
 
 def _as_arrays(

@@ -228,9 +228,14 @@ class Listeners:
         )
 
     @property
+    def collect_outputs(self) -> bool:
+        """Whether somebody collects what the network gives for training batches."""
+        return any(callback.on_train for callback in self.hooks["on_batch_output"])
+
+    @property
     def n_steps_heard(self) -> int | None:
-        """How many steps of an epoch, from the first on, somebody hears of; None for all."""
-        if self.watch_batches or any(each.on_train for each in self.hooks["on_batch_output"]):
+        """How many steps of an epoch, from the first on, somebody waits for; None for all."""
+        if self.watch_batches:
             return None
         listeners = self.hooks["on_grad_computed"]
         if not all(type(each) is GradientFlow for each in listeners):
@@ -289,6 +294,10 @@ class Listeners:
         if self.watch_batches:
             shown = _shown(batch)
             self.notify("on_batch_end", batch=shown, training=training, loss=loss, y_pred=output)
+        self.hear_outputs(batch, training, output)
+
+    def hear_outputs(self, batch: TensorRows, training: bool, output: torch.Tensor) -> None:
+        """Give those who collect them what the network gave for a batch."""
         for callback in self.hooks["on_batch_output"]:
             kept = output.detach()
             callback.on_batch_end(self._net, batch=batch[:2], training=training, y_pred=kept)

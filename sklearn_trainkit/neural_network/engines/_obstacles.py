@@ -53,7 +53,7 @@ def obstacle_to_a_place(run: Trainee) -> str | None:
         if hooks[hook]:
             return f"a callback listens to {hook}"
     # An EpochScoring on validation rows is served after the pass, by each network itself.
-    if any(callback.on_train for callback in hooks["on_batch_output"]):
+    if run.listeners.collect_outputs:
         return "an EpochScoring collects the outputs of training batches"
     return _need_of_a_graph(run)
 

@@ -153,6 +153,7 @@ def _made(dtype: str, *, may_compile: bool) -> Any:
             *[reals] * 3,  # hyper, rates, numbers
             *[row] * 3,  # s1, s2, s3
             reals,  # losses
+            table,  # outputs
         )
     )
     steps.disable_compile()

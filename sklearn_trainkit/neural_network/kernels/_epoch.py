@@ -207,6 +207,7 @@ def train_steps(
     s2: Any,
     s3: Any,
     losses: Any,
+    outputs: Any,
 ) -> int:
     """Take the steps of some batches; return how many losses were noted.
 
@@ -245,6 +246,8 @@ def train_steps(
         Learning rates.
     losses : ndarray of float64, shape (n_steps,)
         Is written.
+    outputs : ndarray of shape (n_rows, n_outputs) or (0, 0)
+        What the network gave for each row of the order is written, where there is room.
     """
     last = program.shape[0] - 1
     n_outputs = program[last, _N_OUT]
@@ -261,6 +264,8 @@ def train_steps(
             o, g = _rows(work, begin, n_rows, n_outputs), _rows(slots, first, n_rows, n_outputs)
             loss = loss_and_gradient(loss_kind, o, g, codes, y, weights, rows, smoothing, spread)
             losses[step] = loss
+            if outputs.size:
+                outputs[bounds[step, 0] : bounds[step, 1]] = o
             if not np.isfinite(loss):
                 return step + 1
             _backward(program, reals, p, gradients, work, slots, scales, own_bits, n_bits, n_rows)

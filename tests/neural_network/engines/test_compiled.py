@@ -35,6 +35,7 @@ from tests.neural_network.engines.test_stacked import (  # noqa: F401
     test_hooks_of_the_optimizer_are_called,
     test_hooks_that_a_callback_registers_between_epochs_are_called,
     test_scikit_learns_callbacks_see_the_same_scores,
+    test_scores_of_training_batches_are_the_same,
     test_whoever_advances_a_training_may_change_the_network,
 )
 from tests.neural_network.stacks import WatchesSteps, with_autograd
@@ -60,6 +61,7 @@ pytestmark = pytest.mark.usefixtures("compiled_engines")
         {"lr_schedule": "plateau", "early_stopping": True},
         {"callbacks": [GradientFlow()]},
         {"callbacks": [EpochScoring("accuracy")]},
+        {"callbacks": [EpochScoring("accuracy", on_train=True), GradientFlow()]},
         {"optimizer": torch.optim.Adadelta},
         {"optimizer": "adam", "optimizer_params": {"amsgrad": True, "maximize": False}},
         {"optimizer": "sgd", "optimizer_params": {"momentum": 0.9, "nesterov": True}},
@@ -81,7 +83,6 @@ def test_dense_networks_train_in_compiled_code_as_by_autograd(params):
     [
         ({"callbacks": [WatchesSteps()]}, "autograd", "a callback listens to all steps"),
         ({"callbacks": [GradientClipping(norm=1.0)]}, "stacked", "listens to all steps"),
-        ({"callbacks": [EpochScoring("accuracy", on_train=True)]}, "stacked", "to all steps"),
         ({"activation": nn.Softplus}, "stacked", "layers of type Softplus are not compiled"),
         ({"optimizer": torch.optim.Rprop}, "stacked", "the steps of Rprop are not compiled"),
         ({"precision": "bf16", "dtype": "float32"}, "autograd", "precision='bf16'"),
