@@ -219,20 +219,17 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 
     def _inherited_partial_fit(self, X: Any, y: Any, sample_weight: Any) -> "StandardScaler":
         self.__dict__.pop("_moments", None)
-        before = {key: deepcopy(vars(self)[key]) for key in self._learnt()}
+        before = {k: deepcopy(value) for k, value in vars(self).items() if k.endswith("_")}
         super().partial_fit(X, y, sample_weight)
         if isinstance(self.var_, np.ndarray):
             try:
                 refuse_lost_scales(X, self.var_)
             except ValueError:  # what was learnt before is left as it was
-                for key in self._learnt():
+                for key in [key for key in vars(self) if key.endswith("_")]:
                     delattr(self, key)
                 self.__dict__.update(before)
                 raise
         return self
-
-    def _learnt(self) -> list[str]:
-        return [key for key in vars(self) if key.endswith("_")]
 
     def _updated_moments(self, dense: DenseInput, sample_weight: Any) -> ColumnMoments:
         moments = resume_moments(self)
@@ -263,9 +260,8 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 
     def _update_range(self, dense: DenseInput, sample_weight: Any) -> None:
         values = dense.values
-        if sample_weight is not None:
-            counted = np.asarray(sample_weight) != 0
-            values = values[counted] if counted.ndim else values
+        if sample_weight is not None and np.ndim(sample_weight):
+            values = values[np.asarray(sample_weight) != 0]
         low, high = column_min_max(values, dense.feature_axes, check_finite=False)
         if "data_min_" in self.__dict__:
             low, high = np.fmin(low, self.data_min_), np.fmax(high, self.data_max_)

@@ -103,6 +103,29 @@ def make_optimizer(
     return factory(parameters, **kwargs)
 
 
+def change_options(
+    made: torch.optim.Optimizer, optimizer: object, params: Mapping[str, Any]
+) -> None:
+    """Give all groups of an optimizer new options, among other parameters of a network.
+
+    Parameters
+    ----------
+    made : Optimizer
+    optimizer : str, Optimizer class or callable
+        What it was made from.
+    params : mapping
+        "lr", "weight_decay", and options by their names there after "optimizer__".
+    """
+    for name, value in params.items():
+        if name == "weight_decay":
+            value = resolved_weight_decay(value, optimizer)
+        elif name != "lr" and not name.startswith("optimizer__"):
+            continue
+        option = name.removeprefix("optimizer__")
+        for group in made.param_groups:
+            group.update({option: value} if option in group else {})
+
+
 def take_sparse_gradients(
     optimizer: torch.optim.Optimizer, named: Iterable[tuple[str, nn.Parameter]]
 ) -> None:

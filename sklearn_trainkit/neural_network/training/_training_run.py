@@ -22,7 +22,7 @@ from sklearn_trainkit.neural_network.engines._choose_engine import EngineSlot
 from sklearn_trainkit.neural_network.engines._compile_engines import tell_of_compiling
 from sklearn_trainkit.neural_network.engines._engine import EpochSteps
 from sklearn_trainkit.neural_network.engines._learning_rates import LRSchedule, RunRates
-from sklearn_trainkit.neural_network.engines._optimizers import resolved_weight_decay
+from sklearn_trainkit.neural_network.engines._optimizers import change_options
 from sklearn_trainkit.neural_network.engines._precision import MixedPrecision
 from sklearn_trainkit.neural_network.engines._settings import LoopSettings
 from sklearn_trainkit.neural_network.modules._dropout import set_dropout_generator
@@ -154,17 +154,9 @@ class TrainingRun:
             groups; arguments of a module of the user's make a new one before the first epoch.
         """
         net = self.net
-        groups = net.optimizer_.param_groups
         if "lr" in params:
-            self.rates.base = [params["lr"]] * len(groups)
-        for name, value in params.items():
-            if name == "weight_decay":
-                value = resolved_weight_decay(value, net.optimizer)
-            elif name != "lr" and not name.startswith("optimizer__"):
-                continue
-            option = name.removeprefix("optimizer__")
-            for group in groups:
-                group.update({option: value} if option in group else {})
+            self.rates.base = [params["lr"]] * len(net.optimizer_.param_groups)
+        change_options(net.optimizer_, net.optimizer, params)
         if self._is_beginning and any(name.startswith("module__") for name in params):
             net._remake_module(self.loader.rows)
             self._module = net.module_
