@@ -25,6 +25,8 @@ __all__ = ["CompiledNetwork"]
 # So many products, and random numbers, at a time: an interruption waits for part of a second.
 _WORK_AT_A_TIME = 1 << 31
 _WORDS_AT_A_TIME = 1 << 19
+# Of samples that are read batch by batch.
+_BYTES_AT_A_TIME = 1 << 21
 _REGRESSION = {
     "absolute_error": LossKind.ABSOLUTE_ERROR,
     "huber": LossKind.HUBER,
@@ -147,9 +149,7 @@ class CompiledNetwork:
         taken: int = training_steps(self._dtype)(
             int(part),
             *self._memory,
-            *self._arrays,
-            epoch.order,
-            self._bounds[start:stop],
+            *self._data_of(epoch.order, start, stop),
             bits,
             *self._loss,
             self._units,
@@ -160,16 +160,24 @@ class CompiledNetwork:
             self._state.numbers,
             *self._state.arrays,
             epoch.losses[start:stop],
-            epoch.outputs,
+            epoch.outputs[self._bounds[start][0] :] if self._is_streamed else epoch.outputs,
         )
         return taken
 
+    def _data_of(self, order: Any, start: int, stop: int) -> tuple[Any, ...]:
+        """Return samples, targets and weights with the order and the bounds of some steps."""
+        bounds = self._bounds[start:stop]
+        if not self._is_streamed:
+            return *self._arrays, order, bounds
+        first, last = bounds[0][0], bounds[-1][1]
+        rows = self._rows.take(torch.from_numpy(order[first:last]))
+        return *self._as_arrays(rows), np.arange(last - first), bounds - first
+
     def _tell_of_outputs(self, epoch: "_Epoch", n_steps: int) -> None:
         """Give those who collect what the network gave for training batches what they collect."""
-        gathered = self._run.loader.rows.take(torch.from_numpy(epoch.order))
-        outputs = torch.from_numpy(epoch.outputs)
+        order, outputs = torch.from_numpy(epoch.order), torch.from_numpy(epoch.outputs)
         for start, stop in self._run.loader.bounds[:n_steps]:
-            batch = gathered.part(start, stop)
+            batch = self._rows.take(order[start:stop])
             self._run.listeners.hear_outputs(batch, training=True, output=outputs[start:stop])
 
     def release(self) -> None:
@@ -178,15 +186,24 @@ class CompiledNetwork:
         self._block.detach()
 
     def _take_data(self, rows: Any) -> None:
-        dtype = self._block.values.dtype
-        self._arrays = _as_arrays(rows, dtype, self._has_codes, self._n_outputs)
+        """Look at the rows: those of an array as a whole, those of a source batch by batch."""
         self._rows = rows
+        self._is_streamed = not isinstance(rows, TensorRows)
+        if self._is_streamed:
+            self._as_arrays(rows.take(torch.zeros(1, dtype=torch.int64)))
+        else:
+            self._arrays = self._as_arrays(rows)
+
+    def _as_arrays(self, rows: TensorRows) -> tuple[Any, ...]:
+        return _as_arrays(rows, self._block.values.dtype, self._has_codes, self._n_outputs)
 
     def _pieces(self) -> list[tuple[int, int, bool]]:
         """Return first and last steps of what is done in one call, and whether that is heard."""
         n = self._block.values.shape[1]
         per_row = sum(width for _, width in self._program.dropouts) // 4 + 1
         rows = max(1, min(_WORK_AT_A_TIME // n, _WORDS_AT_A_TIME // per_row))
+        if self._is_streamed:
+            rows = min(rows, _BYTES_AT_A_TIME // self._rows.row_bytes)
         steps = max(1, rows // max(self._sizes))
         n_steps = len(self._sizes)
         heard = self._run.listeners.n_steps_heard

@@ -87,8 +87,8 @@ def obstacle_to_compiling(run: Trainee) -> str | None:
     if run.listeners.n_steps_heard is None:
         return "a callback listens to all steps"
     rows = run.loader.rows
-    if not isinstance(rows, TensorRows) or rows.X.layout != torch.strided:
-        return "rows are read batch by batch"
+    if isinstance(rows, TensorRows) and rows.X.layout != torch.strided:
+        return "samples are sparse"
     if rows.device.type != "cpu":
         return f"the network is on {rows.device.type!r}"
     if common_key(run, 0) is None:

@@ -230,6 +230,24 @@ def test_nan_in_a_weight_is_seen_through_every_activation():
         run.finish()
 
 
+def test_samples_that_are_read_batch_by_batch_train_the_same_network(monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 255, (61, 6), dtype=np.uint8)
+    scores = [EpochScoring("accuracy", on_train=True), GradientFlow(warn=False)]
+    net = MLPNetClassifier(
+        (5,), dropout=0.2, batch_size=8, max_epochs=3, callbacks=scores, random_state=0
+    )
+    expected = clone(net).fit(pixels.astype(np.float32), LABELS)
+    monkeypatch.setattr(
+        "sklearn_trainkit.neural_network.compiled._network._BYTES_AT_A_TIME", 2 * 8 * 6 * 4
+    )
+    net.fit(pixels, LABELS)
+    assert expected.engine_ == net.engine_ == "compiled"
+    for name in ("train_loss", "accuracy"):
+        np.testing.assert_array_equal(net.history[:, name], expected.history[:, name])
+    floats = pixels.astype(np.float32)
+    np.testing.assert_array_equal(net.predict_proba(floats), expected.predict_proba(floats))
+
+
 def test_an_interrupted_epoch_leaves_a_sound_network(monkeypatch):
     module = "sklearn_trainkit.neural_network.compiled._network"
     monkeypatch.setattr(f"{module}._WORK_AT_A_TIME", 1)
