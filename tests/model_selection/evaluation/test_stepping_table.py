@@ -146,8 +146,6 @@ def data_for(name, estimator):
         return TEXT, None
     if name == "MultiOutputClassifier":
         return X, BOTH
-    if getattr(estimator, "batch_size", None) == 1:  # an update for each row
-        return X[:30], (LABELS if is_classifier(estimator) else NUMBERS)[:30]
     if name in ("MultiOutputRegressor", "MultiTaskElasticNet", "MultiTaskLasso"):
         return X, np.column_stack([NUMBERS, X[:, 1]])
     if is_classifier(estimator) or name in ("NeighborhoodComponentsAnalysis", "SelectFromModel"):
