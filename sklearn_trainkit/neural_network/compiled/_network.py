@@ -90,12 +90,12 @@ class CompiledNetwork:
         self._running = self._memory[4]
         self._n_outputs = int(program.lines[-1][Field.N_OUT])
         self._loss = _loss_arguments(net.criterion_, self._n_outputs, dtype)
-        self._units = np.array(
-            [(start, *_unit(shape)) for start, _, shape in self._block.columns.values()],
-            dtype=np.int64,
-        )
+        places = self._block.columns.values()
         limits = self._run.settings.clippings
-        self._limits = np.array([np.inf if limit is None else limit for limit in limits])
+        self._clipping = (
+            np.array([(start, *_unit(shape)) for start, _, shape in places], dtype=np.int64),
+            np.array([np.inf if limit is None else limit for limit in limits]),
+        )
         self._sizes, self._bounds = sizes, np.array(loader.bounds, dtype=np.int64)
         self._take_data(rows)
 
@@ -146,32 +146,29 @@ class CompiledNetwork:
 
     def _call(self, part: Part, epoch: "_Epoch", start: int, stop: int, bits: Any) -> int:
         """Have the compiled code take some steps; return how many losses it has noted."""
+        data, batches = self._data_of(epoch.order, start, stop)
         taken: int = training_steps(self._dtype)(
             int(part),
-            *self._memory,
-            *self._data_of(epoch.order, start, stop),
-            bits,
-            *self._loss,
-            self._units,
-            self._limits,
-            self._state.code,
-            self._state.hyper,
+            self._memory,
+            data,
+            (*batches, bits),
+            self._loss,
+            self._clipping,
+            self._state.arguments,
             epoch.rates[start:stop],
-            self._state.numbers,
-            *self._state.arrays,
             epoch.losses[start:stop],
             epoch.outputs[self._bounds[start][0] :] if self._is_streamed else epoch.outputs,
         )
         return taken
 
-    def _data_of(self, order: Any, start: int, stop: int) -> tuple[Any, ...]:
-        """Return samples, targets and weights with the order and the bounds of some steps."""
+    def _data_of(self, order: Any, start: int, stop: int) -> tuple[Any, Any]:
+        """Return samples, targets and weights, and the order and the bounds of some steps."""
         bounds = self._bounds[start:stop]
         if not self._is_streamed:
-            return *self._arrays, order, bounds
+            return self._arrays, (order, bounds)
         first, last = bounds[0][0], bounds[-1][1]
         rows = self._rows.take(torch.from_numpy(order[first:last]))
-        return *self._as_arrays(rows), np.arange(last - first), bounds - first
+        return self._as_arrays(rows), (np.arange(last - first), bounds - first)
 
     def _tell_of_outputs(self, epoch: "_Epoch", n_steps: int) -> None:
         """Give those who collect what the network gave for training batches what they collect."""

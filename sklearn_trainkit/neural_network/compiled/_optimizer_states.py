@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from sklearn_trainkit.neural_network.kernels._codes import Optimizer
+from sklearn_trainkit.neural_network.kernels._codes import N_HYPER, Optimizer
 
 __all__ = ["OptimizerState", "obstacle_to_steps"]
 
@@ -96,10 +96,9 @@ class OptimizerState:
 
     Attributes
     ----------
-    code : int
-    hyper, numbers : ndarray of float64
-    arrays : list of three ndarrays
-        Views of the states.
+    arguments : tuple
+        As :func:`take_step` is told of it: the kind, its hyperparameters, numbers, and views of
+        three states.
     """
 
     def __init__(
@@ -107,34 +106,34 @@ class OptimizerState:
     ) -> None:
         kind = _KINDS[type(optimizer)]
         group = optimizer.param_groups[0]
-        self.code = int(kind.code)
         self._state = state
         apart = isinstance(optimizer, torch.optim.AdamW) or group.get("decoupled_weight_decay")
-        self.hyper = np.zeros(8)
+        hyper = np.zeros(N_HYPER)
         own = kind.settings(group)
-        self.hyper[:3] = group["weight_decay"], bool(apart), bool(group.get("maximize"))
-        self.hyper[3 : 3 + len(own)] = own
+        hyper[:3] = group["weight_decay"], bool(apart), bool(group.get("maximize"))
+        hyper[3 : 3 + len(own)] = own
         is_first = state.get(kind.states[0]) is None
         nothing = torch.empty(0, dtype=values.dtype)
-        self.arrays = []
+        arrays = []
         for name in (*kind.states, "", "")[:3]:
             if not name or not kind.has(name, group):
-                self.arrays.append(nothing.numpy())
+                arrays.append(nothing.numpy())
                 continue
             if state.get(name) is None:
                 state[name] = torch.zeros_like(values)
-            self.arrays.append(state[name].detach().numpy().reshape(-1))
+            arrays.append(state[name].detach().numpy().reshape(-1))
         if kind.code != Optimizer.SGD:
             state.setdefault("step", torch.tensor(0.0))
         if kind.code == Optimizer.NADAM:
             product = state.setdefault("mu_product", torch.ones(()))
-            self.hyper[7] = product.dtype == torch.float32
-        self.numbers = np.zeros(2)
-        self.numbers[0] = float(state.get("step", 0.0))
-        self.numbers[1] = float(state.get("mu_product", 0.0 if is_first else 1.0))
+            hyper[7] = product.dtype == torch.float32
+        self._numbers = np.zeros(2)
+        self._numbers[0] = float(state.get("step", 0.0))
+        self._numbers[1] = float(state.get("mu_product", 0.0 if is_first else 1.0))
+        self.arguments = int(kind.code), hyper, self._numbers, *arrays
 
     def tell(self) -> None:
         """Give torch's state the counts that steps have brought up to date."""
-        for name, number in zip(("step", "mu_product"), self.numbers, strict=True):
+        for name, number in zip(("step", "mu_product"), self._numbers, strict=True):
             if name in self._state:
                 self._state[name].fill_(number)

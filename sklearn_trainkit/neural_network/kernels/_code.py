@@ -132,29 +132,12 @@ def _made(dtype: str, *, may_compile: bool) -> Any:
     row, table = real[::1], real[:, ::1]
     reals = types.float64[::1]
     indices, pairs = whole[::1], whole[:, ::1]
-    steps.compile(
-        (
-            whole,  # part
-            pairs,  # program
-            types.float64[:, ::1],  # reals
-            *[row] * 6,  # p, gradients, running, work, slots, scales
-            table,  # X
-            indices,  # codes
-            *[table] * 2,  # y, weights
-            indices,  # order
-            pairs,  # bounds
-            types.int16[::1],  # bits
-            whole,  # loss_kind
-            types.float64,  # smoothing
-            row,  # spread
-            pairs,  # units
-            reals,  # limits
-            whole,  # optimizer
-            *[reals] * 3,  # hyper, rates, numbers
-            *[row] * 3,  # s1, s2, s3
-            reals,  # losses
-            table,  # outputs
-        )
-    )
+    memory = types.Tuple([pairs, types.float64[:, ::1], *[row] * 6])
+    data = types.Tuple([table, indices, table, table])
+    batches = types.Tuple([indices, pairs, types.int16[::1]])
+    loss = types.Tuple([whole, types.float64, row])
+    optimizer = types.Tuple([whole, reals, reals, row, row, row])
+    clipping = types.Tuple([pairs, reals])
+    steps.compile((whole, memory, data, batches, loss, clipping, optimizer, reals, reals, table))
     steps.disable_compile()
     return steps

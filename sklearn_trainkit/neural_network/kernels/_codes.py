@@ -2,7 +2,17 @@
 
 from enum import IntEnum
 
-__all__ = ["Activation", "Field", "LossKind", "Operation", "Optimizer", "Part", "Real", "Use"]
+__all__ = [
+    "N_HYPER",
+    "Activation",
+    "Field",
+    "LossKind",
+    "Operation",
+    "Optimizer",
+    "Part",
+    "Real",
+    "Use",
+]
 
 
 class Part(IntEnum):
@@ -101,3 +111,7 @@ class Optimizer(IntEnum):
     RMSPROP = 5
     ADAGRAD = 6
     ADADELTA = 7
+
+
+# Weight decay, whether it is apart from the gradient, whether to climb, and five of the kind's own.
+N_HYPER = 8

@@ -61,10 +61,9 @@ def _rows(array: Any, start: int, n_rows: int, width: int) -> Any:
 
 
 @compiled_part
-def _forward(
-    program: Any, reals: Any, p: Any, running: Any, work: Any, scales: Any, bits: Any, n_rows: int
-) -> int:
+def _forward(memory: Any, bits: Any, n_rows: int) -> int:
     """Run a batch through the network; return how many random numbers it took."""
+    program, reals, p, _, running, work, _, scales = memory
     n_bits = 0
     for k in range(program.shape[0]):
         line = program[k]
@@ -106,40 +105,54 @@ def _forward(
 
 
 @compiled_part
-def _backward(
-    program: Any,
-    reals: Any,
-    p: Any,
-    gradients: Any,
-    work: Any,
-    slots: Any,
-    scales: Any,
-    bits: Any,
-    n_bits: int,
-    n_rows: int,
+def _norm_backward(
+    line: Any, p: Any, gradients: Any, columns: Any, kept: Any, scales: Any, slots: Any
 ) -> None:
+    """Leave the gradients of a norm's parameters; turn ``columns`` into that of its input."""
+    operation, width = line[0], line[_N_IN]
+    weight = _part(p, line[_WEIGHT], width)
+    weight_gradient = _part(gradients, line[_WEIGHT], width)
+    bias_gradient = _part(gradients, line[_BIAS], width)
+    scale_and_shift_backward(columns, kept, weight, weight_gradient, bias_gradient)
+    if line[_USE] == _NONE:
+        return
+    if operation == _BATCH_NORM:
+        normalize_batch_backward(columns, kept, scales, slots)
+    elif operation == _GROUP_NORM:
+        normalize_groups_backward(columns, kept, scales, line[_KIND])
+    else:
+        normalize_roots_backward(columns, kept, scales)
+
+
+@compiled_part
+def _linear_backward(
+    line: Any, p: Any, gradients: Any, x: Any, g: Any, slots: Any, n_rows: int
+) -> None:
+    n_in, n_out, first = line[_N_IN], line[_N_OUT], line[_WEIGHT]
+    weight = p[first : first + n_in * n_out].reshape(n_out, n_in)
+    own = gradients[first : first + n_in * n_out].reshape(n_out, n_in)
+    bias = _part(gradients, line[_BIAS], n_out)
+    passed = _rows(slots, line[_GRADIENT_X], n_rows, n_in)
+    spare = slots[: n_rows * n_in].reshape(n_rows, n_in)
+    linear_backward(x, g.reshape(n_rows, n_out), weight, own, bias, passed, line[_USE], spare)
+
+
+@compiled_part
+def _backward(memory: Any, bits: Any, n_bits: int, n_rows: int) -> None:
     """Leave the gradients of the parameters, from that of the output on."""
+    program, reals, p, gradients, _, work, slots, scales = memory
     for k in range(program.shape[0] - 1, -1, -1):
         line = program[k]
         operation, n_in, n_out, use = line[0], line[_N_IN], line[_N_OUT], line[_USE]
         g = slots[line[_GRADIENT_Y] : line[_GRADIENT_Y] + n_rows * n_out]
+        passed = _rows(slots, line[_GRADIENT_X], n_rows, n_in)
         if operation == _LINEAR:
             x = _rows(work, line[_X], n_rows, n_in)
-            first = line[_WEIGHT]
-            weight = p[first : first + n_in * n_out].reshape(n_out, n_in)
-            own = gradients[first : first + n_in * n_out].reshape(n_out, n_in)
-            bias = _part(gradients, line[_BIAS], n_out)
-            passed = _rows(slots, line[_GRADIENT_X], n_rows, n_in)
-            spare = slots[: n_rows * n_in].reshape(n_rows, n_in)
-            linear_backward(x, g.reshape(n_rows, n_out), weight, own, bias, passed, use, spare)
+            _linear_backward(line, p, gradients, x, g, slots, n_rows)
             continue
-        if operation == _DROPOUT:
-            n_bits -= -(-g.size // 4) * 4
         if operation in (_ADD, _CONCAT):
             columns = g.reshape(n_rows, n_out)
-            passed = _rows(slots, line[_GRADIENT_X], n_rows, n_in)
-            n_other = line[_N_OTHER]
-            other = _rows(slots, line[_GRADIENT_OTHER], n_rows, n_other)
+            other = _rows(slots, line[_GRADIENT_OTHER], n_rows, line[_N_OTHER])
             hand_back(columns, 0, passed, use)
             hand_back(columns, n_in if operation == _CONCAT else 0, other, line[_USE_OTHER])
             continue
@@ -148,23 +161,13 @@ def _backward(
         elif operation == _ACTIVATE:
             multiply(g, work[line[_KEPT] : line[_KEPT] + n_rows * n_in])
         elif operation == _DROPOUT:
+            n_bits -= -(-g.size // 4) * 4
             drop(g, g, bits[n_bits:], line[_KIND], reals[k, _FIRST])
         else:
-            columns, kept = g.reshape(n_rows, n_in), _rows(work, line[_KEPT], n_rows, n_in)
+            kept = _rows(work, line[_KEPT], n_rows, n_in)
             own = scales[line[_SCALES] :]
-            weight = _part(p, line[_WEIGHT], n_in)
-            weight_gradient = _part(gradients, line[_WEIGHT], n_in)
-            bias_gradient = _part(gradients, line[_BIAS], n_in)
-            scale_and_shift_backward(columns, kept, weight, weight_gradient, bias_gradient)
-            if use != _NONE:
-                if operation == _BATCH_NORM:
-                    normalize_batch_backward(columns, kept, own, slots)
-                elif operation == _GROUP_NORM:
-                    normalize_groups_backward(columns, kept, own, line[_KIND])
-                else:
-                    normalize_roots_backward(columns, kept, own)
+            _norm_backward(line, p, gradients, g.reshape(n_rows, n_in), kept, own, slots)
         if use != _NONE and line[_GRADIENT_X] != line[_GRADIENT_Y]:
-            passed = _rows(slots, line[_GRADIENT_X], n_rows, n_in)
             hand_back(g.reshape(n_rows, n_in), 0, passed, use)
 
 
@@ -179,33 +182,13 @@ def _gather(X: Any, rows: Any, work: Any) -> None:
 
 def train_steps(
     part: int,
-    program: Any,
-    reals: Any,
-    p: Any,
-    gradients: Any,
-    running: Any,
-    work: Any,
-    slots: Any,
-    scales: Any,
-    X: Any,
-    codes: Any,
-    y: Any,
-    weights: Any,
-    order: Any,
-    bounds: Any,
-    bits: Any,
-    loss_kind: int,
-    smoothing: float,
-    spread: Any,
-    units: Any,
-    limits: Any,
-    optimizer: int,
-    hyper: Any,
+    memory: Any,
+    data: Any,
+    batches: Any,
+    loss: Any,
+    clipping: Any,
+    optimizer: Any,
     rates: Any,
-    numbers: Any,
-    s1: Any,
-    s2: Any,
-    s3: Any,
     losses: Any,
     outputs: Any,
 ) -> int:
@@ -217,41 +200,32 @@ def train_steps(
     ----------
     part : int
         A :class:`Part` of each step.
-    program : ndarray of int64, shape (n_operations, n_fields)
-    reals : ndarray of float64, shape (n_operations, 2)
-    p : ndarray of shape (n,)
-        The parameters.
-    gradients : ndarray of shape (2 * n,)
-        The second half is for use here.
-    running : ndarray
-        Running means and variances of batch normalizations.
-    work, slots, scales : ndarray
-        Space for values, gradients and standard deviations of a batch.
-    X : ndarray of shape (n_rows, n_features)
-    codes : ndarray of int64, shape (n_rows,) or (0,)
-    y : ndarray of shape (n_rows, n_outputs) or (0, 0)
-    weights : ndarray of shape (n_rows, 1), (n_rows, n_outputs) or (0, 0)
-    order : ndarray of int64, shape (n_rows,)
-    bounds : ndarray of int64, shape (n_steps, 2)
-        Where each batch begins and ends in the order.
-    bits : ndarray of int16
-        Random numbers for dropout.
-    loss_kind, smoothing, spread
-        See :func:`loss_and_gradient`.
-    units, limits
-        See :func:`clip`.
-    optimizer, hyper, numbers, s1, s2, s3
-        See :func:`take_step`.
-    rates : ndarray of float64, shape (n_steps,)
-        Learning rates.
-    losses : ndarray of float64, shape (n_steps,)
-        Is written.
+    memory : tuple of ndarray
+        The program (n_lines, n_fields), its reals (n_lines, 2), the parameters (n,), gradients
+        (2 * n,), whose second half is for use here, running means and variances of batch norms, and
+        space for the values, gradients and standard deviations of a batch.
+    data : tuple of ndarray
+        Samples (n_rows, n_features), class codes (n_rows,), targets (n_rows, n_outputs), weights
+        (n_rows, 1) or (n_rows, n_outputs); what there is not is empty.
+    batches : tuple of ndarray
+        The order of the rows, where each batch begins and ends in it (n_steps, 2), and random
+        numbers for dropout.
+    loss : tuple of (int, float, ndarray)
+        Kind, smoothing and spread: see :func:`loss_and_gradient`.
+    clipping : tuple of ndarray
+        Units and limits: see :func:`clip`.
+    optimizer : tuple of (int, ndarray, ...)
+        Kind, hyperparameters, numbers and three states: see :func:`take_step`.
+    rates, losses : ndarray of float64, shape (n_steps,)
+        Learning rates; losses are written.
     outputs : ndarray of shape (n_rows, n_outputs) or (0, 0)
         What the network gave for each row of the order is written, where there is room.
     """
+    program, _, p, gradients, _, work, slots, _ = memory
+    X, codes, y, weights = data
+    order, bounds, bits = batches
     last = program.shape[0] - 1
     n_outputs = program[last, _N_OUT]
-    begin, first = program[last, _Y], program[last, _GRADIENT_Y]
     n_taken = 0
     for step in range(bounds.shape[0]):
         if part != _UPDATE:
@@ -259,17 +233,20 @@ def train_steps(
             n_rows = rows.size
             _gather(X, rows, work)
             own_bits = bits[n_taken:]
-            n_bits = _forward(program, reals, p, running, work, scales, own_bits, n_rows)
+            n_bits = _forward(memory, own_bits, n_rows)
             n_taken += n_bits
-            o, g = _rows(work, begin, n_rows, n_outputs), _rows(slots, first, n_rows, n_outputs)
-            loss = loss_and_gradient(loss_kind, o, g, codes, y, weights, rows, smoothing, spread)
-            losses[step] = loss
+            o = _rows(work, program[last, _Y], n_rows, n_outputs)
+            g = _rows(slots, program[last, _GRADIENT_Y], n_rows, n_outputs)
+            losses[step] = loss_and_gradient(
+                loss[0], o, g, codes, y, weights, rows, loss[1], loss[2]
+            )
             if outputs.size:
                 outputs[bounds[step, 0] : bounds[step, 1]] = o
-            if not np.isfinite(loss):
+            if not np.isfinite(losses[step]):
                 return step + 1
-            _backward(program, reals, p, gradients, work, slots, scales, own_bits, n_bits, n_rows)
+            _backward(memory, own_bits, n_bits, n_rows)
         if part != _GRADIENTS:
-            clip(p, gradients[: p.size], units, limits)
-            take_step(optimizer, p, gradients, s1, s2, s3, rates[step], numbers, hyper)
+            clip(p, gradients[: p.size], clipping[0], clipping[1])
+            kind, hyper, numbers, s1, s2, s3 = optimizer
+            take_step(kind, p, gradients, s1, s2, s3, rates[step], numbers, hyper)
     return bounds.shape[0]

@@ -14,10 +14,8 @@ import numpy as np
 from sklearn_trainkit.neural_network.kernels._arithmetic import compiled_part
 from sklearn_trainkit.neural_network.kernels._codes import Optimizer
 
-__all__ = ["N_HYPER", "take_step"]
+__all__ = ["take_step"]
 
-# weight decay, whether it is apart from the gradient, whether to climb, and five of the kind's own
-N_HYPER = 8
 _SGD, _ADAM, _NADAM = int(Optimizer.SGD), int(Optimizer.ADAM), int(Optimizer.NADAM)
 _RADAM, _ADAMAX, _RMSPROP = int(Optimizer.RADAM), int(Optimizer.ADAMAX), int(Optimizer.RMSPROP)
 _ADAGRAD, _ADADELTA = int(Optimizer.ADAGRAD), int(Optimizer.ADADELTA)
