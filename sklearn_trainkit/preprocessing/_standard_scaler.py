@@ -260,8 +260,8 @@ class StandardScaler(DenseScalerMixin, SklearnStandardScaler):
 
     def _update_range(self, dense: DenseInput, sample_weight: Any) -> None:
         values = dense.values
-        if sample_weight is not None and np.ndim(sample_weight):
-            values = values[np.asarray(sample_weight) != 0]
+        weight = np.asarray(1.0 if sample_weight is None else sample_weight)
+        values = values[weight != 0] if weight.ndim else values
         low, high = column_min_max(values, dense.feature_axes, check_finite=False)
         if "data_min_" in self.__dict__:
             low, high = np.fmin(low, self.data_min_), np.fmax(high, self.data_max_)
