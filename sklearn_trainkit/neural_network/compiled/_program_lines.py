@@ -17,12 +17,10 @@ from sklearn_trainkit.neural_network.modules._skip_connections import (
     PlainStack,
     ResidualLayer,
 )
+from sklearn_trainkit.neural_network.stacking._stacked_activations import SELU_ALPHA, SELU_SCALE
 from sklearn_trainkit.neural_network.stacking._stacked_layers import NotStackableError
 
 __all__ = ["Line", "Writer"]
-
-# Constants of Klambauer et al., NeurIPS 2017, as torch has them.
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 
 @dataclass
@@ -195,7 +193,7 @@ _KINDS: dict[type[nn.Module], Callable[[Writer, Any, str, int], int]] = {
     nn.Mish: lambda w, f, path, x: w.activated(x, Activation.MISH),
     nn.RMSNorm: Writer.rms_norm,
     nn.ReLU: lambda w, f, path, x: w.rectified(x, 0.0),
-    nn.SELU: lambda w, f, path, x: w.activated(x, Activation.ELU, _SELU_ALPHA, _SELU_SCALE),
+    nn.SELU: lambda w, f, path, x: w.activated(x, Activation.ELU, SELU_ALPHA, SELU_SCALE),
     nn.Sequential: Writer.sequence,
     nn.SiLU: lambda w, f, path, x: w.activated(x, Activation.SILU),
     nn.Sigmoid: lambda w, f, path, x: w.activated(x, Activation.SIGMOID),

@@ -75,12 +75,12 @@ def scaled_mask(
         keep = 1.0 - p
         mask = torch.empty_like(like, requires_grad=False)
         return mask.bernoulli_(keep, generator=generator).div_(keep)
-    n_kept = _n_kept(p)
+    below, scale = kept_below(p)
     words = torch.empty((like.numel() + 3) // 4, dtype=torch.int64)
     words.random_(-(2**63), None, generator=generator)
     # Four uniform numbers from -2**15 to 2**15 - 1 in each word.
     bits = words.view(torch.int16)[: like.numel()].view(like.shape)
-    return (bits < n_kept - _LEVELS // 2).to(like.dtype).mul_(_LEVELS / n_kept)
+    return (bits < below).to(like.dtype).mul_(scale)
 
 
 def scaled_masks(
@@ -106,22 +106,20 @@ def scaled_masks(
     for row, generator in zip(words, generators, strict=True):
         row.random_(-(2**63), None, generator=generator)
     bits = words.view(torch.int16)[:, :size].view(like.shape)
-    counts = [_n_kept(p) for p in rates]
-    if len(set(counts)) == 1:
-        return (bits < counts[0] - _LEVELS // 2).to(like.dtype).mul_(_LEVELS / counts[0])
-    column = torch.tensor(counts).view(-1, *[1] * (like.ndim - 1))
-    below = (column - _LEVELS // 2).to(torch.int16)
-    return (bits < below).to(like.dtype).mul_((_LEVELS / column.double()).to(like.dtype))
+    kept = [kept_below(p) for p in rates]
+    if len(set(kept)) == 1:
+        below, scale = kept[0]
+        return (bits < below).to(like.dtype).mul_(scale)
+    shape = (-1, *[1] * (like.ndim - 1))
+    limits = torch.tensor([below for below, _ in kept], dtype=torch.int16).view(shape)
+    scales = torch.tensor([scale for _, scale in kept], dtype=like.dtype).view(shape)
+    return (bits < limits).to(like.dtype).mul_(scales)
 
 
 def kept_below(p: float) -> tuple[int, float]:
     """Return below which of 16 random bits, signed, an entry is kept, and what it is scaled by."""
-    return _n_kept(p) - _LEVELS // 2, _LEVELS / _n_kept(p)
-
-
-def _n_kept(p: float) -> int:
-    """Return how many of the 2**16 levels keep an entry."""
-    return min(max(1, round((1.0 - p) * _LEVELS)), _LEVELS - 1)
+    n_kept = min(max(1, round((1.0 - p) * _LEVELS)), _LEVELS - 1)  # of the 2**16 levels
+    return n_kept - _LEVELS // 2, _LEVELS / n_kept
 
 
 def set_dropout_generator(module: nn.Module, generator: torch.Generator | None) -> None:

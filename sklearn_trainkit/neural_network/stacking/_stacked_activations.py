@@ -18,7 +18,7 @@ from sklearn_trainkit.neural_network.stacking._stacked_layers import (
 
 _aten = torch.ops.aten
 # Constants of Klambauer et al., NeurIPS 2017, as torch has them.
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 # From the layer's settings and (gradient, input, output) to the gradient of the input.
 _DERIVATIVES: dict[type[nn.Module], Callable[[Any, Any, Any, Any], torch.Tensor]] = {
@@ -30,7 +30,7 @@ _DERIVATIVES: dict[type[nn.Module], Callable[[Any, Any, Any, Any], torch.Tensor]
     nn.Mish: lambda f, g, x, y: _aten.mish_backward.default(g, x),
     nn.ReLU: lambda f, g, x, y: _aten.threshold_backward.default(g, x, 0),
     nn.SELU: lambda f, g, x, y: _aten.elu_backward.default(
-        g, _SELU_ALPHA, _SELU_SCALE, 1.0, False, x
+        g, SELU_ALPHA, SELU_SCALE, 1.0, False, x
     ),
     nn.Sigmoid: lambda f, g, x, y: _aten.sigmoid_backward.default(g, y),
     nn.SiLU: lambda f, g, x, y: _aten.silu_backward.default(g, x),
