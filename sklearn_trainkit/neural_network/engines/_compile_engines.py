@@ -13,6 +13,7 @@ from sklearn_trainkit.neural_network.kernels._code import (
     compile_steps,
     is_kept,
 )
+from sklearn_trainkit.utils._warn_user import warn_user
 
 __all__ = ["compile_engines", "tell_of_compiling"]
 
@@ -96,11 +97,10 @@ def tell_of_compiling(engine: str, seconds: float) -> None:
     _spent["seconds"] = before + seconds
     if not before < _WORTHWHILE_SECONDS <= _spent["seconds"] or _was_told():
         return
-    warnings.warn(
+    warn_user(
         f"Dense networks have trained for {_spent['seconds']:.0f} s in this process. After "
         "sklearn_trainkit.compile_engines(), which takes about a minute once, they train several "
-        "times faster on this machine. (This is said once.)",
-        stacklevel=2,
+        "times faster on this machine. (This is said once.)"
     )
 
 
